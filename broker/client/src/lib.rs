@@ -1,0 +1,1 @@
+//! Asynchronous connections that speak the Kafka protocol.

@@ -1,0 +1,1 @@
+//! Consumer groups over a log, as a pure state machine.

@@ -1,0 +1,1 @@
+//! Cluster metadata: records, image, delta, placement, election, fencing, failure detection.

@@ -1,0 +1,1 @@
+//! One broker and one controller as state machines: events in, commands out.

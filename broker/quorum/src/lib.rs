@@ -1,0 +1,1 @@
+//! Raft over opaque commands, as a pure state machine.

@@ -1,0 +1,1 @@
+//! The replication of one partition, as a pure state machine.

@@ -1,0 +1,1 @@
+//! Files, segments and logs in Kafka's layout, and the journal of the quorum.

@@ -1,0 +1,1 @@
+//! Identifiers, offsets, epochs, times and error codes.

@@ -1,0 +1,1 @@
+//! The Kafka protocol: bounded decoding and encoding, and the record batch header.

@@ -1,0 +1,1 @@
+//! The types of Kintsugi's custom resources.

@@ -1,0 +1,1 @@
+//! The verifying load, the scenarios against a real Kubernetes, and the demo.
