@@ -188,7 +188,10 @@ mod tests {
         };
         assert_eq!(place(&usable, 1, 3, &mut rng), Err(too_few));
         usable.iter_mut().for_each(|broker| broker.fenced = true);
-        assert_eq!(place(&usable, 1, 2, &mut rng), Err(PlacementError::AllFenced));
+        assert_eq!(
+            place(&usable, 1, 2, &mut rng),
+            Err(PlacementError::AllFenced)
+        );
     }
 
     proptest! {

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kintsugi_types::{
-    BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch, PartitionId,
-};
+use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch, PartitionId};
 
 use super::election::Candidates;
 use super::partition_change::PartitionChange;

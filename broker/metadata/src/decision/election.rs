@@ -41,8 +41,7 @@ impl<'a> Candidates<'a> {
     /// Whether this broker may become a leader.
     #[must_use]
     pub fn may_lead(&self, broker: BrokerId) -> bool {
-        self.without != Some(broker)
-            && (self.with == Some(broker) || self.image.is_active(broker))
+        self.without != Some(broker) && (self.with == Some(broker) || self.image.is_active(broker))
     }
 
     /// Whether this broker may go on leading: a stopping one may, until another can take over.

@@ -146,7 +146,12 @@ mod tests {
     #[test]
     fn every_default_passes_its_own_check() {
         for config in TOPIC_CONFIGS {
-            assert_eq!(check(config.name, config.default), Ok(()), "{}", config.name);
+            assert_eq!(
+                check(config.name, config.default),
+                Ok(()),
+                "{}",
+                config.name
+            );
         }
     }
 
