@@ -24,7 +24,7 @@ impl Engine {
         // together with the first entry of this term (Raft, §5.4.2).
         self.repeat_at = now + self.config.heartbeat();
         self.send_all(now);
-        self.advance_commit(now);
+        self.advance_commit();
     }
 
     /// Appends at the end of the leader's own log.
@@ -78,7 +78,7 @@ impl Engine {
     }
 
     /// Commits what a majority's disks hold, if it is of this term.
-    pub(super) fn advance_commit(&mut self, now: Time) {
+    pub(super) fn advance_commit(&mut self) {
         if self.role != Role::Leader {
             return;
         }

@@ -82,7 +82,7 @@ impl Engine {
             Event::Persisted { token } => {
                 let promises = self.disk.persisted_to(token);
                 self.keep(now, promises);
-                self.advance_commit(now);
+                self.advance_commit();
             }
             Event::SnapshotReady { snapshot } => self.take_snapshot(snapshot),
             Event::TransferLeadership { to } => self.transfer_leadership(now, to),

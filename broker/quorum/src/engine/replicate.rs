@@ -100,7 +100,7 @@ impl Engine {
             return;
         }
         if progress.accepted(matched) {
-            self.advance_commit(now);
+            self.advance_commit();
         }
         self.continue_transfer();
         self.send_appends(now, from);
