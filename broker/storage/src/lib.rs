@@ -1,1 +1,4 @@
 //! Files, segments and logs in Kafka's layout, and the journal of the quorum.
+
+pub mod fs;
+pub mod testing;
