@@ -1,1 +1,9 @@
 //! The Kafka protocol: bounded decoding and encoding, and the record batch header.
+//!
+//! Guarantees: no input panics, aborts or allocates more than a small multiple of its own length.
+//! Assumes that a frame's length was bounded before its bytes were read.
+//! Never does I/O and never decompresses records.
+
+pub mod batch;
+pub mod primitive;
+pub mod records;
