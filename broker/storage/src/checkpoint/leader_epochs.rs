@@ -24,6 +24,9 @@ pub fn parse_leader_epochs(text: &str) -> Result<Vec<(LeaderEpoch, Offset)>, Str
         let [epoch, start] = fields else {
             return None;
         };
-        Some((LeaderEpoch(epoch.parse().ok()?), Offset(start.parse().ok()?)))
+        Some((
+            LeaderEpoch(epoch.parse().ok()?),
+            Offset(start.parse().ok()?),
+        ))
     })
 }

@@ -60,7 +60,10 @@ impl MetaProperties {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with('#'));
         let properties: BTreeMap<&str, &str> = lines
             .filter_map(|line| line.split_once('='))
             .map(|(key, value)| (key.trim(), value.trim()))
@@ -70,7 +73,10 @@ impl MetaProperties {
             value.ok_or_else(|| format!("{key} is missing"))
         };
         if get("version")? != "1" {
-            return Err(format!("version {} is not supported, only 1", get("version")?));
+            return Err(format!(
+                "version {} is not supported, only 1",
+                get("version")?
+            ));
         }
         let directory_id = decode_uuid(get("directory.id")?);
         Ok(Self {
@@ -86,5 +92,7 @@ impl MetaProperties {
 }
 
 fn parse_value<T: FromStr>(value: &str, key: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("{key}={value} cannot be read"))
+    value
+        .parse()
+        .map_err(|_| format!("{key}={value} cannot be read"))
 }

@@ -106,7 +106,10 @@ pub(super) fn parse_lines<T>(
         entries.push(entry.ok_or_else(|| format!("line {}: {line:?}", number + 3))?);
     }
     if entries.len() != count {
-        return Err(format!("line 2 says {count} entries, {} follow", entries.len()));
+        return Err(format!(
+            "line 2 says {count} entries, {} follow",
+            entries.len()
+        ));
     }
     Ok(entries)
 }

@@ -71,7 +71,9 @@ impl PartitionMetadata {
         let text = String::from_utf8_lossy(&content);
         let value = |key: &str| {
             let mut lines = text.lines().filter_map(|line| line.split_once(':'));
-            lines.find(|(name, _)| *name == key).map(|(_, value)| value.trim())
+            lines
+                .find(|(name, _)| *name == key)
+                .map(|(_, value)| value.trim())
         };
         let topic_id = match value("version") {
             Some("0") => value("topic_id").and_then(decode_uuid),

@@ -134,7 +134,11 @@ impl<F: FileSystem> Log<F> {
         let appended = Appended {
             first_offset: first.base_offset,
             last_offset: last.last_offset(),
-            max_timestamp: headers.iter().map(|h| h.max_timestamp).max().unwrap_or_default(),
+            max_timestamp: headers
+                .iter()
+                .map(|h| h.max_timestamp)
+                .max()
+                .unwrap_or_default(),
             size_bytes: bytes.len(),
         };
         let old_end = self.log_end();

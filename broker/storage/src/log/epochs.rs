@@ -35,7 +35,9 @@ impl EpochCache {
 
     /// Forgets the epochs that end at or before `log_start`.
     pub(super) fn advance_start(&mut self, log_start: Offset) {
-        let after = self.entries.partition_point(|(_, start)| *start <= log_start);
+        let after = self
+            .entries
+            .partition_point(|(_, start)| *start <= log_start);
         if let Some(gone) = after.checked_sub(1) {
             self.entries.drain(..gone);
             if let Some(first) = self.entries.first_mut() {
@@ -98,7 +100,10 @@ mod tests {
     #[test]
     fn an_epoch_without_batches_makes_room_for_the_next() {
         let cache = cache(&[(2, 10), (5, 30), (6, 30), (6, 40)]);
-        assert_eq!(cache.entries(), [(LeaderEpoch(2), Offset(10)), (LeaderEpoch(6), Offset(30))]);
+        assert_eq!(
+            cache.entries(),
+            [(LeaderEpoch(2), Offset(10)), (LeaderEpoch(6), Offset(30))]
+        );
     }
 
     #[test]

@@ -88,7 +88,14 @@ impl<F: FileSystem> Log<F> {
                 epochs.assign(epoch, start);
             }
         }
-        let log = Self::assemble(context, opening.directory, config, segments, epochs, changed);
+        let log = Self::assemble(
+            context,
+            opening.directory,
+            config,
+            segments,
+            epochs,
+            changed,
+        );
         let mut report = opening.report;
         report.log_end = log.log_end();
         Ok((log.with_recovery_point(how, report.cut_bytes), report))

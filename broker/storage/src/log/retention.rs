@@ -45,7 +45,9 @@ impl<F: FileSystem> Log<F> {
     fn oldest(&self) -> Option<(Offset, Offset)> {
         let mut segments = self.segments.values();
         let oldest = segments.next()?;
-        let next = segments.next().map_or(oldest.content.next_offset, |s| s.base);
+        let next = segments
+            .next()
+            .map_or(oldest.content.next_offset, |s| s.base);
         (oldest.content.size_bytes > 0 || self.segments.len() > 1).then_some((oldest.base, next))
     }
 

@@ -82,7 +82,11 @@ impl<F: FileSystem> Segment<F> {
     pub(super) fn write_entries(&mut self, entries: Entries) -> Result<(), SegmentError> {
         let content = &self.content;
         let files = [
-            (&self.index, &entries.index, content.index_entries * INDEX_ENTRY_BYTES),
+            (
+                &self.index,
+                &entries.index,
+                content.index_entries * INDEX_ENTRY_BYTES,
+            ),
             (
                 &self.time_index,
                 &entries.time_index,

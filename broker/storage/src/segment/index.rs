@@ -3,7 +3,9 @@
 use kintsugi_types::{Offset, TimestampMs};
 use kintsugi_wire::batch::BatchHeader;
 
-use super::{Content, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES, TimedOffset};
+use super::{
+    Content, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES, TimedOffset,
+};
 use crate::fs::{File, FileSystem, FsError, OpenMode};
 
 /// An entry of `.index`: the last offset of the batch at a position.

@@ -7,7 +7,9 @@ use kintsugi_wire::batch::BatchHeader;
 
 use super::index::Entries;
 use super::scan::{BATCHES_WINDOW_BYTES, HEADERS_WINDOW_BYTES};
-use super::{Content, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES};
+use super::{
+    Content, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES,
+};
 use crate::fs::{File, FileSystem, OpenMode};
 
 /// What recovery did to a segment.
@@ -101,7 +103,10 @@ impl<F: FileSystem> Segment<F> {
         if last.position >= self.content.size_bytes {
             return Ok(false);
         }
-        let header = match self.scan(last.position, HEADERS_WINDOW_BYTES)?.next_header() {
+        let header = match self
+            .scan(last.position, HEADERS_WINDOW_BYTES)?
+            .next_header()
+        {
             Err(error) if error.is_content() => return Ok(false),
             other => other?,
         };
@@ -112,9 +117,8 @@ impl<F: FileSystem> Segment<F> {
     fn first_batch_fills(&self) -> Result<bool, SegmentError> {
         match self.scan(0, HEADERS_WINDOW_BYTES)?.next_header() {
             Err(error) if error.is_content() => Ok(false),
-            other => Ok(other?.is_some_and(|(_, header)| {
-                header.size_bytes() as u64 == self.content.size_bytes
-            })),
+            other => Ok(other?
+                .is_some_and(|(_, header)| header.size_bytes() as u64 == self.content.size_bytes)),
         }
     }
 
@@ -180,11 +184,7 @@ impl<F: FileSystem> Segment<F> {
         self.content.size_bytes = size_bytes;
         let mut scan = self.scan(0, window_bytes)?;
         self.content.size_bytes = 0;
-        let mut entries = Entries::new(
-            self.base,
-            self.content.clone(),
-            self.index_interval_bytes,
-        );
+        let mut entries = Entries::new(self.base, self.content.clone(), self.index_interval_bytes);
         let cause = loop {
             let next = if verify {
                 scan.next_verified()

@@ -127,7 +127,10 @@ fn removing<F: FileSystem>(fs: &F, directory: &Path) -> Result<(), FsError> {
     fs.remove_file(&path)?;
     assert!(!fs.exists(&path)?);
     file.write_at(b"still open", 0)?;
-    let missing = fs.remove_file(&path).err().map(|error| error.is_not_found());
+    let missing = fs
+        .remove_file(&path)
+        .err()
+        .map(|error| error.is_not_found());
     assert_eq!(missing, Some(true));
     fs.create_dir_all(&directory.join("d/e"))?;
     fs.open(&directory.join("d/e/f"), OpenMode::Create)?;

@@ -146,7 +146,11 @@ impl Content {
                     self.apply_to_page(&mut result, page, index, PAGE_BYTES);
                 } else if number == survived && rng.u8(..4) == 0 {
                     let sectors = rng.usize(0..PAGE_BYTES / SECTOR_BYTES) * SECTOR_BYTES;
-                    let torn = if rng.bool() { sectors } else { rng.usize(0..PAGE_BYTES) };
+                    let torn = if rng.bool() {
+                        sectors
+                    } else {
+                        rng.usize(0..PAGE_BYTES)
+                    };
                     self.apply_to_page(&mut result, page, index, torn);
                 }
             }

@@ -116,7 +116,10 @@ impl MemoryFile {
         if self.writable {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it was opened to read"))
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it was opened to read",
+        ))
     }
 }
 
@@ -151,7 +154,10 @@ impl File for MemoryFile {
     }
 
     fn size_bytes(&self) -> Result<u64, FsError> {
-        self.act("ask the size of", |state| Ok(state.size(self.inode)? as u64))
+        self.act(
+            "ask the size of",
+            |state| Ok(state.size(self.inode)? as u64),
+        )
     }
 
     fn set_len(&self, size_bytes: u64) -> Result<(), FsError> {

@@ -82,7 +82,9 @@ impl State {
 
     pub(super) fn check_process(&self, process: u64) -> io::Result<()> {
         if self.stopped || process != self.process {
-            return Err(io::Error::other("the process that opened it has ended (injected)"));
+            return Err(io::Error::other(
+                "the process that opened it has ended (injected)",
+            ));
         }
         Ok(())
     }
@@ -218,7 +220,9 @@ impl State {
                 Node::Directory(_) => 0,
             })
             .sum();
-        let free = usize::try_from(capacity).unwrap_or(usize::MAX).saturating_sub(used);
+        let free = usize::try_from(capacity)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(used);
         let end = self.content(inode)?.live().len().saturating_add(free);
         Ok(end.saturating_sub(position).min(size))
     }

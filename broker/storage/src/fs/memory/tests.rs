@@ -51,14 +51,20 @@ fn a_loss_of_power_keeps_what_was_synced_and_draws_the_rest() {
         fs.lose_power(&mut fastrand::Rng::with_seed(seed));
         let content = content(&fs).unwrap();
         assert!(content[..10_000].iter().all(|b| *b == 1), "seed {seed}");
-        assert!(content[10_000..].iter().all(|b| [0, 2].contains(b)), "seed {seed}");
+        assert!(
+            content[10_000..].iter().all(|b| [0, 2].contains(b)),
+            "seed {seed}"
+        );
         match content[10_000..].iter().filter(|b| **b == 2).count() {
             0 => lost += 1,
             10_000 => kept += 1,
             _ => mixed += 1,
         }
     }
-    assert!(lost > 20 && kept > 20 && mixed > 20, "{lost} {kept} {mixed}");
+    assert!(
+        lost > 20 && kept > 20 && mixed > 20,
+        "{lost} {kept} {mixed}"
+    );
 }
 
 #[test]
@@ -132,7 +138,8 @@ fn the_same_seed_loses_the_same_bytes() {
         let (fs, file) = written(9);
         fs.sync_dir(Path::new("/d")).unwrap();
         for index in 0..50_u8 {
-            file.write_at(&[index; 700], u64::from(index) * 500).unwrap();
+            file.write_at(&[index; 700], u64::from(index) * 500)
+                .unwrap();
         }
         file.set_len(9_000).unwrap();
         file.write_at(&[99; 5_000], 9_000).unwrap();
