@@ -430,6 +430,7 @@ fn a_broker_far_behind_gets_a_snapshot_and_then_deltas() {
         let request = create(&format!("t{number}"), 1, 1);
         harness.give(Event::Admin { token: 1, request });
     }
+    harness.all_apply();
     let out = harness.register(9, 2, 1);
     let snapshots = out.iter().filter(|command| {
         matches!(
