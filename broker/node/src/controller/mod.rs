@@ -89,6 +89,10 @@ impl Controller {
 
     /// Takes one event in and appends what is to be done to `out`. `now` must not go back.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        if now >= self.engine.next_wake() {
+            // A leader that slept must learn that it is none any more before it answers anybody.
+            self.drive(now, quorum::Event::Tick, out);
+        }
         match event {
             Event::Wake => self.drive(now, quorum::Event::Tick, out),
             Event::FromPeer { from, message } => {

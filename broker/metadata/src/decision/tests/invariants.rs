@@ -226,8 +226,6 @@ impl History {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
-
     #[test]
     fn decisions_keep_the_invariants_and_lose_no_acknowledged_record(
         acts in prop::collection::vec(act(), 1..80),
