@@ -59,6 +59,13 @@ impl History {
         records.len() as u64 - 1
     }
 
+    /// Takes back the last `begin`: the record was not handed over after all.
+    pub fn retract(&mut self, partition: i32) {
+        if let Some(records) = self.partitions.get_mut(&partition) {
+            records.pop();
+        }
+    }
+
     /// Notes what became of a record.
     pub fn finish(&mut self, partition: i32, sequence: u64, outcome: Outcome) {
         let index = usize::try_from(sequence).unwrap_or(usize::MAX);

@@ -67,46 +67,22 @@ fn verify_partition(
     let mut highest_first_copy = None;
     for ReadBack { offset, record } in read {
         verdict.read += 1;
-        let id = match record {
-            Ok(id) if id.run == run => *id,
-            Ok(_) | Err(ReadError::Foreign) => {
-                verdict.add(Finding::Foreign {
-                    partition,
-                    offset: *offset,
-                });
-                continue;
-            }
-            Err(ReadError::Corrupt) => {
-                verdict.add(Finding::Corrupt {
-                    partition,
-                    offset: *offset,
-                });
+        let (id, offset) = match identify(run, partition, sent.len(), *offset, *record) {
+            Ok(id) => (id, *offset),
+            Err(finding) => {
+                verdict.add(finding);
                 continue;
             }
         };
-        let was_sent = usize::try_from(id.sequence).is_ok_and(|index| index < sent.len());
-        if id.partition != partition || !was_sent {
-            verdict.add(Finding::NeverSent {
-                id,
-                offset: *offset,
-            });
-            continue;
-        }
         let copies = offsets.entry(id.sequence).or_default();
-        copies.push(*offset);
+        copies.push(offset);
         if copies.len() > 1 {
             verdict.duplicates += 1;
             if duplicates == Duplicates::Forbidden {
-                verdict.add(Finding::Duplicate {
-                    id,
-                    offset: *offset,
-                });
+                verdict.add(Finding::Duplicate { id, offset });
             }
         } else if highest_first_copy > Some(id.sequence) {
-            verdict.add(Finding::OutOfOrder {
-                id,
-                offset: *offset,
-            });
+            verdict.add(Finding::OutOfOrder { id, offset });
         } else {
             highest_first_copy = Some(id.sequence);
         }
@@ -132,6 +108,26 @@ fn verify_partition(
             Some(_) => {}
         }
     }
+}
+
+/// Which of this run's records this is, or why it is none.
+fn identify(
+    run: u64,
+    partition: i32,
+    sent: usize,
+    offset: i64,
+    record: Result<RecordId, ReadError>,
+) -> Result<RecordId, Finding> {
+    let id = match record {
+        Ok(id) if id.run == run => id,
+        Ok(_) | Err(ReadError::Foreign) => return Err(Finding::Foreign { partition, offset }),
+        Err(ReadError::Corrupt) => return Err(Finding::Corrupt { partition, offset }),
+    };
+    let was_sent = usize::try_from(id.sequence).is_ok_and(|index| index < sent);
+    if id.partition != partition || !was_sent {
+        return Err(Finding::NeverSent { id, offset });
+    }
+    Ok(id)
 }
 
 #[cfg(test)]
