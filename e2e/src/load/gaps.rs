@@ -1,6 +1,7 @@
 //! Gaps: how long after a fault each partition was written again, and their percentiles.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::history::{History, Micros};
 
@@ -20,9 +21,24 @@ impl Gaps {
         fault: Micros,
         partitions: impl IntoIterator<Item = i32>,
     ) -> Self {
+        Self::collect(
+            partitions
+                .into_iter()
+                .map(|id| history.gap_after(id, fault)),
+        )
+    }
+
+    /// These gaps; `None` counts as never.
+    #[must_use]
+    pub fn from_durations(gaps: impl IntoIterator<Item = Option<Duration>>) -> Self {
+        let micros = |gap: Duration| Micros::try_from(gap.as_micros()).unwrap_or(Micros::MAX);
+        Self::collect(gaps.into_iter().map(|gap| gap.map(micros)))
+    }
+
+    fn collect(measured: impl Iterator<Item = Option<Micros>>) -> Self {
         let mut gaps = Self::default();
-        for partition in partitions {
-            match history.gap_after(partition, fault) {
+        for gap in measured {
+            match gap {
                 Some(gap) => gaps.sorted.push(gap),
                 None => gaps.never += 1,
             }

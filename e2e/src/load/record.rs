@@ -35,6 +35,13 @@ impl fmt::Display for RecordId {
     }
 }
 
+/// The run number of the probes beside a run: records that only measure when a partition can be
+/// written again, and that the verdict passes over.
+#[must_use]
+pub const fn probe_run(run: u64) -> u64 {
+    !run
+}
+
 /// Failed to read a record of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

@@ -11,7 +11,7 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use crate::load::history::{History, Outcome};
-use crate::load::record::{ReadError, RecordId};
+use crate::load::record::{ReadError, RecordId, probe_run};
 pub use verdict::{Finding, Verdict};
 
 /// One record as it was read back.
@@ -68,7 +68,8 @@ fn verify_partition(
     for ReadBack { offset, record } in read {
         verdict.read += 1;
         let (id, offset) = match identify(run, partition, sent.len(), *offset, *record) {
-            Ok(id) => (id, *offset),
+            Ok(Some(id)) => (id, *offset),
+            Ok(None) => continue,
             Err(finding) => {
                 verdict.add(finding);
                 continue;
@@ -110,16 +111,17 @@ fn verify_partition(
     }
 }
 
-/// Which of this run's records this is, or why it is none.
+/// Which of this run's records this is; `None` for one of its probes; or why it is neither.
 fn identify(
     run: u64,
     partition: i32,
     sent: usize,
     offset: i64,
     record: Result<RecordId, ReadError>,
-) -> Result<RecordId, Finding> {
+) -> Result<Option<RecordId>, Finding> {
     let id = match record {
         Ok(id) if id.run == run => id,
+        Ok(id) if id.run == probe_run(run) => return Ok(None),
         Ok(_) | Err(ReadError::Foreign) => return Err(Finding::Foreign { partition, offset }),
         Err(ReadError::Corrupt) => return Err(Finding::Corrupt { partition, offset }),
     };
@@ -127,7 +129,7 @@ fn identify(
     if id.partition != partition || !was_sent {
         return Err(Finding::NeverSent { id, offset });
     }
-    Ok(id)
+    Ok(Some(id))
 }
 
 #[cfg(test)]
