@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::bench::failover::{FailoverReport, FailoverSettings, Target, run};
-use crate::bench::topology::create_topic;
+use crate::bench::topology::{Topology, wait_for};
 use crate::host::machine;
-use crate::processes::{Cluster, Engine, Kafka, Kintsugi};
+use crate::processes::{BROKERS, Cluster, Engine, Kafka, Kintsugi};
 
-/// How long a cluster may take to accept its first topic.
+/// How long a cluster may take to form.
 const FORM_LIMIT: Duration = Duration::from_secs(90);
 
 /// Kill -9 of the broker that leads most, under load, on process clusters on loopback.
