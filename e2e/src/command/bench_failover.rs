@@ -113,16 +113,18 @@ fn run_engine<E: Engine>(engine: E, arguments: &Arguments) -> anyhow::Result<Fai
     let started = Instant::now();
     let cluster = Cluster::start(engine, folder.path(), settings)?;
     println!("\n{}", cluster.name());
-    create_topic(
+    let brokers = usize::try_from(BROKERS)?;
+    let all_are_live = |topology: &Topology| topology.brokers.len() == brokers;
+    wait_for(
         &cluster.bootstrap(),
         "failover",
-        arguments.partitions,
-        3,
+        "all brokers to register",
         FORM_LIMIT,
+        all_are_live,
     )
     .inspect_err(|_| keep_logs(folder.path()))?;
     println!(
-        "processes started to topic created: {:.1?}",
+        "processes started to all brokers registered: {:.1?}",
         started.elapsed()
     );
     let mut target = Processes(cluster);

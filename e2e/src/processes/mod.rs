@@ -122,7 +122,7 @@ impl<E: Engine> Cluster<E> {
     pub fn start_node(&mut self, id: i32) -> io::Result<()> {
         let node = self.plan.nodes.iter().find(|node| node.id == id);
         let node = node.ok_or_else(|| io::Error::other(format!("there is no node {id}")))?;
-        let process = Process::start(self.engine.command(node), &node.folder.join("process.log"))?;
+        let process = Process::start(&self.engine.command(node), &node.folder.join("process.log"))?;
         self.processes.insert(id, process);
         Ok(())
     }

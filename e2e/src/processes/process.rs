@@ -16,13 +16,19 @@ impl Process {
     ///
     /// # Errors
     /// If the log cannot be opened or the command cannot be run.
-    pub fn start(mut command: Command, log: &Path) -> io::Result<Self> {
+    pub fn start(command: &Command, log: &Path) -> io::Result<Self> {
+        let program = command.get_program().to_owned();
+        // The kernel ends the child when this process dies, even by SIGKILL: setpriv asks for it.
+        let mut wrapped = Command::new("setpriv");
+        wrapped
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(&program)
+            .args(command.get_args());
         let log = File::options().create(true).append(true).open(log)?;
         command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let program = command.get_program().to_owned();
         let named = |error: io::Error| {
             io::Error::new(
                 error.kind(),
@@ -30,7 +36,7 @@ impl Process {
             )
         };
         Ok(Self {
-            child: command.spawn().map_err(named)?,
+            child: wrapped.spawn().map_err(named)?,
         })
     }
 
