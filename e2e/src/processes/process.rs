@@ -25,7 +25,7 @@ impl Process {
             .arg(&program)
             .args(command.get_args());
         let log = File::options().create(true).append(true).open(log)?;
-        command
+        wrapped
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
