@@ -6,4 +6,5 @@ pub mod host;
 pub mod kubernetes;
 pub mod load;
 pub mod processes;
+pub mod scenario;
 pub mod verify;

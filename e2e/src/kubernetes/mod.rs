@@ -1,6 +1,7 @@
 //! The Kubernetes that scenarios run on: what is read from it, changed in it, and broken in it.
 
 pub mod api;
+pub mod http;
 pub mod localkube;
 
 /// The label that carries a pod's cluster.
