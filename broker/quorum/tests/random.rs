@@ -2,9 +2,11 @@
 //! crashes that lose what was not synced, frozen processes, slow disks. After each step Raft's
 //! invariants are checked; when the faults stop, everything must heal.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod cluster;
 
-use cluster::{Plan, run};
+use cluster::{Plan, failover_ms, run};
 use kintsugi_quorum::Bugs;
 
 /// How many seeds each size of quorum is tried with.
@@ -48,6 +50,19 @@ fn five_voters_keep_every_invariant_and_heal() {
 #[test]
 fn one_voter_alone_keeps_every_invariant_and_heals() {
     check(1, "one_voter_alone_keeps_every_invariant_and_heals");
+}
+
+#[test]
+fn a_killed_leader_is_followed_by_another_long_before_an_election_time_out() {
+    // Of four survivors two may still split the votes now and then.
+    for (voters, percent) in [(3, 99), (5, 95)] {
+        let times = (0..200).map(|seed| failover_ms(seed, voters));
+        let mut times: Vec<u64> = times.collect::<Result<_, _>>().unwrap();
+        times.sort_unstable();
+        let (median, most, worst) = (times[100], times[2 * percent - 1], times[199]);
+        println!("{voters} voters: {median} ms median, {most} ms p{percent}, {worst} ms worst");
+        assert!(most < 100, "{voters} voters: {times:?}");
+    }
 }
 
 #[test]

@@ -79,6 +79,11 @@ pub fn run(plan: &Plan) -> Report {
     }
 }
 
+/// How long a quorum is without a ready leader when the leader is killed and its connections break.
+pub fn failover_ms(seed: u64, voters: i32) -> Result<u64, String> {
+    World::new(&Plan::new(seed, voters)).failover_ms()
+}
+
 /// Mixes a number into a digest (FNV-1a, by whole words).
 pub fn mix(digest: u64, word: u64) -> u64 {
     (digest ^ word)

@@ -1,5 +1,7 @@
 //! Voters, time and the events between them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -80,7 +82,7 @@ fn tight_limits() -> Limits {
 impl World {
     pub fn new(plan: &Plan) -> Self {
         let ids = (1..=plan.voters).map(ControllerId);
-        let known = |id| (plan.seed % 2 == 0).then(|| directory(id));
+        let known = |id| plan.seed.is_multiple_of(2).then(|| directory(id));
         let voters: BTreeMap<_, _> = ids.map(|id| (id, known(id))).collect();
         let mut world = Self {
             rng: fastrand::Rng::with_seed(plan.seed),
@@ -144,6 +146,35 @@ impl World {
             1 => Ok(()),
             leaders => Err(format!("liveness: {leaders} leaders after healing")),
         }
+    }
+
+    /// With nothing else going wrong, kills the leader with every connection to it reset, and
+    /// tells after how many milliseconds another one is ready to serve.
+    pub fn failover_ms(&mut self) -> Result<u64, String> {
+        self.faulty = false;
+        self.network = Network::default();
+        self.run_until(self.now + Duration::from_secs(5))?;
+        let leader = self.any_leader().ok_or("no leader after 5 s")?;
+        let killed = self.now;
+        self.nodes.get_mut(&leader).unwrap().engine = None;
+        for peer in self.voters() {
+            // A connection that is reset brings nothing more.
+            self.network.cut.insert((leader, peer));
+        }
+        for peer in self.voters() {
+            // The resets do not arrive at the same instant.
+            self.run_until(self.now + Duration::from_micros(200))?;
+            self.event(peer, Event::LeaderLost { leader })?;
+        }
+        for _ in 0..5_000 {
+            self.run_until(self.now + Duration::from_millis(1))?;
+            let engines = self.nodes.values().filter_map(|v| v.engine.as_ref());
+            if engines.into_iter().any(Engine::is_ready_leader) {
+                let millis = self.now.since(killed).as_millis();
+                return Ok(u64::try_from(millis).unwrap());
+            }
+        }
+        Err("no leader within 5 s of the kill".to_owned())
     }
 
     fn run_until(&mut self, end: Time) -> Result<(), String> {

@@ -152,3 +152,32 @@ fn an_oversized_snapshot_is_not_taken_in() {
     assert_eq!(sent(&commands), vec![]);
     assert_eq!(bench.engine.commit_index(), MetadataOffset(0));
 }
+
+#[test]
+fn a_log_of_few_large_entries_is_freed_by_a_snapshot() {
+    let mut config = config();
+    config.limits.snapshot_after_bytes = 200;
+    config.limits.log_bytes_max = 200;
+    let mut bench = Bench::leading(config, vec![]);
+    bench.hear(TWO, 1, accepted(1));
+    let mut is_full = false;
+    for n in 0..20 {
+        let commands = bench.propose(n);
+        is_full |= matches!(commands[0], Command::ProposalDropped { .. });
+        bench.persisted(n + 3);
+        let last = bench.engine.last();
+        bench.hear(TWO, 1, accepted(last.index.0));
+    }
+    assert!(is_full && !bench.engine.needs_snapshot());
+    let big = Bytes::from_static(&[0; 40]);
+    bench.step(Event::Propose {
+        commands: vec![big],
+        ticket: 99,
+    });
+    let last = bench.engine.last();
+    let bytes = Bytes::new();
+    let snapshot = Snapshot { last, bytes };
+    bench.step(Event::SnapshotReady { snapshot });
+    let accepted = bench.propose(100);
+    assert!(!matches!(accepted[0], Command::ProposalDropped { .. }));
+}
