@@ -82,6 +82,7 @@ fn the_workload_reaches_snapshots_truncations_and_many_leaders() {
     assert!(total.truncations > 10, "{total:?}");
     assert!(total.commits > 2_000, "{total:?}");
     assert!(total.crashes > 60, "{total:?}");
+    assert!(total.disks_lost > 4, "{total:?}");
 }
 
 #[test]

@@ -12,9 +12,10 @@ pub struct SimDisk {
 }
 
 impl SimDisk {
-    pub fn new() -> Self {
+    /// A directory that was just formatted.
+    pub fn new(may_vote: bool) -> Self {
         Self {
-            durable: Recovered::fresh(true),
+            durable: Recovered::fresh(may_vote),
             under_way: VecDeque::new(),
         }
     }

@@ -42,6 +42,7 @@ pub struct Reached {
     pub truncations: u64,
     pub commits: u64,
     pub crashes: u64,
+    pub disks_lost: u64,
 }
 
 impl Add for Reached {
@@ -54,6 +55,7 @@ impl Add for Reached {
             truncations: self.truncations + other.truncations,
             commits: self.commits + other.commits,
             crashes: self.crashes + other.crashes,
+            disks_lost: self.disks_lost + other.disks_lost,
         }
     }
 }

@@ -56,6 +56,7 @@ pub struct World {
     oracle: Oracle,
     /// Whether faults are still injected.
     faulty: bool,
+    disk_lost: bool,
     commands_proposed: u64,
     trace: u64,
 }
@@ -93,6 +94,7 @@ impl World {
             nodes: BTreeMap::new(),
             oracle: Oracle::default(),
             faulty: true,
+            disk_lost: false,
             commands_proposed: 0,
             trace: plan.seed,
         };
@@ -102,7 +104,7 @@ impl World {
             config.bugs = plan.bugs;
             let voter = Voter {
                 config,
-                disk: SimDisk::new(),
+                disk: SimDisk::new(true),
                 engine: None,
                 life: 0,
                 state: 0,
@@ -383,6 +385,20 @@ impl World {
                 self.event(peer, Event::LeaderLost { leader: id })?;
             }
         }
+        Ok(())
+    }
+
+    /// Loses a voter's disk, once a run: it comes back with an empty directory and without a vote.
+    pub fn replace_disk(&mut self, id: ControllerId) -> Result<(), String> {
+        if self.disk_lost || self.nodes.len() < 3 || self.nodes[&id].engine.is_none() {
+            return Ok(());
+        }
+        self.disk_lost = true;
+        self.oracle.reached.disks_lost += 1;
+        self.crash(id)?;
+        let voter = self.nodes.get_mut(&id).unwrap();
+        voter.disk = SimDisk::new(false);
+        voter.config.directory = directory(ControllerId(id.0 + 100));
         Ok(())
     }
 
