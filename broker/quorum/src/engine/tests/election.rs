@@ -211,3 +211,49 @@ fn a_voter_alone_leads_and_commits_by_itself() {
     assert_eq!(bench.persisted(2), vec![Command::Apply(vec![noop(1, 1)])]);
     assert!(bench.engine.is_ready_leader());
 }
+
+#[test]
+fn a_vote_for_itself_that_reaches_the_disk_after_the_election_was_lost_counts_nothing() {
+    let mut bench = Bench::new(vec![]);
+    bench.pass_to_wake();
+    bench.hear(TWO, 0, pre_vote_reply(1, true));
+    bench.hear(TWO, 1, granted());
+    let committed = id(0, 0);
+    bench.hear(THREE, 1, Body::Heartbeat { committed });
+    bench.persisted(1);
+    assert_eq!(bench.engine.role(), Role::Follower);
+    assert_eq!(bench.engine.leader(), Some(THREE));
+}
+
+#[test]
+fn entries_of_a_lost_leadership_that_reach_the_disk_commit_nothing() {
+    let mut bench = Bench::leading(config(), vec![]);
+    bench.hear(TWO, 1, accepted(1));
+    bench.propose(1);
+    bench.hear(TWO, 1, accepted(2));
+    let committed = id(1, 1);
+    bench.hear(THREE, 2, Body::Heartbeat { committed });
+    assert_eq!(bench.persisted(3), vec![]);
+    assert_eq!(bench.engine.commit_index(), MetadataOffset(1));
+}
+
+#[test]
+fn a_voter_stuck_in_a_later_term_is_freed_by_the_leader_stepping_down() {
+    // The stuck one refuses the leader, whose next term then includes both.
+    let mut stuck = Bench::new(vec![entry(7, 1)]);
+    let committed = id(0, 0);
+    let commands = stuck.hear(TWO, 5, Body::Heartbeat { committed });
+    assert_eq!(commands, vec![send(TWO, 7, Body::StaleTerm)]);
+    let mut leader = Bench::leading(config(), vec![]);
+    leader.hear(THREE, 7, Body::StaleTerm);
+    assert_eq!(
+        (leader.engine.role(), leader.engine.term()),
+        (Role::Follower, Term(7))
+    );
+    leader.pass_to_wake();
+    leader.hear(TWO, 7, pre_vote_reply(8, true));
+    assert_eq!(
+        (leader.engine.role(), leader.engine.term()),
+        (Role::Candidate, Term(8))
+    );
+}
