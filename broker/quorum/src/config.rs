@@ -10,8 +10,10 @@ use crate::error::EngineError;
 /// The most voters that a quorum may have: more only make each commit slower.
 pub const VOTERS_MAX: usize = 9;
 
-/// How one engine behaves.
+/// How one engine behaves. Made by [`Config::new`], then changed field by field: which fields
+/// there are depends on the feature `bugs`.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// This voter's id.
     pub id: ControllerId,
