@@ -449,3 +449,27 @@ fn a_broker_far_behind_gets_a_snapshot_and_then_deltas() {
         harness.controller.image().as_ref()
     );
 }
+
+#[test]
+fn admin_requests_beyond_the_limit_are_told_to_come_back_and_the_link_stays() {
+    let mut harness = Harness::with_brokers(1);
+    harness.controller.config.limits.requests_a_link_max = 2;
+    let mut out = Vec::new();
+    // Nothing is answered while the first proposal waits for the disk.
+    for request_id in 0..5 {
+        let request = create(&format!("t{request_id}"), 1, 1);
+        let message = ToController::Admin {
+            request_id,
+            request,
+        };
+        let link = LinkId(0);
+        let event = Event::FromBroker { link, message };
+        harness.controller.handle(ms(2), event, &mut out);
+    }
+    let throttled = |request_id| {
+        let answer = AdminAnswer::NotDecided(ErrorCode::ThrottlingQuotaExceeded);
+        to(0, ToBroker::AdminAnswer { request_id, answer })
+    };
+    out.retain(|command| !matches!(command, Command::Persist(_)));
+    assert_eq!(out, [throttled(3), throttled(4)]);
+}
