@@ -41,6 +41,17 @@ pub enum RegistrationRefused {
         /// The start counter in force.
         start: kintsugi_types::StartCounter,
     },
+    /// A newer generation was granted: what this volume holds was given up by that, and it must
+    /// not become the only copy of anything again.
+    #[error(
+        "refused registration of {asked}: generation {granted} was granted; this process must end"
+    )]
+    GivenUp {
+        /// Who asked.
+        asked: kintsugi_types::Incarnation,
+        /// The generation that may register.
+        granted: Generation,
+    },
     /// The directory is not the one that this generation began with.
     #[error(
         "refused registration of {asked}: its log directory is not the one that this generation registered; a new volume needs a new generation"
@@ -94,6 +105,9 @@ pub fn register(
         registration: Arc::new(registration.clone()),
     };
     let granted = image.generations.get(&asked.broker).copied();
+    if let Some(granted) = granted.filter(|granted| asked.generation < *granted) {
+        return Err(RegistrationRefused::GivenUp { asked, granted });
+    }
     let Some(present) = image.brokers.get(&asked.broker) else {
         return match granted {
             Some(granted) if asked.generation > granted => {

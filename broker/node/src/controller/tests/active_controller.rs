@@ -216,7 +216,8 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     assert_eq!(harness.controller.image().offset, before.next());
     // One partition is led by each; one of the others takes over what broker 0 led.
     let sent = deltas(&steps[3]);
-    assert_eq!(sent.len(), 1, "{sent:?}");
+    // Nothing else: nobody is told that broker 0 is no suspect before it knows who leads now.
+    assert_eq!((steps[3].len(), sent.len()), (1, 1), "{:?}", steps[3]);
     let (new_leader, records) = &sent[0];
     assert!(matches!(records[0], MetadataRecord::BrokerFenced { .. }));
     let MetadataRecord::Partition { state, .. } = &records[1] else {
