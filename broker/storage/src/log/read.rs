@@ -5,7 +5,7 @@ use kintsugi_types::{Offset, TimestampMs};
 
 use super::{Log, LogError};
 use crate::fs::FileSystem;
-use crate::segment::ReadLimits;
+use crate::segment::{READ_BYTES_MAX, ReadLimits};
 
 /// What a read gave.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,7 +53,7 @@ impl<F: FileSystem> Log<F> {
             });
         }
         let limits = ReadLimits {
-            max_bytes,
+            max_bytes: max_bytes.min(READ_BYTES_MAX),
             upper: upper.min(log_end),
             minimum_one,
         };

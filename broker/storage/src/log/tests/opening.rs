@@ -207,3 +207,40 @@ fn an_epoch_file_is_written_for_kafkas_tools() {
         open(&fs, small(), OpenHow::Clean).0.epoch_entries()
     );
 }
+
+#[test]
+fn a_batch_larger_than_the_window_is_verified_too() {
+    let config = LogConfig {
+        segment_bytes: 4 << 20,
+        ..small()
+    };
+    let (fs, mut log) = fresh(config.clone());
+    append(&mut log, 1, 1);
+    let mut large = produced(1, 900_000, 1);
+    log.append_as_leader(&mut large, LeaderEpoch(1), NOW)
+        .unwrap();
+    append(&mut log, 1, 1);
+    let all = read_all(&log, 10_000);
+    drop(log);
+    let how = OpenHow::Recover { from: Offset(0) };
+    let (log, report) = open(&fs, config.clone(), how);
+    assert_eq!(report.verified_bytes, all.len() as u64);
+    assert_eq!(read_all(&log, 10_000), all);
+    let path = last_segment(&fs, ".log");
+    fs.open(&path, OpenMode::Write)
+        .unwrap()
+        .write_at(b"x", 600_000)
+        .unwrap();
+    let (log, report) = open(&fs, config, how);
+    assert_eq!(log.log_end(), Offset(1));
+    assert!(report.cause.unwrap().contains("CRC"));
+}
+
+#[test]
+fn a_log_may_move_between_threads() {
+    fn assert_send<T: Send>() {}
+    assert_send::<Log<crate::fs::RealFileSystem>>();
+    assert_send::<Log<MemoryFileSystem>>();
+    assert_send::<SyncJob<MemoryFileSystem>>();
+    assert_send::<crate::Journal<MemoryFileSystem>>();
+}
