@@ -118,7 +118,9 @@ impl Content {
     }
 }
 
-/// A segment. Its files are opened through the shared descriptors when they are needed.
+/// A segment. Its files are opened through the shared descriptors when they are needed. A clone
+/// is a view of what counted then; only the original is written to.
+#[derive(Clone)]
 pub(crate) struct Segment<F: FileSystem> {
     pub(crate) base: Offset,
     pub(crate) content: Content,

@@ -244,3 +244,37 @@ fn a_log_may_move_between_threads() {
     assert_send::<SyncJob<MemoryFileSystem>>();
     assert_send::<crate::Journal<MemoryFileSystem>>();
 }
+
+#[test]
+fn the_real_file_system_holds_logs_too() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("topic-0");
+    let open_real = |how| {
+        let context = LogContext::new(crate::fs::RealFileSystem, LogLimits::default());
+        Log::open(&context, &directory, small(), how).unwrap().0
+    };
+    let mut log = open_real(OpenHow::Clean);
+    let mut all = Vec::new();
+    for number in 0..40 {
+        let mut batch = produced(2, 30, number);
+        let epoch = LeaderEpoch(i32::try_from(number / 15).unwrap());
+        log.append_as_leader(&mut batch, epoch, NOW).unwrap();
+        all.extend_from_slice(&batch);
+    }
+    let cut = all.len() / 4 * 3;
+    assert_eq!(log.truncate_to(Offset(61)).unwrap(), Offset(60));
+    log.sync().unwrap();
+    drop(log);
+    for how in [OpenHow::Recover { from: Offset(0) }, OpenHow::Clean] {
+        let log = open_real(how);
+        let (mut read, mut next) = (Vec::new(), Offset(0));
+        while next < log.log_end() {
+            let result = log.read(next, 500, Offset(100), true).unwrap();
+            read.extend_from_slice(&result.bytes);
+            next = result.next_offset;
+        }
+        assert_eq!(read, all[..cut]);
+        assert_eq!(log.latest_epoch(), Some(LeaderEpoch(1)));
+        log.close().unwrap();
+    }
+}
