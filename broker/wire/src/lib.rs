@@ -7,3 +7,4 @@
 pub mod batch;
 pub mod primitive;
 pub mod records;
+pub mod schema;
