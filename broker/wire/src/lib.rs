@@ -4,7 +4,11 @@
 //! Assumes that a frame's length was bounded before its bytes were read.
 //! Never does I/O and never decompresses records.
 
+pub mod api;
 pub mod batch;
+pub mod frame;
+pub mod message;
 pub mod primitive;
 pub mod records;
 pub mod schema;
+pub use kafka_protocol::protocol::StrBytes;
