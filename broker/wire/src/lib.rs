@@ -6,9 +6,13 @@
 
 pub mod api;
 pub mod batch;
+pub mod fetch;
 pub mod frame;
+mod leader;
 pub mod message;
 pub mod primitive;
+pub mod produce;
 pub mod records;
 pub mod schema;
 pub use kafka_protocol::protocol::StrBytes;
+pub use leader::{CurrentLeader, NodeEndpoint};

@@ -44,7 +44,7 @@ pub enum MessageError {
 /// # Errors
 /// [`MessageError::NotInTable`], [`MessageError::Schema`] or [`MessageError::Decode`].
 pub fn decode_request<R: Request>(version: i16, body: &Bytes) -> Result<R, MessageError> {
-    decode(&row::<R>(version)?.request, version, body)
+    decode(&api_of(R::KEY, version)?.request, version, body)
 }
 
 /// Decodes the body of a response to a request of type `R`.
@@ -55,7 +55,7 @@ pub fn decode_response<R: Request>(
     version: i16,
     body: &Bytes,
 ) -> Result<R::Response, MessageError> {
-    decode(&row::<R>(version)?.response, version, body)
+    decode(&api_of(R::KEY, version)?.response, version, body)
 }
 
 /// Encodes a whole request frame, length field included.
@@ -68,7 +68,7 @@ pub fn encode_request<R: Request>(
     client_id: &str,
     request: &R,
 ) -> Result<Bytes, MessageError> {
-    let api = row::<R>(version)?;
+    let api = api_of(R::KEY, version)?;
     let mut out = encode_request_header(api, version, correlation_id, client_id);
     encode(request, &mut out, version)?;
     finish_frame(&mut out, 0)?;
@@ -84,20 +84,17 @@ pub fn encode_response<R: Request>(
     correlation_id: i32,
     response: &R::Response,
 ) -> Result<Bytes, MessageError> {
-    let api = row::<R>(version)?;
+    let api = api_of(R::KEY, version)?;
     let mut out = ResponseFrame::begin(api, version, correlation_id);
     encode(response, &mut out, version)?;
     Ok(ResponseFrame::finish(out)?)
 }
 
 /// The row of an API that has this version.
-fn row<R: Request>(version: i16) -> Result<&'static Api, MessageError> {
-    Api::find(R::KEY)
+pub(crate) fn api_of(key: i16, version: i16) -> Result<&'static Api, MessageError> {
+    Api::find(key)
         .filter(|api| api.has_version(version))
-        .ok_or(MessageError::NotInTable {
-            key: R::KEY,
-            version,
-        })
+        .ok_or(MessageError::NotInTable { key, version })
 }
 
 fn decode<M: Decodable>(schema: &Schema, version: i16, body: &Bytes) -> Result<M, MessageError> {
