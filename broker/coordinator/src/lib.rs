@@ -14,8 +14,10 @@ mod coordinator;
 mod event;
 mod group;
 mod id;
+pub mod offset_fetch;
 mod partition;
 mod record;
+mod refuse;
 
 pub use config::CoordinatorConfig;
 pub use coordinator::{Coordinator, LoadError};

@@ -114,21 +114,13 @@ impl Coordinator {
         };
         let result = result.map_err(for_clients);
         let id = pending.group().clone();
-        if let (PendingAppend::Delete { token, .. }, Ok(())) = (&pending, &result) {
-            self.forget(&id);
-            let response = deleted(&id, ErrorCode::None);
-            out.push(Command::Respond {
-                token: *token,
-                response,
-            });
-            return;
-        }
         let unused = self.with_group_or(now, wall, &id, out, pending, |group, context, pending| {
             group.appends_in_flight = group.appends_in_flight.saturating_sub(1);
             settle(group, context, append_token, pending, result);
         });
         if let Some(pending) = unused {
-            // The group was deleted meanwhile, with all that this append says of it.
+            // A group is not forgotten while it has an append in flight; should it be gone all the
+            // same, its client must not wait for ever.
             pending.fail(ErrorCode::GroupIdNotFound, out);
         }
     }
@@ -149,12 +141,6 @@ impl Coordinator {
             }
         });
         value
-    }
-
-    fn forget(&mut self, id: &GroupId) {
-        if let Some(group) = self.groups.remove(id) {
-            self.deadlines.remove(&(group.next_deadline(), id.clone()));
-        }
     }
 }
 
@@ -189,6 +175,9 @@ fn settle(
             answer(context, token, response);
         }
         PendingAppend::Delete { group: id, token } => {
+            if result.is_ok() {
+                group.on_deleted(append_token);
+            }
             let error = result.err().unwrap_or(ErrorCode::None);
             answer(context, token, deleted(&id, error));
         }

@@ -93,20 +93,11 @@ impl Coordinator {
     }
 
     fn on_wake(&mut self, now: Time, wall: TimestampMs, out: &mut Vec<Command>) {
-        while let Some((at, id)) = self.deadlines.first().cloned() {
-            if at > now {
-                return;
-            }
-            self.deadlines.remove(&(at, id.clone()));
+        // Each group once: what it puts off to this very moment is for the next wake.
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
+        let due: Vec<GroupId> = due.map(|(_, id)| id.clone()).collect();
+        for id in due {
             self.with_group(now, wall, &id, out, Group::tick);
-            // A group is ticked once a wake, however its deadlines lie.
-            if self
-                .deadlines
-                .first()
-                .is_some_and(|(next, other)| *next <= now && *other == id)
-            {
-                return;
-            }
         }
     }
 

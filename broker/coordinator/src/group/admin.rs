@@ -49,6 +49,18 @@ impl Group {
             .with_group_state(StrBytes::from_static_str(DEAD))
     }
 
+    /// The tombstones are committed. Offsets that were committed after them stay, and so do
+    /// members that joined meanwhile: their next record comes after the tombstone.
+    pub(crate) fn on_deleted(&mut self, append_token: u64) {
+        self.offsets
+            .retain(|_, stored| stored.append_token > append_token);
+        if self.state == GroupState::Empty {
+            self.generation = 0;
+            self.protocol_type = None;
+            self.protocol = None;
+        }
+    }
+
     /// The group for ListGroups.
     pub(crate) fn list(&self) -> ListedGroup {
         ListedGroup::default()

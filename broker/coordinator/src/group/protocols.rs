@@ -35,24 +35,13 @@ impl Group {
 
     fn common_protocols(&self) -> BTreeSet<&str> {
         let mut members = self.members.values();
-        let names = |member: &'_ super::Member| -> BTreeSet<String> {
-            member
-                .protocols
-                .iter()
-                .map(|(name, _)| name.clone())
-                .collect()
-        };
         let Some(first) = members.next() else {
             return BTreeSet::new();
         };
-        let mut common: BTreeSet<&str> = first
-            .protocols
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let first = first.protocols.iter().map(|(name, _)| name.as_str());
+        let mut common: BTreeSet<&str> = first.collect();
         for member in members {
-            let offered = names(member);
-            common.retain(|name| offered.contains(*name));
+            common.retain(|name| member.protocols.iter().any(|(offered, _)| offered == name));
         }
         common
     }

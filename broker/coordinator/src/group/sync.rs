@@ -130,6 +130,11 @@ impl Group {
     }
 
     fn on_assignment_failed(&mut self, context: &mut Context<'_>, error: ErrorCode) {
+        let error = match error {
+            // The group's record is too large, which no retry of a member can change.
+            ErrorCode::InvalidCommitOffsetSize => ErrorCode::UnknownServerError,
+            other => other,
+        };
         for (id, member) in &mut self.members {
             member.assignment = Bytes::new();
             let waiters = (None, member.sync_waiter.take());
