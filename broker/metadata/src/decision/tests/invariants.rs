@@ -70,6 +70,17 @@ impl History {
     }
 
     fn act(&mut self, act: &Act) {
+        self.decide(act);
+        // The election of a last known leader is the one decision that may lose records, and it is
+        // marked: the promise ends there for what was acknowledged before.
+        let image = &self.cluster.image;
+        self.holders.retain(|partition, _| {
+            let state = image.partition(*partition).unwrap();
+            state.recovery == RecoveryState::Recovered
+        });
+    }
+
+    fn decide(&mut self, act: &Act) {
         match act {
             Act::Fence(broker) => {
                 self.cluster.fence(*broker);
@@ -244,13 +255,6 @@ proptest! {
         for act in &acts {
             let before = history.cluster.image.clone();
             history.act(act);
-            // The election of a last known leader is the one decision that may lose records, and
-            // it is marked: the promise ends there for what was acknowledged before.
-            let image = &history.cluster.image;
-            history.holders.retain(|partition, _| {
-                let state = image.partition(*partition).unwrap();
-                state.recovery == RecoveryState::Recovered
-            });
             history.check(&before);
         }
     }
