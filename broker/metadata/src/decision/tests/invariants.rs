@@ -212,6 +212,11 @@ impl History {
                 assert!(state.isr.contains(&leader), "{state:?}");
                 assert!(image.is_unfenced(leader), "{state:?}");
             }
+            if let Some(last) = state.last_known_leader {
+                let granted = image.generations.get(&last).copied().unwrap_or_default();
+                let registered = image.brokers[&last].registration.incarnation.generation;
+                assert!(granted <= registered, "given up: {state:?}");
+            }
             if state.leader.is_none() {
                 let is_active = |broker: &BrokerId| image.is_active(*broker);
                 assert!(!state.isr.iter().any(is_active), "could be led: {state:?}");
