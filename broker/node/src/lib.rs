@@ -11,4 +11,6 @@
 //! logs are reached through `kintsugi_storage`'s `FileSystem`.
 
 pub mod broker;
+pub mod directory;
 pub mod message;
+pub mod shard;
