@@ -11,7 +11,7 @@
 //! logs are reached through `kintsugi_storage`'s `FileSystem`.
 
 pub mod broker;
-pub mod directory;
 pub mod controller;
+pub mod directory;
 pub mod message;
 pub mod shard;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use kintsugi_storage::{FileSystem, MemoryFileSystem};
-use kintsugi_types::{BrokerEpoch, BrokerId, DirectoryId, Generation, Offset, PartitionIndex, StartCounter};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, DirectoryId, Generation, Offset, PartitionIndex, StartCounter,
+};
 use uuid::Uuid;
 
 use super::*;
@@ -54,7 +56,10 @@ fn a_foreign_directory_is_refused_and_left_as_it_is() {
     other.cluster = "another".parse().unwrap();
     let before = fs.mutations();
     let refused = open_directory(&fs, root(), &other).unwrap_err();
-    assert!(refused.to_string().contains("cluster.id=cluster"), "{refused}");
+    assert!(
+        refused.to_string().contains("cluster.id=cluster"),
+        "{refused}"
+    );
     let mut other = expectation(1);
     other.generation = Generation(2);
     assert!(open_directory(&fs, root(), &other).is_err());

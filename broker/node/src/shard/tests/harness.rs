@@ -101,11 +101,24 @@ pub fn batch(value: &str) -> Bytes {
     build(&[record]).unwrap()
 }
 
-pub fn open(fs: &MemoryFileSystem, id: usize, checkpoint: &OffsetCheckpoint) -> Shard<MemoryFileSystem> {
+pub fn open(
+    fs: &MemoryFileSystem,
+    id: usize,
+    checkpoint: &OffsetCheckpoint,
+) -> Shard<MemoryFileSystem> {
     let config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     let context = LogContext::new(fs.clone(), LogLimits::default());
     let seed = id as u64;
-    Shard::open(config, context, Path::new("data"), checkpoint, false, Time::ZERO, seed).unwrap()
+    Shard::open(
+        config,
+        context,
+        Path::new("data"),
+        checkpoint,
+        false,
+        Time::ZERO,
+        seed,
+    )
+    .unwrap()
 }
 
 impl Cluster {

@@ -111,7 +111,10 @@ fn a_new_leader_with_an_older_high_watermark_never_says_out_of_range() {
     cluster.cut_off.extend([0, 1]);
     cluster.publish(vec![state(1, 2, 2, &[1, 2])]);
     assert_eq!((cluster.high_watermark(1), cluster.end(1)), (1, 2));
-    assert_eq!(ask(&mut cluster, 1, -1).error, ErrorCode::OffsetNotAvailable);
+    assert_eq!(
+        ask(&mut cluster, 1, -1).error,
+        ErrorCode::OffsetNotAvailable
+    );
     cluster.fetch(1, 3, 2, 0);
     assert_eq!(cluster.fetched(1, 3).unwrap().error, ErrorCode::None);
     cluster.fetch(1, 4, 3, 0);
