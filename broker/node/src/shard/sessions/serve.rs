@@ -99,7 +99,7 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    fn end_session(&mut self, key: SessionKey, out: &mut Vec<Command>) {
+    pub(in crate::shard) fn end_session(&mut self, key: SessionKey, out: &mut Vec<Command>) {
         let Some(session) = self.sessions.sessions.remove(&key) else {
             return;
         };
