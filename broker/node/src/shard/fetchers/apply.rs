@@ -172,7 +172,12 @@ impl<F: FileSystem> Shard<F> {
             return Outcome::Still;
         };
         let own = epoch_end(&partition.log, leader.epoch);
-        let cut = truncation_offset(leader, own, partition.log.log_end());
+        let cut = truncation_offset(
+            leader,
+            own,
+            partition.log.log_start(),
+            partition.log.log_end(),
+        );
         match partition.log.truncate_to(cut) {
             Ok(end) => {
                 partition.replica.truncated(end);

@@ -2,5 +2,6 @@
 
 mod harness;
 mod metadata;
+mod random;
 mod replication;
 mod serving;
