@@ -52,6 +52,11 @@ impl Heartbeats {
         self.next_at = now;
     }
 
+    /// Answers to what was sent on the link will not come any more.
+    pub fn link_lost(&mut self) {
+        self.sent.clear();
+    }
+
     pub const fn is_due(&self, now: Time) -> bool {
         now.0 >= self.next_at.0
     }

@@ -228,6 +228,7 @@ impl Broker {
     }
 
     fn link_lost(&mut self, out: &mut Vec<Command>) {
+        self.heartbeats.link_lost();
         self.isr_changes.give_up(out);
         self.admin.link_lost(out);
     }

@@ -178,7 +178,10 @@ impl<F: FileSystem> Shard<F> {
             partition.log.log_start(),
             partition.log.log_end(),
         );
+        let end_before = partition.log.log_end();
         match partition.log.truncate_to(cut) {
+            // Asking again at once would go round in circles.
+            Ok(end) if end == end_before => Outcome::Delay,
             Ok(end) => {
                 partition.replica.truncated(end);
                 Outcome::Moved
