@@ -207,7 +207,10 @@ impl Broker {
                 refused_by: self.doubt.refused_by(),
             };
             let shards = self.config.registration.shards;
-            self.heartbeats.send(now, shards, content, out);
+            if !self.heartbeats.send(now, shards, content, out) {
+                // No answer is due, so the link's silence means nothing.
+                self.link.heard(now);
+            }
         }
     }
 

@@ -5,3 +5,4 @@ mod metadata;
 mod random;
 mod replication;
 mod serving;
+mod sessions;
