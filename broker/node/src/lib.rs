@@ -10,5 +10,8 @@
 //! of one actor are carried out in order. Never waits, and never touches a socket or a clock;
 //! logs are reached through `kintsugi_storage`'s `FileSystem`.
 
+pub mod broker;
 pub mod controller;
+pub mod directory;
 pub mod message;
+pub mod shard;

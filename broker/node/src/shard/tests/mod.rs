@@ -1,0 +1,9 @@
+//! Shards that replicate from each other.
+
+mod harness;
+mod many_shards;
+mod metadata;
+mod random;
+mod replication;
+mod serving;
+mod sessions;
