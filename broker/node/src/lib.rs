@@ -10,4 +10,5 @@
 //! of one actor are carried out in order. Never waits, and never touches a socket or a clock;
 //! logs are reached through `kintsugi_storage`'s `FileSystem`.
 
+pub mod broker;
 pub mod message;

@@ -34,7 +34,6 @@ impl<F: FileSystem> Log<F> {
             let log_start = self.log_start.max(next);
             self.log_start = log_start;
             self.epochs.advance_start(log_start);
-            self.recovery_point = self.recovery_point.max(log_start);
             segment.remove()?;
             removed += 1;
         }

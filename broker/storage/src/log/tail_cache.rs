@@ -27,6 +27,11 @@ impl TailBudget {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn used_bytes(&self) -> usize {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
     fn take(&self, bytes: usize) -> bool {
         let within = |used: usize| {
             let after = used.checked_add(bytes)?;

@@ -1,0 +1,3 @@
+//! One file a subcommand of `kintsugi-e2e`.
+
+pub mod bench_failover;
