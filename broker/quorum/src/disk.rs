@@ -63,6 +63,11 @@ impl Disk {
         self.persisted
     }
 
+    /// The end of the log that was handed to a write.
+    pub(crate) const fn written(&self) -> MetadataOffset {
+        self.written
+    }
+
     pub(crate) fn hard_state_changed(&mut self) {
         self.hard_state_changed = true;
     }
@@ -104,6 +109,7 @@ impl Disk {
         in_flight_max: usize,
     ) -> Option<Persist> {
         let last = log.last().index;
+        debug_assert!(self.written >= log.base().index);
         let changed = self.hard_state_changed
             || self.snapshot.is_some()
             || self.truncate_from.is_some()

@@ -47,8 +47,10 @@ impl Engine {
         self.disk.keep_snapshot(snapshot.clone());
         self.snapshot = Some(snapshot);
         let kept = self.config.limits.entries_kept_behind_snapshot;
-        self.log
-            .forget_to(MetadataOffset(last.index.0.saturating_sub(kept)));
+        let behind = MetadataOffset(last.index.0.saturating_sub(kept));
+        // An entry can be applied before this disk holds it; it must still be written, or the
+        // log on disk would have a gap.
+        self.log.forget_to(behind.min(self.disk.written()));
     }
 
     /// The follower needs entries that are gone: it gets the snapshot instead.
