@@ -3,10 +3,16 @@
 //! Names that Kafka's JMX exporter gives are kept where the meaning is the same
 //! (`kafka_server_...`); the rest begin with `kintsugi_`.
 
+use std::cmp::Ordering;
+
+use kintsugi_metadata::{Delta, Image};
+use kintsugi_types::BrokerId;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
 };
+
+use crate::settings::Settings;
 
 /// All metrics of the process.
 #[derive(Clone, Debug)]
@@ -48,8 +54,10 @@ pub struct Metrics {
     pub active_controller: IntGauge,
     /// 1 while this broker serves clients.
     pub ready: IntGauge,
-    /// The lease of this broker that ran out.
+    /// Times that this broker's lease ran out.
     pub leases_expired: IntCounter,
+    /// Events that wait in the shards' mailboxes.
+    pub shard_events_waiting: IntGauge,
 }
 
 impl Metrics {
@@ -154,6 +162,10 @@ impl Metrics {
                 "kintsugi_broker_leases_expired_total",
                 "Times that no heartbeat was answered for a session, so that this broker stopped serving.",
             )?,
+            shard_events_waiting: gauge(
+                "kintsugi_shard_events_waiting",
+                "Events that wait in the shards' mailboxes.",
+            )?,
             registry,
         })
     }
@@ -166,6 +178,57 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Sets what is counted from an image. Takes time with the number of partitions.
+    pub fn observe_image(&self, image: &Image, this: Option<BrokerId>, settings: &Settings) {
+        let defaults = crate::http::cluster_settings(settings);
+        let (mut leaders, mut replicas, mut under_replicated) = (0, 0, 0);
+        let (mut under_min_isr, mut offline) = (0, 0);
+        for (id, topic) in &image.topics {
+            for state in topic.partitions.values() {
+                offline += i64::from(state.leader.is_none());
+                let is_replica = this.is_some_and(|this| state.replicas.contains(&this));
+                replicas += i64::from(is_replica);
+                if this.is_some() && state.leader == this {
+                    leaders += 1;
+                    under_replicated += i64::from(state.isr.len() < state.replicas.len());
+                    let min_isr = defaults.min_isr(image, *id, state);
+                    under_min_isr += i64::from(state.isr.len() < min_isr);
+                }
+            }
+        }
+        self.leaders.set(leaders);
+        self.replicas.set(replicas);
+        self.under_replicated.set(under_replicated);
+        self.under_min_isr.set(under_min_isr);
+        self.offline.set(offline);
+        self.image_offset.set(i64::try_from(image.offset.0).unwrap_or(i64::MAX));
+    }
+
+    /// Counts what changed between two images: ISRs led by `this`, and brokers fenced.
+    pub fn observe_change(&self, this: BrokerId, old: &Image, new: &Image, delta: &Delta) {
+        for partition in &delta.partitions {
+            let (Some(old), Some(new)) = (old.partition(*partition), new.partition(*partition))
+            else {
+                continue;
+            };
+            if new.leader != Some(this) {
+                continue;
+            }
+            match new.isr.len().cmp(&old.isr.len()) {
+                Ordering::Less => self.isr_shrinks.inc(),
+                Ordering::Greater => self.isr_expands.inc(),
+                Ordering::Equal => {}
+            }
+        }
+        for id in &delta.brokers {
+            let was_fenced = old.brokers.get(id).is_none_or(|broker| broker.fenced);
+            let is_fenced = new.brokers.get(id).is_some_and(|broker| broker.fenced);
+            if is_fenced && !was_fenced {
+                self.fencings.inc();
+            }
+        }
     }
 
     /// Counts something that a limit refused.

@@ -6,12 +6,13 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kintsugi_metadata::TopicImage;
+use kintsugi_metadata::topics::config::{ConfigType, TOPIC_CONFIGS, TopicConfig};
 use kintsugi_types::ErrorCode;
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
 use super::topics::{self, ConfigSource, own};
-use crate::settings::{Definition, Settings, Source, TOPIC_DEFINITIONS, all_definitions};
+use crate::settings::{Settings, Source, all_definitions};
 
 const RESOURCE_TOPIC: i8 = 2;
 const RESOURCE_BROKER: i8 = 4;
@@ -58,29 +59,37 @@ fn describe_topic(
         ));
     };
     let settings = &call.broker().settings;
-    let asked = TOPIC_DEFINITIONS
+    let asked = TOPIC_CONFIGS
         .iter()
-        .filter(|definition| is_asked(resource, definition.definition.name));
+        .filter(|definition| is_asked(resource, definition.name));
     let described = asked.map(|definition| {
         let (value, source) = topics::config(settings, topic, definition);
-        let own_name = definition.definition.name;
-        let result = describe(&definition.definition, request)
+        let result = describe(definition.name, definition.documentation, request)
+            .with_config_type(config_type(definition.kind))
             .with_value(Some(own(value)))
             .with_config_source(source as i8);
         match request.include_synonyms {
-            true => result.with_synonyms(synonyms(settings, topic, own_name, definition.synonym)),
+            true => result.with_synonyms(synonyms(settings, topic, definition)),
             false => result,
         }
     });
     Ok(described.collect())
 }
 
+/// The type's number in answers (KIP-569): STRING 2, INT 3, LONG 5.
+const fn config_type(kind: ConfigType) -> i8 {
+    match kind {
+        ConfigType::Word(_) => 2,
+        ConfigType::Int { .. } => 3,
+        ConfigType::Long { .. } => 5,
+    }
+}
+
 /// Every place that gives the setting a value, the one in force first.
 fn synonyms(
     settings: &Settings,
     topic: &TopicImage,
-    name: &str,
-    of_process: Option<&str>,
+    definition: &TopicConfig,
 ) -> Vec<DescribeConfigsSynonym> {
     let synonym = |name: &str, value: &str, source: ConfigSource| {
         DescribeConfigsSynonym::default()
@@ -89,13 +98,13 @@ fn synonyms(
             .with_source(source as i8)
     };
     let mut all = Vec::new();
-    if let Some(value) = topic.configs.get(name) {
-        all.push(synonym(name, value, ConfigSource::Topic));
+    if let Some(value) = topic.configs.get(definition.name) {
+        all.push(synonym(definition.name, value, ConfigSource::Topic));
     }
-    if let Some(of_process) = of_process
-        && let Some((value, source)) = settings.values.get(of_process)
-    {
-        all.push(synonym(of_process, value, source_of(source)));
+    let name = definition.broker_setting;
+    match settings.values.get(name) {
+        Some((value, source)) => all.push(synonym(name, value, source_of(source))),
+        None => all.push(synonym(name, definition.default, ConfigSource::Default)),
     }
     all
 }
@@ -122,7 +131,8 @@ fn describe_broker(
     let described = asked.map(|definition| {
         let value = call.broker().settings.values.get(definition.name);
         let source = value.map_or(ConfigSource::Default, |(_, source)| source_of(source));
-        describe(definition, request)
+        describe(definition.name, definition.doc, request)
+            .with_config_type(definition.kind.config_type())
             .with_value(value.map(|(value, _)| own(value)))
             .with_config_source(source as i8)
             .with_read_only(true)
@@ -145,12 +155,12 @@ fn is_asked(resource: &DescribeConfigsResource, name: &str) -> bool {
 }
 
 fn describe(
-    definition: &Definition,
+    name: &str,
+    documentation: &str,
     request: &DescribeConfigsRequest,
 ) -> DescribeConfigsResourceResult {
-    let documentation = request.include_documentation.then(|| own(definition.doc));
+    let documentation = request.include_documentation.then(|| own(documentation));
     DescribeConfigsResourceResult::default()
-        .with_name(own(definition.name))
-        .with_config_type(definition.kind.config_type())
+        .with_name(own(name))
         .with_documentation(documentation)
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
 use kintsugi_metadata::TopicImage;
+use kintsugi_metadata::topics::config::{self as topic_config, TopicConfig};
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, NewTopic};
 use kintsugi_types::{ErrorCode, PartitionId, PartitionIndex, TopicName};
 
 use crate::broker::{BrokerHandle, Published};
-use crate::settings::{Settings, Source, TOPIC_DEFINITIONS, TopicDefinition};
+use crate::settings::{Settings, Source};
 
 /// The topic that holds committed offsets.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -40,19 +41,15 @@ pub fn partition(topic: &TopicImage, index: PartitionIndex) -> Option<PartitionI
 pub fn config<'a>(
     settings: &'a Settings,
     topic: &'a TopicImage,
-    definition: &'a TopicDefinition,
+    definition: &TopicConfig,
 ) -> (&'a str, ConfigSource) {
-    if let Some(own) = topic.configs.get(definition.definition.name) {
+    if let Some(own) = topic.configs.get(definition.name) {
         return (own, ConfigSource::Topic);
     }
-    let of_process = definition.synonym.and_then(|name| settings.values.get(name));
-    match of_process {
+    match settings.values.get(definition.broker_setting) {
         Some((value, Source::Given)) => (value, ConfigSource::Process),
         Some((value, Source::Default)) => (value, ConfigSource::Default),
-        None => (
-            definition.definition.default.unwrap_or_default(),
-            ConfigSource::Default,
-        ),
+        None => (definition.default, ConfigSource::Default),
     }
 }
 
@@ -70,9 +67,7 @@ pub enum ConfigSource {
 
 /// The largest batch that a topic takes, in bytes.
 pub fn max_message_bytes(settings: &Settings, topic: &TopicImage) -> usize {
-    let definition = TOPIC_DEFINITIONS
-        .iter()
-        .find(|definition| definition.definition.name == "max.message.bytes");
+    let definition = topic_config::find("max.message.bytes");
     definition
         .map(|definition| config(settings, topic, definition).0)
         .and_then(|value| value.parse().ok())
@@ -119,8 +114,9 @@ fn new_topic(settings: &Settings, name: &TopicName) -> NewTopic {
         let number = |name| settings.number(name);
         topic.partitions = i32::try_from(number("offsets.topic.num.partitions")).ok();
         topic.replication_factor = i16::try_from(number("offsets.topic.replication.factor")).ok();
-        let compact = ("cleanup.policy".to_owned(), "compact".to_owned());
-        topic.configs.extend([compact]);
+        // Kept for ever until compaction exists: a group's offsets may be old and still in use.
+        let forever = ("retention.ms".to_owned(), "-1".to_owned());
+        topic.configs.extend([forever]);
     }
     topic
 }

@@ -9,7 +9,7 @@ use kintsugi_node::message::broker::{Command, Event, Evidence, MetadataView};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard;
-use kintsugi_types::{BrokerEpoch, Endpoint, Incarnation, Time, TopicName};
+use kintsugi_types::{BrokerEpoch, BrokerId, Endpoint, Incarnation, Time, TopicName};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
@@ -69,6 +69,8 @@ pub struct ShardOf {
 
 /// The control's thread and what it works with.
 pub struct Control {
+    /// This broker.
+    pub id: BrokerId,
     /// The state machine.
     pub node: Node,
     /// The clock of the process.
@@ -87,6 +89,8 @@ pub struct Control {
     pub published: watch::Sender<Published>,
     /// Whether clients are served.
     pub gate: watch::Sender<Gate>,
+    /// Says that every log is closed and the clean stop is marked.
+    pub closed: watch::Sender<bool>,
     /// The counters.
     pub metrics: Metrics,
     /// Its signs of life.
@@ -207,6 +211,10 @@ impl Control {
                     delta: delta.clone(),
                     broker_epoch,
                 });
+                if let Some(delta) = &delta {
+                    let before = Arc::clone(&self.published.borrow().image);
+                    self.metrics.observe_change(self.id, &before, &image, delta);
+                }
                 self.published.send_replace(Published {
                     image,
                     broker_epoch,
@@ -282,7 +290,9 @@ impl Control {
             }
         }
         match (self.finish)(broker_epoch) {
-            Ok(()) => self.exit.end(Ending::Clean),
+            Ok(()) => {
+                self.closed.send_replace(true);
+            }
             Err(reason) => self.exit.fatal(Ending::Storage, &reason),
         }
     }

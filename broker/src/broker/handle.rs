@@ -42,6 +42,8 @@ pub struct BrokerHandle {
     pub published: watch::Receiver<Published>,
     /// Whether clients are served.
     pub gate: watch::Receiver<Gate>,
+    /// Whether every log is closed and the clean stop is marked.
+    pub closed: watch::Receiver<bool>,
     /// The control's mailbox.
     pub control: Mailbox<ControlInput>,
     /// The shards' mailboxes, by number.

@@ -6,7 +6,7 @@ use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
 use kintsugi_node::message::shard::{Command, Event, Fetched, OffsetAnswer, Produced, Token};
 use kintsugi_node::shard::Shard as Node;
-use kintsugi_storage::fs::RealFileSystem;
+use kintsugi_storage::RealFileSystem;
 use kintsugi_types::BrokerEpoch;
 use tokio::sync::oneshot;
 

@@ -7,7 +7,7 @@ use kintsugi_node::controller::Controller as Node;
 use kintsugi_node::message::controller::{Command, Event, LinkId};
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_quorum::Persist;
-use kintsugi_types::Incarnation;
+use kintsugi_types::{ClusterId, Incarnation};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
@@ -38,6 +38,8 @@ pub enum Input {
         link: LinkId,
         /// Who.
         incarnation: Incarnation,
+        /// The cluster that it says it belongs to.
+        cluster: ClusterId,
         /// Where to send what the broker is told.
         outgoing: crate::transport::Outgoing,
     },
@@ -69,7 +71,7 @@ pub struct Controller {
     /// The other voters.
     pub peers: Peers,
     /// Where its state is told.
-    pub status: watch::Sender<Option<Arc<ControllerStatus>>>,
+    pub status: watch::Sender<ControllerStatus>,
     /// Its signs of life.
     pub progress: Progress,
     /// Brokers' links.
@@ -105,6 +107,27 @@ impl Controller {
         }
     }
 
+    /// Tells its state to whoever reads it, if it changed.
+    fn tell_status(&mut self) {
+        let status = ControllerStatus::of(&self.node);
+        self.status.send_if_modified(|told| {
+            let is_new = !told.is_same(&status);
+            if is_new {
+                if told.leader != status.leader || told.is_active != status.is_active {
+                    tracing::info!(
+                        term = %status.term,
+                        role = status.role,
+                        leader = ?status.leader.map(|id| id.0),
+                        is_active = status.is_active,
+                        "the quorum's leadership changed"
+                    );
+                }
+                *told = status;
+            }
+            is_new
+        });
+    }
+
     fn take(&mut self, input: Input, commands: &mut Vec<Command>) {
         match input {
             Input::Event(event) => {
@@ -119,10 +142,16 @@ impl Controller {
             Input::LinkOpened {
                 link,
                 incarnation,
+                cluster,
                 outgoing,
             } => {
                 self.links.insert(link, outgoing);
-                self.handle(Event::LinkOpened { link, incarnation }, commands);
+                let event = Event::LinkOpened {
+                    link,
+                    incarnation,
+                    cluster,
+                };
+                self.handle(event, commands);
             }
             Input::Admin { request, reply } => {
                 self.waiting.retain(|_, reply| !reply.is_closed());
@@ -140,8 +169,7 @@ impl Controller {
     }
 
     fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
-        self.node
-            .handle(self.clock.now(), self.clock.wall(), event, commands);
+        self.node.handle(self.clock.now(), event, commands);
         for command in commands.drain(..) {
             self.carry_out(command);
         }

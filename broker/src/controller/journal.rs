@@ -3,7 +3,7 @@
 use kintsugi_node::controller::ControllerStore;
 use kintsugi_node::message::controller::Event;
 use kintsugi_quorum::Persist;
-use kintsugi_storage::fs::RealFileSystem;
+use kintsugi_storage::RealFileSystem;
 
 use super::Input;
 use crate::exit::{Ending, Exit};
@@ -13,9 +13,9 @@ use crate::thread::IDLE_MAX;
 /// Runs until every sender is gone.
 pub fn run(
     mut store: ControllerStore<RealFileSystem>,
-    writes: Letters<Persist>,
-    events: Mailbox<Input>,
-    exit: Exit,
+    writes: &Letters<Persist>,
+    events: &Mailbox<Input>,
+    exit: &Exit,
 ) {
     loop {
         match writes.wait(IDLE_MAX) {

@@ -78,19 +78,22 @@ impl Reception {
             return Ok(());
         };
         frames.set_length_max(CONTROL_FRAME_BYTES_MAX);
-        let (Hello::Controller { cluster, .. } | Hello::Broker { cluster, .. }) = &hello;
-        if *cluster != self.cluster {
-            tracing::warn!(theirs = %cluster, ours = %self.cluster, "refused a connection of another cluster");
-            return Ok(());
-        }
         match hello {
+            Hello::Controller { ref cluster, .. } if *cluster != self.cluster => {
+                tracing::warn!(theirs = %cluster, ours = %self.cluster, "refused a controller of another cluster");
+                Ok(())
+            }
             Hello::Controller { id, .. } => {
                 self.events.post(Input::Event(Event::PeerMet { hello }));
                 let ended = self.hear_peer(id, &mut frames).await;
                 self.events.post(Input::Event(Event::PeerLost { peer: id }));
                 ended
             }
-            Hello::Broker { incarnation, .. } => self.serve_broker(incarnation, frames, writer).await,
+            // A broker of another cluster is told so by the controller, and ends.
+            Hello::Broker {
+                incarnation,
+                cluster,
+            } => self.serve_broker(incarnation, cluster, frames, writer).await,
         }
     }
 
@@ -109,6 +112,7 @@ impl Reception {
     async fn serve_broker(
         &self,
         incarnation: Incarnation,
+        cluster: ClusterId,
         mut frames: FrameReader<tokio::net::tcp::OwnedReadHalf>,
         writer: tokio::net::tcp::OwnedWriteHalf,
     ) -> Result<(), TransportError> {
@@ -117,6 +121,7 @@ impl Reception {
         self.events.post(Input::LinkOpened {
             link,
             incarnation,
+            cluster,
             outgoing: queue,
         });
         let hearing = async {

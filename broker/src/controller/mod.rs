@@ -12,8 +12,10 @@ mod journal;
 mod links;
 mod listener;
 mod peers;
+mod start;
 mod status;
 
-pub use actor::{Controller, Input};
+pub use actor::Input;
 pub use dials::look;
+pub use start::start;
 pub use status::ControllerStatus;

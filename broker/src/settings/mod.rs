@@ -8,7 +8,6 @@ mod dev;
 mod endpoints;
 mod properties;
 mod table;
-mod topic;
 mod values;
 
 use std::collections::BTreeMap;
@@ -24,7 +23,6 @@ pub use dev::dev_values;
 pub use endpoints::Endpoints;
 pub use properties::{FILE_BYTES_MAX, parse as parse_properties, parse_line};
 pub use table::all as all_definitions;
-pub use topic::{TOPIC_DEFINITIONS, TopicDefinition};
 pub use values::{Source, Values};
 
 /// Why the settings are of no use.

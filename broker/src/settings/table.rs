@@ -198,18 +198,6 @@ const TOPICS: &[Definition] = &[
         Some("4096"),
         "The bytes of log between two entries of the index. Kafka's default.",
     ),
-    setting(
-        "log.flush.interval.messages",
-        Kind::Integer(1, i64::MAX),
-        Some("9223372036854775807"),
-        "1: every wake-up's appends are synced before they are acknowledged. Kafka's default: never.",
-    ),
-    setting(
-        "log.message.timestamp.type",
-        Kind::OneOf(&["CreateTime", "LogAppendTime"]),
-        Some("CreateTime"),
-        "Who sets a record's timestamp. Kafka's default: the producer.",
-    ),
 ];
 
 /// Replication and failure detection.
@@ -253,8 +241,8 @@ const REPLICATION: &[Definition] = &[
     setting(
         "leader.imbalance.check.interval.seconds",
         Kind::Integer(1, 86_400),
-        Some("30"),
-        "How often that is looked at. 30 s, not Kafka's 300: a move costs clients one NOT_LEADER answer.",
+        Some("300"),
+        "How often that is looked at. Kafka's default: five minutes.",
     ),
     setting(
         "kintsugi.stop.timeout.ms",
@@ -315,8 +303,8 @@ const LIMITS: &[Definition] = &[
     setting(
         "socket.request.max.bytes",
         Kind::Integer(65_536, 104_857_600),
-        Some("16777216"),
-        "The largest request, in bytes. 16 MiB, a sixth of Kafka's, to be at home in 256 MiB.",
+        Some("8388608"),
+        "The largest request, in bytes. 8 MiB, to be at home in 256 MiB; clients send 1 MiB by default.",
     ),
     setting(
         "queued.max.request.bytes",
