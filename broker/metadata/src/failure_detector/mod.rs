@@ -22,7 +22,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kintsugi_types::{BrokerId, Endpoint, Incarnation, Time};
+use kintsugi_types::{BrokerEpoch, BrokerId, Endpoint, Incarnation, Time};
 
 use crate::image::Image;
 use watched::{Step, Watched};
@@ -102,6 +102,8 @@ pub enum Verdict {
     Dead {
         /// Which one.
         incarnation: Incarnation,
+        /// The epoch of its registration.
+        epoch: BrokerEpoch,
         /// Why.
         cause: DeathCause,
     },
@@ -165,7 +167,7 @@ impl FailureDetector {
             let (config, registration) = (&self.config, &broker.registration);
             self.watched.entry(*id).or_insert_with(|| {
                 let linked = linked(registration.incarnation);
-                Watched::new(config, now, registration, linked)
+                Watched::new(config, now, broker, linked)
             });
         }
         self.advance(now, verdicts);
@@ -291,8 +293,11 @@ impl FailureDetector {
         }
         if let Some(watched) = self.watched.get_mut(&id).filter(|w| !w.is_dead()) {
             watched.die();
-            let incarnation = watched.incarnation;
-            verdicts.push(Verdict::Dead { incarnation, cause });
+            verdicts.push(Verdict::Dead {
+                incarnation: watched.incarnation,
+                epoch: watched.epoch,
+                cause,
+            });
         }
     }
 }

@@ -72,6 +72,7 @@ fn suspects(brokers: &[i32]) -> Verdict {
 fn dead(broker: i32, cause: DeathCause) -> Verdict {
     Verdict::Dead {
         incarnation: incarnation(broker),
+        epoch: BrokerEpoch(i64::from(broker) + 1),
         cause,
     }
 }

@@ -1,10 +1,10 @@
 //! One broker under watch.
 
-use kintsugi_types::{Endpoint, Incarnation, Time};
+use kintsugi_types::{BrokerEpoch, Endpoint, Incarnation, Time};
 
 use super::phi::Rhythm;
 use super::{DeathCause, DetectorConfig, DialFinding};
-use crate::record::BrokerRegistration;
+use crate::image::BrokerImage;
 
 /// What to do about one broker now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +37,7 @@ enum Probe {
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
     pub(super) incarnation: Incarnation,
+    pub(super) epoch: BrokerEpoch,
     pub(super) endpoint: Endpoint,
     rhythm: Rhythm,
     linked: bool,
@@ -49,7 +50,7 @@ impl Watched {
     pub(super) fn new(
         config: &DetectorConfig,
         now: Time,
-        registration: &BrokerRegistration,
+        broker: &BrokerImage,
         linked: bool,
     ) -> Self {
         let probe = if linked {
@@ -61,8 +62,9 @@ impl Watched {
             }
         };
         Self {
-            incarnation: registration.incarnation,
-            endpoint: registration.control_endpoint.clone(),
+            incarnation: broker.registration.incarnation,
+            epoch: broker.epoch,
+            endpoint: broker.registration.control_endpoint.clone(),
             rhythm: Rhythm::new(now, config.heartbeat_interval),
             linked,
             probe,

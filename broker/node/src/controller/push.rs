@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use kintsugi_metadata::{MetadataRecord, snapshot};
 use kintsugi_metadata::Image;
+use kintsugi_metadata::{MetadataRecord, snapshot};
 use kintsugi_types::{MetadataOffset, Time};
 
 use super::config::ControllerLimits;
