@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use kintsugi_node::message::broker::Event;
+use kintsugi_node::message::link::DialBackAnswer;
+use kintsugi_types::BrokerId;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::broker::{self, BrokerHandle, ControlInput};
+use crate::broker::{self, BrokerHandle, ControlInput, ControlPort, Directory};
 use crate::clock::Clock;
 use crate::controller;
 use crate::exit::{Ending, Exit};
@@ -17,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::signals;
-use crate::transport::bind;
+use crate::transport::{bind, encode};
 
 /// Threads for name lookups, which block.
 pub const BLOCKING_THREADS_MAX: usize = 8;
@@ -55,16 +57,18 @@ pub async fn run(settings: Arc<Settings>, clock: Clock) -> anyhow::Result<Ending
     let http = bind(&settings.endpoints.http).await?;
     let mut threads: Vec<(String, Progress)> = Vec::new();
     // The control port comes first: while it is open, the process counts as alive.
-    let control_port = match settings.broker {
-        Some(_) => Some(broker::ControlPort::open(&settings)?),
+    let directory = match settings.broker {
+        Some(id) => Some(open_directory(&settings, id)?),
         None => None,
     };
     let controller = match settings.controller {
         Some(id) => Some(controller::start(&shared, id, &mut threads).await?),
         None => None,
     };
-    let broker = match (settings.broker, control_port) {
-        (Some(id), Some(port)) => Some(broker::start(&shared, id, port, &mut threads).await?),
+    let broker = match (settings.broker, directory) {
+        (Some(id), Some(directory)) => {
+            Some(broker::start(&shared, id, directory, &mut threads).await?)
+        }
         _ => None,
     };
     let app = App {
@@ -88,6 +92,18 @@ pub async fn run(settings: Arc<Settings>, clock: Clock) -> anyhow::Result<Ending
     stopping.abort();
     tracing::info!(?ending, uptime_ms = clock.now().as_millis(), "ended");
     Ok(ending)
+}
+
+/// Opens the control port, then the log directory, and answers dials from then on.
+fn open_directory(settings: &Settings, id: BrokerId) -> anyhow::Result<Directory> {
+    let port = ControlPort::open(settings)?;
+    let directory = Directory::open(settings, id)?;
+    let answer = DialBackAnswer {
+        incarnation: directory.incarnation(),
+        cluster: settings.cluster.clone(),
+    };
+    port.answer(encode(&answer)?)?;
+    Ok(directory)
 }
 
 /// Waits for a signal, then hands over: the broker first, so that what it leads moves while this

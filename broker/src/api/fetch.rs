@@ -7,7 +7,7 @@ use std::future::Future;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use kintsugi_node::message::shard::{ClientPosition, Fetch, Fetched, Token};
-use kintsugi_types::{BrokerId, ErrorCode, Offset};
+use kintsugi_types::{BrokerId, ErrorCode};
 use kintsugi_wire::batch::{Compression, split};
 use kintsugi_wire::fetch::{
     FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse,
@@ -315,9 +315,9 @@ mod tests {
                 partitions: vec![FetchPartition {
                     index: kintsugi_types::PartitionIndex(4),
                     current_leader_epoch: kintsugi_types::LeaderEpoch::UNKNOWN,
-                    fetch_offset: Offset(0),
+                    fetch_offset: kintsugi_types::Offset(0),
                     last_fetched_epoch: kintsugi_types::LeaderEpoch::UNKNOWN,
-                    log_start_offset: Offset(-1),
+                    log_start_offset: kintsugi_types::Offset(-1),
                     max_bytes: 1,
                 }],
             }],

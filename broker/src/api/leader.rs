@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kintsugi_node::message::shard;
 use kintsugi_types::BrokerId;
-use kintsugi_wire::leader::{CurrentLeader, NodeEndpoint};
+use kintsugi_wire::{CurrentLeader, NodeEndpoint};
 
 use crate::broker::Published;
 

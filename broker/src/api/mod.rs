@@ -21,6 +21,6 @@ mod metadata;
 mod produce;
 mod topics;
 
-pub use answer::{Answer, Answering, ApiError};
-pub use call::{Call, Context};
+pub use answer::{Answer, Answering};
+pub use call::Context;
 pub use dispatch::{begin, is_served_before_ready};

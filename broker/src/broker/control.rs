@@ -9,10 +9,12 @@ use kintsugi_node::message::broker::{Command, Event, Evidence, MetadataView};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard;
+use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{BrokerEpoch, BrokerId, Endpoint, Incarnation, Time, TopicName};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
+use super::directory::Directory;
 use super::link::Links;
 use super::{Gate, Published, ShardInput};
 use crate::clock::Clock;
@@ -97,8 +99,8 @@ pub struct Control {
     pub progress: Progress,
     /// Requests that wait.
     pub waiting: Waiting,
-    /// Marks the clean stop once every shard is closed.
-    pub finish: Box<dyn FnMut(BrokerEpoch) -> Result<(), String> + Send>,
+    /// The log directory, which is marked once every shard is closed.
+    pub directory: Directory,
 }
 
 /// Requests that wait for the control's answer.
@@ -282,18 +284,29 @@ impl Control {
 
     /// Closes every shard, marks the clean stop, and ends the process.
     fn stop(&mut self, broker_epoch: BrokerEpoch) {
+        let (closed, is_closed) = std::sync::mpsc::channel();
         for shard in &self.shards {
-            let (closed, is_closed) = std::sync::mpsc::channel();
+            let closed = closed.clone();
             shard.mailbox.post(ShardInput::Close { closed });
-            if is_closed.recv_timeout(CLOSE_MAX).is_err() {
-                self.exit.fatal(Ending::Storage, "a shard did not flush its logs in time");
+        }
+        let mut high_watermarks = OffsetCheckpoint::new();
+        for _ in &self.shards {
+            match is_closed.recv_timeout(CLOSE_MAX) {
+                Ok(of_shard) => high_watermarks.extend(of_shard),
+                Err(_) => {
+                    let reason = "a shard did not flush its logs in time";
+                    self.exit.fatal(Ending::Storage, reason);
+                }
             }
         }
-        match (self.finish)(broker_epoch) {
+        match self.directory.mark_clean(broker_epoch, &high_watermarks) {
             Ok(()) => {
                 self.closed.send_replace(true);
             }
-            Err(reason) => self.exit.fatal(Ending::Storage, &reason),
+            Err(cause) => {
+                let reason = crate::thread::chain(cause.as_ref());
+                self.exit.fatal(Ending::Storage, &reason);
+            }
         }
     }
 }

@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::settings::Settings;
+use crate::thread;
+use crate::transport::{TransportError, bind_blocking};
+
 /// How many answered connections are kept open; the oldest is closed for a new one. Controllers
 /// and brokers close theirs at once.
 const HELD_MAX: usize = 64;
@@ -21,8 +25,31 @@ const WRITE_MAX: Duration = Duration::from_millis(50);
 /// How long to wait after a failed accept, for want of descriptors for example.
 const ACCEPT_WAIT: Duration = Duration::from_millis(10);
 
-/// Answers each connection with `answer` for as long as the process lives.
-pub fn hold(listener: &TcpListener, answer: &Bytes) {
+/// The port, open but not yet answered: whoever dials is accepted by the kernel and waits.
+pub struct ControlPort {
+    listener: TcpListener,
+}
+
+impl ControlPort {
+    /// Opens the port.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub fn open(settings: &Settings) -> Result<Self, TransportError> {
+        let listener = bind_blocking(&settings.endpoints.control)?;
+        Ok(Self { listener })
+    }
+
+    /// Begins to answer, for as long as the process lives.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn answer(self, answer: Bytes) -> std::io::Result<()> {
+        thread::spawn("control-port", move || hold(&self.listener, &answer))
+    }
+}
+
+fn hold(listener: &TcpListener, answer: &Bytes) {
     let mut held: VecDeque<TcpStream> = VecDeque::new();
     loop {
         match listener.accept() {

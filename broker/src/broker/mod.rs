@@ -5,17 +5,22 @@
 //! before anybody who routes by it; the control port is opened before the process registers and
 //! held until it ends.
 
+mod checkpoints;
 mod control;
 mod dial_back;
+mod directory;
 mod handle;
 mod link;
 mod published;
 mod replication;
 mod shard;
+mod shards;
+mod start;
 
-pub use control::{Control, ControlInput};
-pub use dial_back::hold as hold_control_port;
+pub use control::ControlInput;
+pub use dial_back::ControlPort;
+pub use directory::Directory;
 pub use handle::{BrokerHandle, Gate};
 pub use published::Published;
-pub use replication::serve as serve_replication;
-pub use shard::{Reply, ShardInput, ShardThread};
+pub use shard::{Reply, ShardInput};
+pub use start::start;

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use kintsugi_node::message::broker;
-use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
+use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{Command, Event, Fetched, OffsetAnswer, Produced, Token};
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
-use kintsugi_types::BrokerEpoch;
+use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_types::Time;
 use tokio::sync::oneshot;
 
 use super::ControlInput;
+use super::checkpoints::Checkpoint;
 use super::replication::Fetchers;
 use crate::clock::Clock;
 use crate::exit::{Ending, Exit};
@@ -39,8 +41,8 @@ pub enum ShardInput {
     Cancel(Token),
     /// Flush and close every log, then say so.
     Close {
-        /// Where it is said.
-        closed: std::sync::mpsc::Sender<()>,
+        /// Where it is said, with the high watermarks to checkpoint.
+        closed: std::sync::mpsc::Sender<OffsetCheckpoint>,
     },
 }
 
@@ -61,14 +63,16 @@ pub enum Reply {
 pub struct ShardThread {
     /// Which shard.
     pub number: u16,
-    /// The state machine.
-    pub node: Node<RealFileSystem>,
+    /// The state machine, until it is closed.
+    pub node: Option<Node<RealFileSystem>>,
     /// The clock of the process.
     pub clock: Clock,
     /// How the process ends.
     pub exit: Exit,
     /// The control's mailbox.
     pub control: Mailbox<ControlInput>,
+    /// Where high watermarks are written.
+    pub checkpoints: Mailbox<Checkpoint>,
     /// The connections to leaders.
     pub fetchers: Fetchers,
     /// Its signs of life.
@@ -84,10 +88,10 @@ impl ShardThread {
         loop {
             let now = self.clock.now();
             self.progress.mark(now);
-            if self.node.next_wake() <= now {
+            if self.next_wake() <= now {
                 self.handle(Event::Wake, &mut commands);
             }
-            match letters.wait(wait_until(self.node.next_wake(), &self.clock)) {
+            match letters.wait(wait_until(self.next_wake(), &self.clock)) {
                 Letter::Event(input) => self.take(input, &mut commands),
                 Letter::Nothing => continue,
                 Letter::Closed => return,
@@ -99,6 +103,10 @@ impl ShardThread {
                 }
             }
         }
+    }
+
+    fn next_wake(&self) -> Time {
+        self.node.as_ref().map_or(Time::NEVER, Node::next_wake)
     }
 
     fn take(&mut self, input: ShardInput, commands: &mut Vec<Command>) {
@@ -118,19 +126,28 @@ impl ShardThread {
                 }
             }
             ShardInput::Close { closed } => {
-                if let Err(cause) = self.node.close() {
-                    self.exit
-                        .fatal(Ending::Storage, &crate::thread::chain(&cause));
+                // Whoever waits here is answered by the end of its connection.
+                self.waiting.clear();
+                match self.node.take().map(Node::close) {
+                    Some(Ok(high_watermarks)) => {
+                        // The control ends the process; if it is gone, so is the process.
+                        drop(closed.send(high_watermarks));
+                    }
+                    Some(Err(cause)) => {
+                        let reason = crate::thread::chain(&cause);
+                        self.exit.fatal(Ending::Storage, &reason);
+                    }
+                    None => {}
                 }
-                // The control ends the process; if it is gone, so is the process.
-                drop(closed.send(()));
             }
         }
     }
 
     fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
-        self.node
-            .handle(self.clock.now(), self.clock.wall(), event, commands);
+        let Some(node) = &mut self.node else {
+            return;
+        };
+        node.handle(self.clock.now(), self.clock.wall(), event, commands);
         for command in commands.drain(..) {
             self.carry_out(command);
         }
@@ -173,6 +190,10 @@ impl ShardThread {
             Command::Applied { offset } => self.tell(broker::Event::ShardApplied {
                 shard: self.number,
                 offset,
+            }),
+            Command::Checkpoint { high_watermarks } => self.checkpoints.post(Checkpoint {
+                shard: self.number,
+                high_watermarks,
             }),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),

@@ -8,11 +8,12 @@ use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::output::write_pieces;
 use crate::api::{self, Answering, Context};
+use crate::broker::Gate;
 use crate::transport::{FrameReader, TransportError};
 
 /// How long a request may take to arrive once its length is known: what has come of it holds
@@ -34,6 +35,17 @@ pub struct Connection {
     /// A request that came before the broker was ready.
     held: Option<(Request, Instant)>,
     last_active: Instant,
+}
+
+/// Waits until the broker serves clients.
+async fn ready(gate: &mut watch::Receiver<Gate>) {
+    // The sender lives as long as the process.
+    drop(gate.wait_for(|gate| gate.is_ready).await);
+}
+
+/// Waits until the lease ran out again since it had `expiries` times.
+async fn expired(gate: &mut watch::Receiver<Gate>, expiries: u64) {
+    drop(gate.wait_for(|gate| gate.expiries != expiries).await);
 }
 
 /// A request's bytes and the memory they hold.
@@ -68,7 +80,7 @@ impl Connection {
                 tracing::debug!(cause = crate::thread::chain(&cause), "connection of a client ended");
             },
             // Its lease ran out: what this broker last said may no longer be true.
-            _ = gate.wait_for(|gate| gate.expiries != expiries) => {}
+            () = expired(&mut gate, expiries) => {}
         }
         connections.dec();
     }
@@ -95,7 +107,7 @@ impl Connection {
                         return Ok(());
                     }
                 }
-                _ = gate.wait_for(|gate| gate.is_ready), if self.held.is_some() => {
+                () = ready(&mut gate), if self.held.is_some() => {
                     if let Some((request, _)) = self.held.take()
                         && !self.begin(request, &mut in_flight)
                     {

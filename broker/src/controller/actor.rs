@@ -1,7 +1,6 @@
 //! The controller's thread: events in, commands carried out.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use kintsugi_node::controller::Controller as Node;
 use kintsugi_node::message::controller::{Command, Event, LinkId};

@@ -46,7 +46,7 @@ pub async fn start(
         new_directory: DirectoryId(Uuid::new_v4()),
     };
     let limits = JournalLimits::default();
-    let fs = RealFileSystem::new();
+    let fs = RealFileSystem;
     let (store, opened) =
         ControllerStore::open(&fs, &settings.metadata_directory, &identity, limits)
             .context("failed to open the controller's directory")?;

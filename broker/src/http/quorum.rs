@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Json, Path, State};
+use axum::body::Bytes;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use kintsugi_metadata::ClusterSettings;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
@@ -19,6 +21,21 @@ use crate::controller::{ControllerStatus, Input};
 
 /// How long a decision may take.
 const DECISION_MAX: Duration = Duration::from_secs(5);
+
+/// A body of JSON.
+struct Json<T>(T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(cause) => {
+                let text = format!("failed to write JSON: {cause}\n");
+                (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+            }
+        }
+    }
+}
 
 /// `GET /v1/quorum`: the quorum as this controller sees it.
 pub async fn describe(State(app): Shared) -> Response {
@@ -134,8 +151,12 @@ pub struct Grant {
 pub async fn grant(
     State(app): Shared,
     Path(id): Path<i32>,
-    Json(grant): Json<Grant>,
+    body: Bytes,
 ) -> Response {
+    let Ok(grant) = serde_json::from_slice::<Grant>(&body) else {
+        let reason = json!({"reason": "send a body such as {\"generation\": 2}"});
+        return (StatusCode::BAD_REQUEST, Json(reason)).into_response();
+    };
     if let Err(elsewhere) = active(&app) {
         return elsewhere;
     }

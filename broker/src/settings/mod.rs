@@ -18,7 +18,6 @@ use kintsugi_types::{
     BrokerId, ClusterId, ControllerId, Endpoint, Generation, ParseClusterIdError, Rack,
 };
 
-pub use definition::{Definition, Kind};
 pub use dev::dev_values;
 pub use endpoints::Endpoints;
 pub use properties::{FILE_BYTES_MAX, parse as parse_properties, parse_line};

@@ -1,6 +1,8 @@
 //! A shard's connections to leaders: one for each shard of each leader.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kintsugi_node::message::broker::{self, Evidence};
@@ -11,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::broker::{ControlInput, ShardInput};
@@ -34,7 +37,15 @@ pub struct Fetchers {
     runtime: Handle,
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
-    open: BTreeMap<(BrokerId, u16), mpsc::Sender<(Endpoint, FetchRequest)>>,
+    open: BTreeMap<(BrokerId, u16), Running>,
+}
+
+/// A connection's task.
+struct Running {
+    work: mpsc::Sender<(Endpoint, FetchRequest)>,
+    /// Whether a fetch is in flight.
+    is_busy: Arc<AtomicBool>,
+    task: AbortHandle,
 }
 
 impl Fetchers {
@@ -56,26 +67,34 @@ impl Fetchers {
     pub fn fetch(&mut self, leader: BrokerId, endpoint: Endpoint, request: FetchRequest) {
         let key = (leader, request.leader_shard);
         let mut work = (endpoint, request);
-        if let Some(sender) = self.open.get(&key) {
-            match sender.try_send(work) {
-                Ok(()) => return,
-                // One is in flight already (a fault of the caller), or the task has just ended.
-                Err(mpsc::error::TrySendError::Full(back)) => {
-                    return failed(&self.shard, leader, back.1.leader_shard);
+        if let Some(running) = self.open.get(&key) {
+            if !running.is_busy.swap(true, Ordering::AcqRel) {
+                match running.work.try_send(work) {
+                    Ok(()) => return,
+                    // The task has just ended for want of work.
+                    Err(full_or_closed) => work = full_or_closed.into_inner(),
                 }
-                Err(mpsc::error::TrySendError::Closed(back)) => work = back,
             }
+            // What is in flight is replaced, and its connection closed.
+            running.task.abort();
         }
         let (sender, receiver) = mpsc::channel(1);
+        let is_busy = Arc::new(AtomicBool::new(true));
         let task = Fetcher {
             leader,
             leader_shard: key.1,
             shard: self.shard.clone(),
             control: self.control.clone(),
+            is_busy: Arc::clone(&is_busy),
         };
-        self.runtime.spawn(task.run(work, receiver));
-        self.open.retain(|_, sender| !sender.is_closed());
-        self.open.insert(key, sender);
+        let task = self.runtime.spawn(task.run(work, receiver)).abort_handle();
+        self.open.retain(|_, running| !running.work.is_closed());
+        let running = Running {
+            work: sender,
+            is_busy,
+            task,
+        };
+        self.open.insert(key, running);
     }
 }
 
@@ -98,6 +117,7 @@ struct Fetcher {
     leader_shard: u16,
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
+    is_busy: Arc<AtomicBool>,
 }
 
 impl Fetcher {
@@ -109,7 +129,9 @@ impl Fetcher {
         let mut connection = None;
         let mut next = Some(first);
         while let Some((endpoint, request)) = next.take() {
-            match self.exchange(&mut connection, endpoint, &request).await {
+            let result = self.exchange(&mut connection, endpoint, &request).await;
+            self.is_busy.store(false, Ordering::Release);
+            match result {
                 Ok(response) => self.shard.post(ShardInput::Event(Event::ReplicaFetched {
                     leader: self.leader,
                     leader_shard: self.leader_shard,
