@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use kintsugi_metadata::{Delta, Image};
 use kintsugi_types::BrokerId;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::settings::Settings;
@@ -157,7 +157,10 @@ impl Metrics {
                 "kafka_controller_kafkacontroller_activecontrollercount",
                 "1 on the active controller.",
             )?,
-            ready: gauge("kintsugi_broker_ready", "1 while this broker serves clients.")?,
+            ready: gauge(
+                "kintsugi_broker_ready",
+                "1 while this broker serves clients.",
+            )?,
             leases_expired: counter(
                 "kintsugi_broker_leases_expired_total",
                 "Times that no heartbeat was answered for a session, so that this broker stopped serving.",
@@ -203,7 +206,8 @@ impl Metrics {
         self.under_replicated.set(under_replicated);
         self.under_min_isr.set(under_min_isr);
         self.offline.set(offline);
-        self.image_offset.set(i64::try_from(image.offset.0).unwrap_or(i64::MAX));
+        self.image_offset
+            .set(i64::try_from(image.offset.0).unwrap_or(i64::MAX));
     }
 
     /// Counts what changed between two images: ISRs led by `this`, and brokers fenced.

@@ -73,7 +73,12 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
             let taken = metrics.request_seconds.with_label_values(&[name]);
             taken.observe(seconds);
             result.unwrap_or_else(|cause| {
-                tracing::info!(?peer, api = name, cause = crate::thread::chain(&cause), "closed a client's connection");
+                tracing::info!(
+                    ?peer,
+                    api = name,
+                    cause = crate::thread::chain(&cause),
+                    "closed a client's connection"
+                );
                 Answer::Close
             })
         }

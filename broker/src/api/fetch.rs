@@ -209,9 +209,7 @@ async fn finish(
     encode(&call, response(&request, results), size_bytes)
 }
 
-async fn answered(
-    asked: Asked,
-) -> (Part, Token, Result<Vec<Fetched>, oneshot::error::RecvError>) {
+async fn answered(asked: Asked) -> (Part, Token, Result<Vec<Fetched>, oneshot::error::RecvError>) {
     (asked.part, asked.token, asked.answer.await)
 }
 

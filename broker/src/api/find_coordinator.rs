@@ -93,13 +93,19 @@ fn find(view: Option<&MetadataView>, key: StrBytes) -> Coordinator {
 fn leader(view: &MetadataView, group: &str) -> Option<(WireBrokerId, StrBytes, i32)> {
     let name: TopicName = OFFSETS_TOPIC.parse().ok()?;
     let topic = view.image.topic_named(&name)?;
-    let count = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?;
+    let count = i32::try_from(topic.partitions.len())
+        .ok()
+        .filter(|count| *count > 0)?;
     let index = PartitionIndex(partition_of(group, count));
     let leader = topic.partitions.get(&index)?.leader?;
     if view.suspects.contains(&leader) {
         return None;
     }
-    let broker = view.image.brokers.get(&leader).filter(|broker| !broker.fenced)?;
+    let broker = view
+        .image
+        .brokers
+        .get(&leader)
+        .filter(|broker| !broker.fenced)?;
     let endpoint = &broker.registration.client_endpoint;
     Some((
         WireBrokerId(leader.0),

@@ -157,7 +157,10 @@ fn brokers(image: &Image) -> Vec<MetadataResponseBroker> {
 /// Whom clients take for the controller: any live broker passes their requests on, so this one
 /// if it is live.
 pub fn controller(image: &Image, this: BrokerId) -> WireBrokerId {
-    let is_live = image.brokers.get(&this).is_some_and(|broker| !broker.fenced);
+    let is_live = image
+        .brokers
+        .get(&this)
+        .is_some_and(|broker| !broker.fenced);
     WireBrokerId(if is_live { this.0 } else { -1 })
 }
 

@@ -217,10 +217,7 @@ impl Control {
                     let before = Arc::clone(&self.published.borrow().image);
                     self.metrics.observe_change(self.id, &before, &image, delta);
                 }
-                self.published.send_replace(Published {
-                    image,
-                    broker_epoch,
-                });
+                self.published.send_replace(Published { image });
             }
             Command::ExtendLease { until } => {
                 self.tell_shards(|| shard::Event::ExtendLease { until });
@@ -231,7 +228,11 @@ impl Control {
                 self.gate.send_modify(|gate| gate.expiries += 1);
             }
             Command::Ready(is_ready) => {
-                tracing::info!(is_ready, uptime_ms = self.clock.now().as_millis(), "readiness changed");
+                tracing::info!(
+                    is_ready,
+                    uptime_ms = self.clock.now().as_millis(),
+                    "readiness changed"
+                );
                 self.metrics.ready.set(i64::from(is_ready));
                 self.gate.send_modify(|gate| gate.is_ready = is_ready);
             }

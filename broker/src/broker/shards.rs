@@ -8,11 +8,11 @@ use kintsugi_node::shard::{Limits, Shard, ShardConfig, Timings, TopicDefaults};
 use kintsugi_storage::{LogConfig, LogContext, LogLimits, RealFileSystem};
 use kintsugi_types::BrokerId;
 
+use super::ControlInput;
+use super::checkpoints::Checkpoint;
 use super::directory::Directory;
 use super::replication::Fetchers;
 use super::shard::{ShardInput, ShardThread};
-use super::ControlInput;
-use super::checkpoints::Checkpoint;
 use crate::mailbox::{Letters, Mailbox, mailbox};
 use crate::process::Shared;
 use crate::progress::Progress;
@@ -69,7 +69,9 @@ pub fn open(
             .collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, _>| match thread.join() {
             Ok(opened) => opened,
-            Err(_) => Err(anyhow::anyhow!("failed to open a shard: its thread panicked")),
+            Err(_) => Err(anyhow::anyhow!(
+                "failed to open a shard: its thread panicked"
+            )),
         };
         threads.into_iter().map(join).collect()
     });

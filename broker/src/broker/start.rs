@@ -1,20 +1,19 @@
 //! Starting the broker role.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use kintsugi_metadata::{BrokerRegistration, Image};
 use kintsugi_node::broker::{Broker as Node, BrokerConfig};
 use kintsugi_node::message::link::Hello;
-use kintsugi_types::{BrokerEpoch, BrokerId};
+use kintsugi_types::BrokerId;
 use tokio::sync::watch;
 
+use super::checkpoints::{self, Checkpoint};
 use super::control::{Control, ShardOf, Waiting};
 use super::directory::{self, Directory};
 use super::link::Links;
 use super::shards::{self, Starting};
-use super::checkpoints::{self, Checkpoint};
 use super::{BrokerHandle, ControlInput, Gate, Published};
 use crate::client;
 use crate::mailbox::mailbox;
@@ -45,7 +44,6 @@ pub async fn start(
     let registration = registration(shared, &directory, &starting)?;
     let (published, image) = watch::channel(Published {
         image: Arc::new(Image::default()),
-        broker_epoch: BrokerEpoch(-1),
     });
     let (gate, gate_seen) = watch::channel(Gate::default());
     let (closed, closed_seen) = watch::channel(false);

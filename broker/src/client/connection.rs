@@ -86,7 +86,11 @@ impl Connection {
     }
 
     async fn answer_all(&mut self, stream: TcpStream) -> Result<(), TransportError> {
-        let request_max = self.context.broker.settings.size("socket.request.max.bytes");
+        let request_max = self
+            .context
+            .broker
+            .settings
+            .size("socket.request.max.bytes");
         let (reader, mut writer) = stream.into_split();
         let mut frames = FrameReader::new(reader, request_max);
         let mut in_flight: FuturesOrdered<Answering> = FuturesOrdered::new();
@@ -145,7 +149,10 @@ impl Connection {
         if self.arriving.is_none() {
             let permits = u32::try_from(length).unwrap_or(u32::MAX).max(1);
             if self.memory.available_permits() < length {
-                self.context.broker.metrics.limit("queued.max.request.bytes");
+                self.context
+                    .broker
+                    .metrics
+                    .limit("queued.max.request.bytes");
             }
             let memory = Arc::clone(&self.memory).acquire_many_owned(permits).await;
             let Ok(memory) = memory else {
@@ -197,7 +204,11 @@ impl Connection {
         let size_bytes: usize = pieces.iter().map(Bytes::len).sum();
         write_pieces(writer, pieces).await?;
         drop(memory);
-        self.context.broker.metrics.bytes_out.inc_by(size_bytes as u64);
+        self.context
+            .broker
+            .metrics
+            .bytes_out
+            .inc_by(size_bytes as u64);
         self.last_active = Instant::now();
         Ok(true)
     }

@@ -180,7 +180,10 @@ impl Controller {
             Command::Persist(persist) => self.journal.post(persist),
             Command::ToBroker { link, message } => {
                 if !self.links.send(link, &message) {
-                    tracing::warn!(link = link.0, "closed a broker's link: it takes nothing any more");
+                    tracing::warn!(
+                        link = link.0,
+                        "closed a broker's link: it takes nothing any more"
+                    );
                     self.links.remove(link);
                 }
             }

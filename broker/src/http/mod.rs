@@ -82,15 +82,21 @@ pub async fn serve(listener: TcpListener, app: App) {
 
 async fn metrics(State(app): Shared) -> Response {
     if let Some(broker) = &app.broker {
-        app.metrics.observe_image(&broker.image().image, Some(broker.id), &app.settings);
+        app.metrics
+            .observe_image(&broker.image().image, Some(broker.id), &app.settings);
         let waiting: usize = broker.shards.iter().map(Mailbox::waiting).sum();
-        app.metrics.shard_events_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        app.metrics
+            .shard_events_waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
     if let Some(controller) = &app.controller {
         let status = controller.status.borrow().clone();
-        app.metrics.active_controller.set(i64::from(status.is_active));
+        app.metrics
+            .active_controller
+            .set(i64::from(status.is_active));
         if app.broker.is_none() {
-            app.metrics.observe_image(&status.image, None, &app.settings);
+            app.metrics
+                .observe_image(&status.image, None, &app.settings);
         }
     }
     match app.metrics.render() {

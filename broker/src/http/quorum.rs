@@ -148,11 +148,7 @@ pub struct Grant {
 
 /// `POST /v1/brokers/{id}/generations`: lets a broker come back on an empty volume, or says why
 /// not (409).
-pub async fn grant(
-    State(app): Shared,
-    Path(id): Path<i32>,
-    body: Bytes,
-) -> Response {
+pub async fn grant(State(app): Shared, Path(id): Path<i32>, body: Bytes) -> Response {
     let Ok(grant) = serde_json::from_slice::<Grant>(&body) else {
         let reason = json!({"reason": "send a body such as {\"generation\": 2}"});
         return (StatusCode::BAD_REQUEST, Json(reason)).into_response();

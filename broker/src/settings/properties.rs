@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn comments_and_joined_lines_are_read_as_java_reads_them() {
-        let values = parse("# note\nnode.id=1\nlisteners = PLAINTEXT://0.0.0.0:9092\na=b,\\\n  c\n!x\nempty");
+        let values = parse(
+            "# note\nnode.id=1\nlisteners = PLAINTEXT://0.0.0.0:9092\na=b,\\\n  c\n!x\nempty",
+        );
         let expected = [
             ("node.id", "1"),
             ("listeners", "PLAINTEXT://0.0.0.0:9092"),

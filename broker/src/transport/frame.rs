@@ -87,7 +87,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Those of [`Self::next`], or [`TransportError::Malformed`].
     pub async fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, TransportError> {
         match self.next().await? {
-            Some(frame) => Ok(Some(decode(&frame)?)),
+            Some(frame) => Ok(Some(postcard::from_bytes(&frame)?)),
             None => Ok(None),
         }
     }
@@ -105,14 +105,6 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
 fn closed() -> TransportError {
     TransportError::Io(std::io::ErrorKind::UnexpectedEof.into())
-}
-
-/// Decodes one message of a frame.
-///
-/// # Errors
-/// [`TransportError::Malformed`].
-pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, TransportError> {
-    Ok(postcard::from_bytes(frame)?)
 }
 
 /// Encodes one message as a frame with its length.
@@ -139,7 +131,9 @@ mod tests {
         let frame = encode(&message).unwrap();
         let writer = tokio::spawn(async move {
             for _ in 0..2 {
-                tokio::io::AsyncWriteExt::write_all(&mut near, &frame).await.unwrap();
+                tokio::io::AsyncWriteExt::write_all(&mut near, &frame)
+                    .await
+                    .unwrap();
             }
         });
         let mut reader = FrameReader::new(far, 50_000);
@@ -156,7 +150,9 @@ mod tests {
         let bytes: &[u8] = &[0xff, 0xff, 0xff, 0xff];
         let mut reader = FrameReader::new(bytes, 10);
         let error = reader.next().await.unwrap_err();
-        assert!(matches!(error, TransportError::TooLong { length, max: 10 } if length == u32::MAX as usize));
+        assert!(
+            matches!(error, TransportError::TooLong { length, max: 10 } if length == u32::MAX as usize)
+        );
     }
 
     #[tokio::test]

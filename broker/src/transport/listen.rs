@@ -89,9 +89,4 @@ impl Slots {
     pub fn take(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.semaphore).try_acquire_owned().ok()
     }
-
-    /// How many slots are free.
-    pub fn free(&self) -> usize {
-        self.semaphore.available_permits()
-    }
 }
