@@ -3,6 +3,8 @@
 pub mod bench;
 pub mod command;
 pub mod host;
+pub mod kubernetes;
 pub mod load;
 pub mod processes;
+pub mod scenario;
 pub mod verify;

@@ -9,10 +9,13 @@ use kintsugi_e2e::command;
 enum Command {
     /// Kill -9 under load on loopback: Kintsugi, Apache Kafka, or both in turn.
     BenchFailover(command::bench_failover::Arguments),
+    /// Scenarios on a real Kubernetes.
+    Scenarios(command::scenarios::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::BenchFailover(arguments) => command::bench_failover::main(&arguments),
+        Command::Scenarios(arguments) => command::scenarios::main(&arguments),
     }
 }

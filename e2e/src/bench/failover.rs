@@ -110,18 +110,20 @@ pub fn run(target: &mut dyn Target, settings: &FailoverSettings) -> anyhow::Resu
     let before = ProcessorTime::now()?;
     let (mut led, mut followed, mut served) = (Gaps::default(), Gaps::default(), Gaps::default());
     let (mut healed, mut outages) = (Vec::new(), Vec::new());
+    let mut kills_of: BTreeMap<i32, usize> = BTreeMap::new();
     for kill in 1..=settings.kills {
         let baseline =
             |topology: &Topology| topology.is_healthy(partitions) && topology.is_balanced();
         let what = "a clean baseline (all in sync, leaders spread)";
         wait_for(&bootstrap, &settings.topic, what, HEAL_LIMIT, baseline)?;
         std::thread::sleep(CALM);
-        let round =
-            kill_once(target, settings, &load, run).with_context(|| format!("kill {kill}"))?;
+        let round = kill_once(target, settings, &load, &kills_of)
+            .with_context(|| format!("kill {kill}"))?;
         eprintln!(
             "  kill {kill}/{}: broker {}; led {}; followed {}; served {}; healed after {:.1?}",
             settings.kills, round.broker, round.led, round.followed, round.served, round.healed
         );
+        *kills_of.entry(round.broker).or_default() += 1;
         led.add(&round.led);
         followed.add(&round.followed);
         served.add(&round.served);
@@ -166,18 +168,18 @@ fn kill_once(
     target: &mut dyn Target,
     settings: &FailoverSettings,
     load: &Load,
-    run: u64,
+    kills_of: &BTreeMap<i32, usize>,
 ) -> anyhow::Result<Round> {
     let bootstrap = target.bootstrap();
     let topology = Topology::fetch(&bootstrap, &settings.topic)?;
     let broker = topology
-        .leads_most()
+        .leads_most_of(kills_of)
         .context("the cluster has no brokers")?;
     let (led, followed) = (topology.led_by(broker), topology.followed_by(broker));
     let others = topology.brokers.iter().filter(|(id, _)| **id != broker);
     let plan = ProbePlan {
         topic: settings.topic.clone(),
-        run,
+        run: load.run,
         partitions: if settings.probes {
             led.clone()
         } else {

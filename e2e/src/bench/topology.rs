@@ -95,10 +95,16 @@ impl Topology {
     /// The broker that leads most, the lowest id of several.
     #[must_use]
     pub fn leads_most(&self) -> Option<i32> {
-        self.brokers
-            .keys()
-            .copied()
-            .max_by_key(|id| (self.led_by(*id).len(), -id))
+        self.leads_most_of(&BTreeMap::new())
+    }
+
+    /// The broker that leads most; of several, the one that was killed least. The kubelet waits
+    /// longer with each restart of one container, so kills are spread.
+    #[must_use]
+    pub fn leads_most_of(&self, kills: &BTreeMap<i32, usize>) -> Option<i32> {
+        let killed = |id: &i32| kills.get(id).copied().unwrap_or_default();
+        let rank = |id: &i32| (self.led_by(*id).len(), std::cmp::Reverse((killed(id), *id)));
+        self.brokers.keys().copied().max_by_key(rank)
     }
 
     /// Whether this many partitions all have a leader and every replica in sync.

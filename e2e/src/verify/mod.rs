@@ -6,6 +6,7 @@
 //! Without an idempotent producer a retry may write a record twice: then [`Duplicates::Counted`]
 //! counts these and judges order by first copies.
 
+pub mod replicas;
 mod verdict;
 
 use std::collections::BTreeMap;

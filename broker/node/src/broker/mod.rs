@@ -123,9 +123,14 @@ impl Broker {
                 self.link.closed(now);
                 self.link_lost(out);
             }
-            Event::FromController(message) => self.from_controller(now, message, out),
+            Event::FromController(message) => self.take_message(now, message, out),
             Event::ShardApplied { shard, offset } => {
                 self.applied.insert(shard, offset);
+                if !self.is_unfenced() && self.applied_by_all() > self.applied_told {
+                    // The controller unfences a broker by the heartbeat that shows that it knows
+                    // of its registration.
+                    self.heartbeats.hurry(now);
+                }
             }
             Event::AlterPartition { shard, changes } => self.isr_changes.add(shard, changes),
             Event::ShardProgress { shard, at } => self.heartbeats.progressed(shard, at),
@@ -227,7 +232,7 @@ impl Broker {
         self.admin.link_lost(out);
     }
 
-    fn from_controller(&mut self, now: Time, message: ToBroker, out: &mut Vec<Command>) {
+    fn take_message(&mut self, now: Time, message: ToBroker, out: &mut Vec<Command>) {
         self.link.heard(now);
         match message {
             ToBroker::NotActive { leader } => {
@@ -246,8 +251,8 @@ impl Broker {
                     self.stop.allowed(now, out);
                 }
             }
-            ToBroker::Snapshot { offset, records } => self.snapshot(offset, &records, out),
-            ToBroker::Delta { entries } => self.delta(&entries, out),
+            ToBroker::Snapshot { offset, records } => self.snapshot(now, offset, &records, out),
+            ToBroker::Delta { entries } => self.delta(now, &entries, out),
             ToBroker::Suspects { suspects } => {
                 self.doubt.told(suspects);
                 self.view_changed = true;
@@ -287,12 +292,17 @@ impl Broker {
         })
     }
 
+    /// Whether this registration is in the image and not fenced.
+    fn is_unfenced(&self) -> bool {
+        let own = self.image.brokers.get(&self.id);
+        own.is_some_and(|own| own.epoch == self.broker_epoch && !own.fenced)
+    }
+
     /// Ready means: registered, with this registration in the image and not fenced, within the
     /// lease, and not past handing over.
     fn refresh_ready(&mut self, out: &mut Vec<Command>) {
-        let own = self.image.brokers.get(&self.id);
-        let is_unfenced = own.is_some_and(|own| own.epoch == self.broker_epoch && !own.fenced);
-        let is_ready = is_unfenced && self.heartbeats.has_lease() && !self.stop.is_past_asking();
+        let is_ready =
+            self.is_unfenced() && self.heartbeats.has_lease() && !self.stop.is_past_asking();
         if is_ready != self.is_ready {
             self.is_ready = is_ready;
             out.push(Command::Ready(is_ready));
