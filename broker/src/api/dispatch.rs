@@ -11,8 +11,9 @@ use kintsugi_wire::frame::{HeaderError, RequestHeader};
 use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
-    api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    find_coordinator, list_offsets, metadata, produce,
+    api_versions, create_topics, delete_groups, delete_topics, describe_cluster, describe_configs,
+    describe_groups, fetch, find_coordinator, groups, list_groups, list_offsets, metadata,
+    offset_fetch, produce,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -31,6 +32,15 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::DescribeConfigs => |call| describe_configs::serve(call).boxed(),
         ApiKey::DescribeCluster => |call| describe_cluster::serve(call).boxed(),
         ApiKey::FindCoordinator => |call| find_coordinator::serve(call).boxed(),
+        ApiKey::JoinGroup => |call| groups::join_group(call).boxed(),
+        ApiKey::SyncGroup => |call| groups::sync_group(call).boxed(),
+        ApiKey::Heartbeat => |call| groups::heartbeat(call).boxed(),
+        ApiKey::LeaveGroup => |call| groups::leave_group(call).boxed(),
+        ApiKey::OffsetCommit => |call| groups::offset_commit(call).boxed(),
+        ApiKey::OffsetFetch => |call| offset_fetch::serve(call).boxed(),
+        ApiKey::DescribeGroups => |call| describe_groups::serve(call).boxed(),
+        ApiKey::ListGroups => |call| list_groups::serve(call).boxed(),
+        ApiKey::DeleteGroups => |call| delete_groups::serve(call).boxed(),
         _ => return None,
     })
 }

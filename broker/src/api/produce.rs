@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
+use super::topics::OFFSETS_TOPIC;
 use super::{leader, topics};
 use crate::broker::Published;
 
@@ -105,6 +106,10 @@ fn check(
     p: usize,
     places: &Places,
 ) -> Result<(PartitionId, Bytes), ErrorCode> {
+    if &*topic.name == OFFSETS_TOPIC {
+        // Coordinators alone write there.
+        return Err(ErrorCode::InvalidTopic);
+    }
     let image = topics::topic(published, &topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let ProducePartition { index, records } = &mut topic.partitions[p];
     let partition = topics::partition(image, *index).ok_or(ErrorCode::UnknownTopicOrPartition)?;

@@ -13,7 +13,7 @@ use crate::broker::{BrokerHandle, Published};
 use crate::settings::{Settings, Source};
 
 /// The topic that holds committed offsets.
-pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+pub const OFFSETS_TOPIC: &str = kintsugi_coordinator::TOPIC_NAME;
 
 /// The longest that a request may wait for the active controller.
 pub const ADMIN_WAIT_MAX: Duration = Duration::from_secs(60);

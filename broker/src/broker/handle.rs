@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard::{
-    Event, Fetch, Fetched, OffsetAnswer, OffsetQuery, Produce, Produced, Token,
+    Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery, Produce, Produced, Token,
 };
 use kintsugi_types::{BrokerId, PartitionId, TopicName};
 use tokio::sync::{oneshot, watch};
@@ -95,6 +96,28 @@ impl BrokerHandle {
         let token = self.token();
         let event = Event::ListOffsets { token, positions };
         self.ask(shard, token, event, Reply::ListOffsets(reply));
+        answer
+    }
+
+    /// Asks the coordinator of a group, in the partition that the group lives in.
+    pub fn group(
+        &self,
+        partition: PartitionId,
+        version: i16,
+        client: Client,
+        request: GroupRequest,
+    ) -> oneshot::Receiver<GroupResponse> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        let event = Event::Group(GroupAsk {
+            token,
+            partition,
+            version,
+            client,
+            request,
+        });
+        let shard = self.shard_of(partition);
+        self.ask(shard, token, event, Reply::Group(reply));
         answer
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{Command, Event, Fetched, OffsetAnswer, Produced, Token};
@@ -55,6 +56,8 @@ pub enum Reply {
     Fetch(oneshot::Sender<Vec<Fetched>>),
     /// Of a ListOffsets request.
     ListOffsets(oneshot::Sender<Vec<OffsetAnswer>>),
+    /// Of a request to a group's coordinator.
+    Group(oneshot::Sender<GroupResponse>),
     /// Of a follower's fetch.
     Replica(oneshot::Sender<FetchResponse>),
 }
@@ -169,6 +172,11 @@ impl ShardThread {
             Command::AnswerListOffsets { token, results } => {
                 if let Some(Reply::ListOffsets(reply)) = self.waiting.remove(&token) {
                     drop(reply.send(results));
+                }
+            }
+            Command::AnswerGroup { token, response } => {
+                if let Some(Reply::Group(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(response));
                 }
             }
             Command::AnswerReplicaFetch { token, response } => {

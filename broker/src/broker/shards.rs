@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use kintsugi_coordinator::CoordinatorConfig;
 use kintsugi_node::shard::{Limits, Shard, ShardConfig, Timings, TopicDefaults};
 use kintsugi_storage::{LogConfig, LogContext, LogLimits, RealFileSystem};
 use kintsugi_types::BrokerId;
@@ -127,6 +128,14 @@ fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
         replica_wait: settings.millis("replica.fetch.wait.max.ms"),
         retention: settings.millis("log.retention.check.interval.ms"),
         ..Timings::default()
+    };
+    config.groups = CoordinatorConfig {
+        initial_rebalance_delay: settings.millis("group.initial.rebalance.delay.ms"),
+        session_timeout_min: settings.millis("group.min.session.timeout.ms"),
+        session_timeout_max: settings.millis("group.max.session.timeout.ms"),
+        members_max: settings.size("group.max.size"),
+        offset_metadata_max_bytes: settings.size("offset.metadata.max.bytes"),
+        ..CoordinatorConfig::default()
     };
     config.limits = Limits {
         produce_wait_max: Duration::from_secs(600),
