@@ -130,7 +130,8 @@ impl Node {
 
     pub async fn connect(&self) -> Connection {
         eventually("a connection", async || {
-            let connected = Connection::connect(&self.endpoint(), "test", Limits::default());
+            let endpoint = self.endpoint();
+            let connected = Connection::connect(&endpoint, "test", Limits::default());
             connected.await.ok()
         })
         .await
