@@ -26,6 +26,10 @@ pub struct Client {
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an event is handed over at once, never kept"
+)]
 pub enum Event {
     /// A client asks. Answered by one [`Command::Respond`] with the same token.
     Request {

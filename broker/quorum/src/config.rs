@@ -10,8 +10,10 @@ use crate::error::EngineError;
 /// The most voters that a quorum may have: more only make each commit slower.
 pub const VOTERS_MAX: usize = 9;
 
-/// How one engine behaves.
+/// How one engine behaves. Made by [`Config::new`], then changed field by field: which fields
+/// there are depends on the feature `bugs`.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// This voter's id.
     pub id: ControllerId,
@@ -57,7 +59,8 @@ pub struct Limits {
     pub command_bytes_max: usize,
     /// The most bytes of the log in memory before proposals are refused.
     pub log_bytes_max: usize,
-    /// How many entries stay in memory behind a snapshot, for followers that lag a little.
+    /// How many entries stay in memory behind a snapshot, for followers that lag a little; fewer
+    /// when the log has more than half of `snapshot_after_bytes`.
     pub entries_kept_behind_snapshot: u64,
     /// A snapshot is due after this many applied entries.
     pub snapshot_after_entries: u64,
@@ -136,6 +139,8 @@ impl Config {
             "the heartbeat interval must be above 0 and below the shortest election time-out"
         } else if self.election_ms_min >= self.election_ms_max {
             "the shortest election time-out must be below the longest"
+        } else if limits.snapshot_after_bytes > limits.log_bytes_max {
+            "a snapshot must be due before the log in memory is full"
         } else if limits.append_entries_max == 0
             || limits.appends_in_flight_max == 0
             || limits.persists_in_flight_max == 0

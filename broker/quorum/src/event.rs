@@ -46,7 +46,8 @@ pub enum Event {
         to: Option<ControllerId>,
     },
     /// The connection to that peer was reset or refused. If it is the leader, an election starts
-    /// at once with a pre-vote, instead of after a time-out.
+    /// at once with a pre-vote, instead of after a time-out. To be given after the last message
+    /// that the connection brought, or that message would restore the leader.
     LeaderLost {
         /// The peer.
         leader: ControllerId,

@@ -63,11 +63,18 @@ pub fn check_position(
 ///
 /// `own` is the follower's [`EpochEnd`] for the epoch that the leader named; `None` if its log has
 /// no epoch that low. If the follower lacks that very epoch, the cut is at the end of its next
-/// lower one, and its next fetch asks again.
+/// lower one, and its next fetch asks again; if it has only higher ones, none of its records is
+/// the leader's.
 #[must_use]
-pub fn truncation_offset(leader: EpochEnd, own: Option<EpochEnd>, own_end: Offset) -> Offset {
+pub fn truncation_offset(
+    leader: EpochEnd,
+    own: Option<EpochEnd>,
+    own_start: Offset,
+    own_end: Offset,
+) -> Offset {
     let cut = match own {
-        None => leader.end,
+        None if leader.epoch == LeaderEpoch::UNKNOWN => leader.end,
+        None => own_start,
         Some(own) if own.epoch == leader.epoch => own.end.min(leader.end),
         Some(own) => own.end,
     };
@@ -122,10 +129,11 @@ mod tests {
 
     #[test]
     fn the_cut_is_at_the_earlier_end_of_the_same_epoch() {
-        let cut = |leader, own, own_end| truncation_offset(leader, own, Offset(own_end));
+        let cut = |leader, own, own_end| truncation_offset(leader, own, Offset(5), Offset(own_end));
         assert_eq!(cut(end(3, 40), Some(end(3, 50)), 50), Offset(40));
         assert_eq!(cut(end(3, 60), Some(end(3, 45)), 50), Offset(45));
         assert_eq!(cut(end(3, 40), Some(end(2, 30)), 50), Offset(30));
+        assert_eq!(cut(end(1, 20), None, 50), Offset(5));
         assert_eq!(cut(end(-1, 10), None, 50), Offset(10));
         assert_eq!(cut(end(-1, 80), None, 50), Offset(50));
     }

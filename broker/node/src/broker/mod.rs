@@ -207,7 +207,10 @@ impl Broker {
                 refused_by: self.doubt.refused_by(),
             };
             let shards = self.config.registration.shards;
-            self.heartbeats.send(now, shards, content, out);
+            if !self.heartbeats.send(now, shards, content, out) {
+                // No answer is due, so the link's silence means nothing.
+                self.link.heard(now);
+            }
         }
     }
 
@@ -228,6 +231,7 @@ impl Broker {
     }
 
     fn link_lost(&mut self, out: &mut Vec<Command>) {
+        self.heartbeats.link_lost();
         self.isr_changes.give_up(out);
         self.admin.link_lost(out);
     }

@@ -281,6 +281,9 @@ fn a_stuck_shard_fails_the_heartbeat_and_wins_no_lease() {
     failed.shards_are_live = false;
     let failed = sent(ToController::Heartbeat(failed));
     assert_eq!(fixture.on(1_050, Event::Wake), [failed]);
+    // That the controller does not answer it is no reason to look for another one.
+    let later = fixture.on(1_200, Event::Wake);
+    assert!(!later.contains(&Command::CloseLink), "{later:?}");
     assert_eq!(fixture.on(1_051, answer(4, false)), []);
 }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image, MetadataRecord, snapshot};
 use kintsugi_quorum as quorum;
-use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, Time};
+use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, MetadataOffset, Time};
 
 pub use config::{ControllerConfig, ControllerLimits};
 pub use error::ControllerError;
@@ -52,6 +52,8 @@ pub struct Controller {
     active: Option<Active>,
     next_ticket: u64,
     next_dial: u64,
+    /// The last entry in the last snapshot that was offered to the quorum.
+    snapshot_offered: MetadataOffset,
 }
 
 impl Controller {
@@ -83,12 +85,17 @@ impl Controller {
             tail: Tail::default(),
             active: None,
             next_ticket: 1,
+            snapshot_offered: MetadataOffset(0),
             next_dial: 1,
         })
     }
 
     /// Takes one event in and appends what is to be done to `out`. `now` must not go back.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        if now >= self.engine.next_wake() {
+            // A leader that slept must learn that it is none any more before it answers anybody.
+            self.drive(now, quorum::Event::Tick, out);
+        }
         match event {
             Event::Wake => self.drive(now, quorum::Event::Tick, out),
             Event::FromPeer { from, message } => {
@@ -160,7 +167,9 @@ impl Controller {
             let active = Active::begin(now, &self.config, &self.image, self.next_dial, out);
             self.active = Some(active);
         }
-        if self.engine.needs_snapshot() {
+        // A snapshot that the quorum did not take is not offered again at once.
+        let since = self.applied.index.0.saturating_sub(self.snapshot_offered.0);
+        if since > 0 && self.engine.needs_snapshot() {
             self.take_snapshot(now, out);
         }
     }
@@ -244,6 +253,7 @@ impl Controller {
     }
 
     fn take_snapshot(&mut self, now: Time, out: &mut Vec<Command>) {
+        self.snapshot_offered = self.applied.index;
         match postcard::to_stdvec(&snapshot::records_of(&self.image)) {
             Ok(bytes) => {
                 let snapshot = quorum::Snapshot {

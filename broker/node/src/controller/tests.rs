@@ -1,4 +1,6 @@
 mod active_controller;
 mod harness;
 mod quorum_of_three;
+mod random;
+mod requests;
 mod store;

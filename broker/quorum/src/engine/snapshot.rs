@@ -25,8 +25,7 @@ impl Engine {
         let limits = &self.config.limits;
         let since = self.commit.0 - self.snapshot_end().index.0;
         let is_long = self.log.size_bytes() >= limits.snapshot_after_bytes;
-        since >= limits.snapshot_after_entries
-            || (is_long && since > limits.entries_kept_behind_snapshot)
+        since >= limits.snapshot_after_entries || (is_long && since > 0)
     }
 
     /// The last entry that the present snapshot contains; zero if there is none.
@@ -46,11 +45,23 @@ impl Engine {
         }
         self.disk.keep_snapshot(snapshot.clone());
         self.snapshot = Some(snapshot);
-        let kept = self.config.limits.entries_kept_behind_snapshot;
-        let behind = MetadataOffset(last.index.0.saturating_sub(kept));
+        self.forget_behind_snapshot(last.index);
+    }
+
+    /// Keeps some entries that the snapshot ending at `end` contains, within two limits.
+    fn forget_behind_snapshot(&mut self, end: MetadataOffset) {
+        let limits = self.config.limits;
         // An entry can be applied before this disk holds it; it must still be written, or the
         // log on disk would have a gap.
-        self.log.forget_to(behind.min(self.disk.written()));
+        let end = end.min(self.disk.written());
+        let kept = limits.entries_kept_behind_snapshot;
+        self.log
+            .forget_to(MetadataOffset(end.0.saturating_sub(kept)));
+        // Few but large entries must not keep the log at its limit after a snapshot.
+        let kept_bytes = limits.snapshot_after_bytes / 2;
+        while self.log.size_bytes() > kept_bytes && self.log.base().index < end {
+            self.log.forget_to(self.log.base().index.next());
+        }
     }
 
     /// The follower needs entries that are gone: it gets the snapshot instead.

@@ -12,9 +12,10 @@ pub struct SimDisk {
 }
 
 impl SimDisk {
-    pub fn new() -> Self {
+    /// A directory that was just formatted.
+    pub fn new(may_vote: bool) -> Self {
         Self {
-            durable: Recovered::fresh(true),
+            durable: Recovered::fresh(may_vote),
             under_way: VecDeque::new(),
         }
     }
@@ -76,7 +77,7 @@ fn apply_steps(durable: &mut Recovered, persist: &Persist, count: usize) {
         .entries
         .extend(persist.entries.iter().take(appended).cloned());
     let end = durable.snapshot.as_ref().map_or(0, |s| s.last.index.0);
-    if count == steps(persist) && end % 2 == 0 {
+    if count == steps(persist) && end.is_multiple_of(2) {
         // Entries in a snapshot may be removed from the log, now or later.
         let contains_end = durable.entries.iter().any(|e| e.index.0 == end);
         durable.entries.retain(|e| !contains_end || e.index.0 > end);

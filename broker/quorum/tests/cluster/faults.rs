@@ -43,7 +43,8 @@ impl World {
                     self.network.cut.insert((peer, victim));
                 }
             }
-            60..80 => self.network.cut.clear(),
+            60..78 => self.network.cut.clear(),
+            78..80 => self.replace_disk(victim)?,
             80..88 => {
                 let millis = self.rng.u64(1..1_500);
                 self.freeze(victim, millis);

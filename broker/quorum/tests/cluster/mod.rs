@@ -42,6 +42,7 @@ pub struct Reached {
     pub truncations: u64,
     pub commits: u64,
     pub crashes: u64,
+    pub disks_lost: u64,
 }
 
 impl Add for Reached {
@@ -54,6 +55,7 @@ impl Add for Reached {
             truncations: self.truncations + other.truncations,
             commits: self.commits + other.commits,
             crashes: self.crashes + other.crashes,
+            disks_lost: self.disks_lost + other.disks_lost,
         }
     }
 }
@@ -77,6 +79,11 @@ pub fn run(plan: &Plan) -> Report {
         reached: world.reached(),
         trace: world.trace(),
     }
+}
+
+/// How long a quorum is without a ready leader when the leader is killed and its connections break.
+pub fn failover_ms(seed: u64, voters: i32) -> Result<u64, String> {
+    World::new(&Plan::new(seed, voters)).failover_ms()
 }
 
 /// Mixes a number into a digest (FNV-1a, by whole words).

@@ -1,5 +1,7 @@
 //! Voters, time and the events between them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -54,6 +56,7 @@ pub struct World {
     oracle: Oracle,
     /// Whether faults are still injected.
     faulty: bool,
+    disk_lost: bool,
     commands_proposed: u64,
     trace: u64,
 }
@@ -80,7 +83,7 @@ fn tight_limits() -> Limits {
 impl World {
     pub fn new(plan: &Plan) -> Self {
         let ids = (1..=plan.voters).map(ControllerId);
-        let known = |id| (plan.seed % 2 == 0).then(|| directory(id));
+        let known = |id| plan.seed.is_multiple_of(2).then(|| directory(id));
         let voters: BTreeMap<_, _> = ids.map(|id| (id, known(id))).collect();
         let mut world = Self {
             rng: fastrand::Rng::with_seed(plan.seed),
@@ -91,6 +94,7 @@ impl World {
             nodes: BTreeMap::new(),
             oracle: Oracle::default(),
             faulty: true,
+            disk_lost: false,
             commands_proposed: 0,
             trace: plan.seed,
         };
@@ -100,7 +104,7 @@ impl World {
             config.bugs = plan.bugs;
             let voter = Voter {
                 config,
-                disk: SimDisk::new(),
+                disk: SimDisk::new(true),
                 engine: None,
                 life: 0,
                 state: 0,
@@ -144,6 +148,35 @@ impl World {
             1 => Ok(()),
             leaders => Err(format!("liveness: {leaders} leaders after healing")),
         }
+    }
+
+    /// With nothing else going wrong, kills the leader with every connection to it reset, and
+    /// tells after how many milliseconds another one is ready to serve.
+    pub fn failover_ms(&mut self) -> Result<u64, String> {
+        self.faulty = false;
+        self.network = Network::default();
+        self.run_until(self.now + Duration::from_secs(5))?;
+        let leader = self.any_leader().ok_or("no leader after 5 s")?;
+        let killed = self.now;
+        self.nodes.get_mut(&leader).unwrap().engine = None;
+        for peer in self.voters() {
+            // A connection that is reset brings nothing more.
+            self.network.cut.insert((leader, peer));
+        }
+        for peer in self.voters() {
+            // The resets do not arrive at the same instant.
+            self.run_until(self.now + Duration::from_micros(200))?;
+            self.event(peer, Event::LeaderLost { leader })?;
+        }
+        for _ in 0..5_000 {
+            self.run_until(self.now + Duration::from_millis(1))?;
+            let engines = self.nodes.values().filter_map(|v| v.engine.as_ref());
+            if engines.into_iter().any(Engine::is_ready_leader) {
+                let millis = self.now.since(killed).as_millis();
+                return Ok(u64::try_from(millis).unwrap());
+            }
+        }
+        Err("no leader within 5 s of the kill".to_owned())
     }
 
     fn run_until(&mut self, end: Time) -> Result<(), String> {
@@ -352,6 +385,20 @@ impl World {
                 self.event(peer, Event::LeaderLost { leader: id })?;
             }
         }
+        Ok(())
+    }
+
+    /// Loses a voter's disk, once a run: it comes back with an empty directory and without a vote.
+    pub fn replace_disk(&mut self, id: ControllerId) -> Result<(), String> {
+        if self.disk_lost || self.nodes.len() < 3 || self.nodes[&id].engine.is_none() {
+            return Ok(());
+        }
+        self.disk_lost = true;
+        self.oracle.reached.disks_lost += 1;
+        self.crash(id)?;
+        let voter = self.nodes.get_mut(&id).unwrap();
+        voter.disk = SimDisk::new(false);
+        voter.config.directory = directory(ControllerId(id.0 + 100));
         Ok(())
     }
 

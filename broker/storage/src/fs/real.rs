@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{File, FileSystem, FsError, OpenMode};
 
 /// The zeros written at once by [`File::allocate_zeroed`].
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The operating system's file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,7 +117,7 @@ impl FileSystem for RealFileSystem {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), FsError> {
-        super::memory::check_same_directory(from, to)?;
+        super::check_same_directory(from, to)?;
         fs::rename(from, to).map_err(|e| FsError::new("rename", from, e))
     }
 

@@ -23,6 +23,13 @@ use descriptors::FileSlot;
 pub(crate) use names::{base_offset_of, is_index_name, log_name};
 pub(crate) use read::{ReadLimits, whole_batches};
 
+/// The largest batch that is appended or read: one must fit into a request, and Kafka's
+/// `socket.request.max.bytes` is as large.
+pub const BATCH_BYTES_MAX: usize = 100 << 20;
+
+/// The most that one read gives, beyond a first batch that is larger.
+pub const READ_BYTES_MAX: usize = 32 << 20;
+
 /// The bytes of an entry of `.index`: relative offset and position, both 32 bits.
 const INDEX_ENTRY_BYTES: u64 = 8;
 /// The bytes of an entry of `.timeindex`: timestamp (64 bits) and relative offset (32 bits).
@@ -47,14 +54,14 @@ pub enum SegmentError {
     },
     /// The batch at a position does not follow the one before it.
     #[error(
-        "failed to read batch at position {position} of {path}: its base offset {found} comes before {expected}, or its leader epoch is lower than the one before it"
+        "failed to read batch at position {position} of {path}: its base offset is {found}, {expected} was expected, or its leader epoch is lower than the one before it"
     )]
     Disordered {
         /// The file.
         path: String,
         /// Where in it, in bytes.
         position: u64,
-        /// The least base offset that could stand here.
+        /// The base offset that should stand here.
         expected: Offset,
         /// The one that stands here.
         found: Offset,
@@ -111,7 +118,9 @@ impl Content {
     }
 }
 
-/// A segment. Its files are opened through the shared descriptors when they are needed.
+/// A segment. Its files are opened through the shared descriptors when they are needed. A clone
+/// is a view of what counted then; only the original is written to.
+#[derive(Clone)]
 pub(crate) struct Segment<F: FileSystem> {
     pub(crate) base: Offset,
     pub(crate) content: Content,

@@ -234,3 +234,30 @@ fn resigning_answers_everything_that_waits() {
     assert_eq!(out, vec![expected]);
     drop(other);
 }
+
+#[test]
+fn an_assignment_that_is_committed_after_the_next_rebalance_began_changes_nothing() {
+    let mut harness = Harness::new();
+    harness.version = 2;
+    let (leader, other) = harness.stable_pair();
+    harness.join(&leader);
+    harness.join(&other);
+    let (sync_token, append) = harness.sync(&leader, 2, &[(&leader, "late")]);
+    let (leave_token, commands) = harness.send(leave(&other));
+    let expected = vec![
+        sync_failed(sync_token, ErrorCode::RebalanceInProgress),
+        left(leave_token, ErrorCode::None),
+    ];
+    assert_eq!(commands, expected);
+
+    assert_eq!(harness.commit(&append), vec![]);
+    assert_eq!(
+        harness.heartbeat(&leader, 2),
+        ErrorCode::RebalanceInProgress
+    );
+    let (token, commands) = harness.join(&leader);
+    assert_eq!(
+        commands,
+        vec![joined(token, 3, &leader, &leader, &[&leader])]
+    );
+}

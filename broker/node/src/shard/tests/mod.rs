@@ -2,5 +2,7 @@
 
 mod harness;
 mod metadata;
+mod random;
 mod replication;
 mod serving;
+mod sessions;
