@@ -201,6 +201,12 @@ impl History {
                 assert!(state.isr.contains(&leader), "{state:?}");
                 assert!(image.is_unfenced(leader), "{state:?}");
             }
+            if state.leader.is_none() {
+                let is_active = |broker: &BrokerId| image.is_active(*broker);
+                assert!(!state.isr.iter().any(is_active), "could be led: {state:?}");
+                let eligible = state.isr.is_empty() && state.elr.iter().any(is_active);
+                assert!(!eligible, "could be led: {state:?}");
+            }
             for member in &state.isr {
                 assert!(state.replicas.contains(member), "{state:?}");
                 assert!(image.is_unfenced(*member), "fenced in ISR: {state:?}");
