@@ -1,5 +1,5 @@
 //! Whole processes on loopback: the real binary, free ports, directories that go away.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::future::Future;
 use std::net::TcpListener;
