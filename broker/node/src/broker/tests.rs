@@ -429,3 +429,15 @@ fn a_planned_stop_hands_over_drains_and_ends() {
     );
     assert_eq!(fixture.0.next_wake(), Time::NEVER);
 }
+
+#[test]
+fn a_broker_that_was_never_registered_stops_at_once() {
+    let mut fixture = Fixture::new();
+    fixture.on(0, Event::Wake);
+    assert_eq!(fixture.on(1, Event::Stop), [Command::Drain]);
+    let broker_epoch = BrokerEpoch(-1);
+    assert_eq!(
+        fixture.on(2, Event::ShardDrained { shard: 0 }),
+        [Command::StopNow { broker_epoch }]
+    );
+}

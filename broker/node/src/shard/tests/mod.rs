@@ -1,6 +1,7 @@
 //! Shards that replicate from each other.
 
 mod harness;
+mod many_shards;
 mod metadata;
 mod random;
 mod replication;
