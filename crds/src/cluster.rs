@@ -210,6 +210,14 @@ pub enum DeletionPolicy {
 /// CPU and memory. What is absent takes the role's default; requests and limits are always set.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "!has(self.requests.cpu) || !has(self.limits.cpu) || !isQuantity(self.requests.cpu) || !isQuantity(self.limits.cpu) || quantity(self.requests.cpu).compareTo(quantity(self.limits.cpu)) <= 0"
+    ).message("resources.requests.cpu is above resources.limits.cpu: lower the request or raise the limit"),
+    validation = Rule::new(
+        "!has(self.requests.memory) || !has(self.limits.memory) || !isQuantity(self.requests.memory) || !isQuantity(self.limits.memory) || quantity(self.requests.memory).compareTo(quantity(self.limits.memory)) <= 0"
+    ).message("resources.requests.memory is above resources.limits.memory: lower the request or raise the limit")
+)]
 pub struct Resources {
     /// What the scheduler reserves.
     #[serde(default)]

@@ -83,6 +83,12 @@ pub async fn act(
             Ok(()) => {
                 done += 1;
                 if let Some(announcement) = command.announcement() {
+                    tracing::info!(
+                        cluster = cluster.metadata.name,
+                        reason = announcement.reason,
+                        "{}",
+                        announcement.note
+                    );
                     announce(recorder, cluster, &announcement).await;
                 }
             }
