@@ -58,6 +58,15 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// How many nodes of `role` are in force.
+    pub fn count(&self, role: Role) -> i32 {
+        let count = match role {
+            Role::Controller => self.controllers.len(),
+            Role::Broker => self.broker_ids.len(),
+        };
+        i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
     /// The node ids of controllers whose volume is gone for good: it existed once, and neither it
     /// nor a pod that still holds it is there.
     pub fn lost_controllers(&self) -> Vec<i32> {

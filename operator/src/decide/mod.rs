@@ -66,7 +66,7 @@ pub fn decide(
     if cluster.paused {
         draft.close(Gate::Pause, &cluster.name, "spec.paused is set".to_owned());
     } else if !members.quorum_lost() {
-        objects::apply(cluster, observed, &mut draft);
+        objects::apply(cluster, observed, &members, &mut draft);
         volumes::create(cluster, observed, &members, history, &mut draft);
         pods::create(cluster, observed, &members, &mut draft);
         pods::heal(cluster, observed, history, now, &mut draft);

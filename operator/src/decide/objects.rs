@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Draft;
+use super::members::Members;
 use crate::build::{Object, config_map, disruption_budget, service};
 use crate::cluster::Cluster;
 use crate::names::Role;
@@ -10,14 +11,14 @@ use crate::observe::Observed;
 use crate::plan::Command;
 
 /// Adds an apply for each object that is missing or differs.
-pub fn apply(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
+pub fn apply(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draft: &mut Draft) {
     let mut objects = service::build_all(cluster);
     for role in [Role::Controller, Role::Broker] {
         objects.push(config_map::build(cluster, role));
         objects.push(disruption_budget::build(
             cluster,
             role,
-            min_available(cluster, observed, role),
+            min_available(observed, role, members.count(role)),
         ));
     }
     draft.commands.extend(
@@ -56,9 +57,9 @@ fn covers(live: &Value, wanted: &Value) -> bool {
 }
 
 /// How many pods of `role` an eviction must leave: n-1 while the loss of any one is survived, else
-/// all, so that a node drain waits until the copies are whole again.
-fn min_available(cluster: &Cluster, observed: &Observed, role: Role) -> i32 {
-    let all = cluster.role(role).replicas;
+/// all, so that a node drain waits until the copies are whole again. `all` is the size in force,
+/// which the resource may not say (a shrink is refused).
+fn min_available(observed: &Observed, role: Role, all: i32) -> i32 {
     let ready = observed
         .pods
         .iter()
@@ -103,16 +104,15 @@ mod tests {
 
     #[test]
     fn a_broker_may_be_evicted_only_while_every_partition_survives_it() {
-        let cluster = fixtures::cluster();
         let mut observed = fixtures::formed();
-        assert_eq!(min_available(&cluster, &observed, Role::Broker), 2);
+        assert_eq!(min_available(&observed, Role::Broker, 3), 2);
         let partitions = fixtures::partitions(&mut observed);
         partitions.at_min_isr = Some(1);
-        assert_eq!(min_available(&cluster, &observed, Role::Broker), 3);
+        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
         fixtures::partitions(&mut observed).at_min_isr = None;
-        assert_eq!(min_available(&cluster, &observed, Role::Broker), 3);
+        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
         observed.quorum = None;
-        assert_eq!(min_available(&cluster, &observed, Role::Broker), 3);
+        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
     }
 
     #[test]
