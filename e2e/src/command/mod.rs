@@ -1,0 +1,4 @@
+//! One file a subcommand of `kintsugi-e2e`.
+
+pub mod bench_failover;
+pub mod scenarios;
