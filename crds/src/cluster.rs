@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::status::KafkaClusterStatus;
 
 /// What the cluster should be.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "kintsugi.dev",
     version = "v1alpha1",
@@ -353,6 +353,20 @@ fn default_listeners() -> Vec<Listener> {
         port: default_port(),
         protocol: ListenerProtocol::Plaintext,
     }]
+}
+
+impl Default for KafkaClusterSpec {
+    fn default() -> Self {
+        Self {
+            controllers: Controllers::default(),
+            brokers: Brokers::default(),
+            listeners: default_listeners(),
+            config: BTreeMap::new(),
+            image: None,
+            healing: Healing::default(),
+            paused: false,
+        }
+    }
 }
 
 impl Default for Controllers {

@@ -9,7 +9,7 @@ const COMMITTED: &str = include_str!("../yaml/kafkaclusters.yaml");
 const HASHES: [(u32, &str); 1] = [(1, "8f27290026a0f289")];
 
 fn definition() -> Value {
-    serde_json::to_value(schema::kafka_cluster_definition()).unwrap()
+    serde_json::to_value(schema::kafka_cluster_definition()).expect("a definition becomes JSON")
 }
 
 #[test]
@@ -93,6 +93,7 @@ fn scale_means_brokers_only() {
 #[test]
 fn an_empty_spec_takes_every_default() {
     let spec: kintsugi_crds::KafkaClusterSpec = serde_json::from_str("{}").unwrap();
+    assert_eq!(spec, kintsugi_crds::KafkaClusterSpec::default());
     assert_eq!((spec.controllers.replicas, spec.brokers.replicas), (3, 3));
     assert_eq!(spec.listeners[0].port, 9092);
     assert!(spec.healing.enabled && !spec.paused);

@@ -1,7 +1,7 @@
 //! The only room that writes to the cluster.
 //!
-//! Guarantees: commands are carried out in order and the first that fails ends the acts, except
-//! that the status is written in any case. Every write is bounded in time. Deletes and changes name
+//! Guarantees: commands are carried out in order, and the first failure of one that others build
+//! on ends the acts; the status is written in any case. Every write is bounded in time. Deletes and changes name
 //! the uid and version that the decision saw; what has changed since is a conflict, not an act.
 //! Never does: decide.
 
@@ -66,7 +66,7 @@ pub enum ActError {
 /// Carries out `commands` for `cluster` and returns how many acts were done.
 ///
 /// # Errors
-/// The first act's that failed; the status has been written nevertheless, if it could be.
+/// The first failure; the status has been written nevertheless, if it could be.
 pub async fn act(
     client: &Client,
     recorder: &Recorder,
@@ -75,8 +75,9 @@ pub async fn act(
 ) -> Result<usize, ActError> {
     let mut done = 0;
     let mut failed = None;
+    let mut stopped = false;
     for command in commands {
-        if failed.is_some() && !matches!(command, Command::WriteStatus(_)) {
+        if stopped && !matches!(command, Command::WriteStatus(_)) {
             continue;
         }
         match carry_out(client, cluster, command).await {
@@ -92,7 +93,10 @@ pub async fn act(
                     announce(recorder, cluster, &announcement).await;
                 }
             }
-            Err(error) => failed = failed.or(Some(error)),
+            Err(error) => {
+                stopped |= !command.is_independent();
+                failed = failed.or(Some(error));
+            }
         }
     }
     match failed {

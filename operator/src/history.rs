@@ -28,6 +28,11 @@ pub enum Suspicion {
         /// The pod's uid.
         uid: String,
     },
+    /// A broker runs, is fenced, and lets questions time out.
+    Frozen {
+        /// The pod's uid.
+        uid: String,
+    },
 }
 
 /// What is remembered.

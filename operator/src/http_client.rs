@@ -8,8 +8,10 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Time for a whole request. A controller that takes longer counts as not answering.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(800);
+/// Time for a whole read. A node that takes longer counts as not answering.
+const READ_TIMEOUT: Duration = Duration::from_millis(800);
+/// Time for a whole change: controllers give a decision five seconds.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(6);
 /// The largest answer: 1,000 brokers at 200 bytes, five times over.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Characters of a refusal's body that go into the error's message.
@@ -28,10 +30,12 @@ pub enum Method {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Nothing came in time.
-    #[error("failed to get an answer from {address} within {} ms", REQUEST_TIMEOUT.as_millis())]
+    #[error("failed to get an answer from {address} within {} ms", time.as_millis())]
     Timeout {
         /// `ip:port`.
         address: String,
+        /// The time that it had.
+        time: Duration,
     },
     /// The connection could not be made.
     #[error("failed to connect to {address}")]
@@ -75,7 +79,7 @@ pub enum HttpError {
 /// Sends one request and returns the body of a 200.
 ///
 /// # Errors
-/// See [`HttpError`]; every outcome other than a 200 within [`REQUEST_TIMEOUT`] is one.
+/// See [`HttpError`]; every outcome other than a 200 within the method's time is one.
 pub async fn request(
     method: Method,
     ip: &str,
@@ -89,9 +93,13 @@ pub async fn request(
     } else {
         format!("{ip}:{port}")
     };
-    match tokio::time::timeout(REQUEST_TIMEOUT, exchange(method, &address, path, body)).await {
+    let time = match method {
+        Method::Get => READ_TIMEOUT,
+        Method::Post => CHANGE_TIMEOUT,
+    };
+    match tokio::time::timeout(time, exchange(method, &address, path, body)).await {
         Ok(answer) => answer,
-        Err(_) => Err(HttpError::Timeout { address }),
+        Err(_) => Err(HttpError::Timeout { address, time }),
     }
 }
 

@@ -13,7 +13,8 @@ use crate::decide::gates::Closed;
 /// Commands in order, and when to look again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Carried out in order. The first that fails ends the acts; the status is written anyway.
+    /// Carried out in order. A failure ends the acts unless the command is independent; the status
+    /// is written anyway.
     pub commands: Vec<Command>,
     /// The gates that kept an act from happening, for metrics and Events.
     pub closed: Vec<Closed>,
@@ -95,6 +96,16 @@ pub struct Announcement {
 }
 
 impl Command {
+    /// Whether later commands go on when this one fails. A refused resize or generation must not
+    /// keep other nodes from being mended; everything else is in an order that matters.
+    pub fn is_independent(&self) -> bool {
+        match self {
+            Command::GrantGeneration { .. } | Command::Announce(_) => true,
+            Command::ChangeVolume(change) => change.size.is_some(),
+            _ => false,
+        }
+    }
+
     /// What the act's Event says once it has been done. None for what is no act on the cluster.
     pub fn announcement(&self) -> Option<Announcement> {
         let (reason, subject, note) = match self {

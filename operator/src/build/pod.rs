@@ -74,7 +74,7 @@ fn spec(cluster: &Cluster, member: Member, zone: Option<&str>) -> PodSpec {
         containers: vec![container(cluster, member, zone)],
         volumes: Some(volumes(cluster, member)),
         affinity: affinity(cluster, zone),
-        topology_spread_constraints: Some(vec![spread(cluster, member.role)]),
+        topology_spread_constraints: Some(spread(cluster, member.role)),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(USER_ID),
@@ -261,19 +261,22 @@ fn affinity(cluster: &Cluster, zone: Option<&str>) -> Option<Affinity> {
     })
 }
 
-/// Spreads a role over nodes. A wish, not a demand: a pod whose volume is bound to one node must
-/// be able to return to it, even where that has become the fuller node.
-fn spread(cluster: &Cluster, role: Role) -> TopologySpreadConstraint {
-    TopologySpreadConstraint {
+/// Spreads a role over zones, if they are known, and over nodes. Wishes, not demands: a pod whose
+/// volume is bound to one node must be able to return to it, even where that has become the
+/// fuller node.
+fn spread(cluster: &Cluster, role: Role) -> Vec<TopologySpreadConstraint> {
+    let over = |topology_key: &str| TopologySpreadConstraint {
         max_skew: 1,
-        topology_key: "kubernetes.io/hostname".to_owned(),
+        topology_key: topology_key.to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         label_selector: Some(LabelSelector {
             match_labels: Some(role_selector(&cluster.name, role)),
             ..LabelSelector::default()
         }),
         ..TopologySpreadConstraint::default()
-    }
+    };
+    let zones = cluster.topology_key.iter().map(String::as_str);
+    zones.chain(["kubernetes.io/hostname"]).map(over).collect()
 }
 
 fn field(name: &str, path: &str) -> EnvVar {

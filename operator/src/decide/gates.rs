@@ -2,7 +2,7 @@
 //!
 //! | act | gates, in this order |
 //! |---|---|
-//! | delete a pod that ended or crash-loops | healing off, evidence, one disruption, healing limit |
+//! | delete a pod that ended, crash-loops, or is frozen and fenced | healing off, evidence, one disruption, healing limit |
 //! | give up a lost volume (new generation) | healing off, evidence, quorum health, one disruption, min-ISR, share |
 //!
 //! `spec.paused` closes all of them at once, before any act is considered.

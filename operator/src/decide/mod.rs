@@ -50,7 +50,14 @@ pub fn suspicions(cluster: &Cluster, observed: &Observed) -> BTreeSet<Suspicion>
         .map(|pod| Suspicion::CrashLoop {
             uid: pod.uid.clone(),
         });
-    lost.chain(crashing).collect()
+    let frozen = observed
+        .pods
+        .iter()
+        .filter(|pod| pods::is_frozen(observed, pod))
+        .map(|pod| Suspicion::Frozen {
+            uid: pod.uid.clone(),
+        });
+    lost.chain(crashing).chain(frozen).collect()
 }
 
 /// What is to be done at `now`. `written` is the status as it stands.

@@ -1,4 +1,5 @@
 //! Pods: created where a volume has none, deleted where they cannot come back by themselves.
+//! A pod that cannot come back serves nobody, so its deletion takes nothing from any in-sync set.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +9,7 @@ use super::members::Members;
 use crate::build::pod;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
-use crate::names::REPLACEMENTS_ANNOTATION;
+use crate::names::{REPLACEMENTS_ANNOTATION, Role};
 use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState};
 use crate::plan::{Command, PodDeletion, VolumeChange, format_times};
 
@@ -16,6 +17,9 @@ use crate::plan::{Command, PodDeletion, VolumeChange, format_times};
 const REPLACEMENT_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// How long an earlier replacement may take before it no longer holds up the next.
 const SETTLE_MAX: SignedDuration = SignedDuration::from_secs(120);
+/// A frozen process does not hear SIGTERM. One second, not zero: with zero Kubernetes would forget
+/// the pod before the kubelet has killed it.
+const FROZEN_GRACE_SECONDS: u32 = 1;
 /// A node's own fatal refusal: its incarnation is stale, or its volume is another cluster's.
 pub const EXIT_REFUSED: i32 = 70;
 
@@ -64,31 +68,76 @@ pub fn heal(
     for pod in &observed.pods {
         if !pod.is_terminating() && is_superseded(observed, pod) {
             let why = "a newer generation has taken its place".to_owned();
-            draft.commands.push(delete(pod, why));
+            draft.commands.push(delete(pod, why, None));
             continue;
         }
-        let why = match &pod.state {
-            PodState::Finished { why } => format!("it ended for good ({why})"),
-            PodState::CrashLoop { since, exit_code } => {
-                let limit = SignedDuration::from_secs(cluster.healing.crash_loop_seconds.into());
-                // A new pod helps against the kubelet's back-off, not against a refusal.
-                if *exit_code == EXIT_REFUSED || now.duration_since(*since) < limit {
-                    continue;
-                }
-                format!("its container ended with code {exit_code} and waits to be restarted")
-            }
-            _ => continue,
+        let Some(cause) = cause(cluster, observed, pod, now) else {
+            continue;
         };
         let volume = observed
             .volumes
             .iter()
             .find(|volume| volume.member == pod.member);
-        let checks = gates(cluster, observed, history, pod, volume, draft, now);
+        let checks = gates(cluster, observed, history, pod, &cause, volume, draft, now);
         match first_closed(&pod.name, checks) {
             Some(closed) => draft.closed.push(closed),
-            None => replace(pod, volume, why, now, draft),
+            None => replace(pod, volume, cause, now, draft),
         }
     }
+}
+
+/// Why a pod cannot come back by itself.
+struct Cause {
+    suspicion: Suspicion,
+    why: String,
+    grace_seconds: Option<u32>,
+}
+
+fn cause(
+    cluster: &Cluster,
+    observed: &Observed,
+    pod: &ObservedPod,
+    now: Timestamp,
+) -> Option<Cause> {
+    let uid = pod.uid.clone();
+    let why = match &pod.state {
+        PodState::Finished { why } => format!("it ended for good ({why})"),
+        PodState::CrashLoop { since, exit_code } => {
+            let limit = SignedDuration::from_secs(cluster.healing.crash_loop_seconds.into());
+            // A new pod helps against the kubelet's back-off, not against a refusal.
+            if *exit_code == EXIT_REFUSED || now.duration_since(*since) < limit {
+                return None;
+            }
+            format!("its container ended with code {exit_code} and waits to be restarted")
+        }
+        PodState::Running if is_frozen(observed, pod) => {
+            return Some(Cause {
+                suspicion: Suspicion::Frozen { uid },
+                why: "its process is frozen: it accepts connections and says nothing".to_owned(),
+                grace_seconds: Some(FROZEN_GRACE_SECONDS),
+            });
+        }
+        _ => return None,
+    };
+    Some(Cause {
+        suspicion: Suspicion::CrashLoop { uid },
+        why,
+        grace_seconds: None,
+    })
+}
+
+/// Whether a broker's process is there but does nothing: the quorum has fenced it, its kubelet
+/// reports it not ready, and it lets a liveness question time out. A broker that is busy coming
+/// back answers that question. On a node that is cut off the kubelet reports nothing, so the pod
+/// still counts as ready and is left alone.
+pub fn is_frozen(observed: &Observed, pod: &ObservedPod) -> bool {
+    pod.silent
+        && pod.is_running()
+        && !pod.ready
+        && pod.member.role == Role::Broker
+        && observed
+            .broker(pod.member.id)
+            .is_some_and(|broker| broker.fenced && broker.generation == pod.member.generation)
 }
 
 fn gates(
@@ -96,13 +145,11 @@ fn gates(
     observed: &Observed,
     history: &History,
     pod: &ObservedPod,
+    cause: &Cause,
     volume: Option<&ObservedVolume>,
     draft: &Draft,
     now: Timestamp,
 ) -> Vec<(Gate, bool, String)> {
-    let suspicion = Suspicion::CrashLoop {
-        uid: pod.uid.clone(),
-    };
     let recent = volume.map_or(0, |volume| recent_replacements(volume, now).count());
     let allowed = usize::try_from(cluster.healing.pod_replacements_max).unwrap_or(0);
     let unsettled = observed.volumes.iter().any(|other| {
@@ -121,7 +168,7 @@ fn gates(
         ),
         (
             Gate::Evidence,
-            history.holds(&suspicion),
+            history.holds(&cause.suspicion),
             format!("it must be down in {EVIDENCE_HELD} of {EVIDENCE_READS} live reads"),
         ),
         (
@@ -162,7 +209,7 @@ fn recent_replacements(
 fn replace(
     pod: &ObservedPod,
     volume: Option<&ObservedVolume>,
-    why: String,
+    cause: Cause,
     now: Timestamp,
     draft: &mut Draft,
 ) {
@@ -175,7 +222,9 @@ fn replace(
             .insert(REPLACEMENTS_ANNOTATION.to_owned(), format_times(&times));
         draft.commands.push(Command::ChangeVolume(change));
     }
-    draft.commands.push(delete(pod, why));
+    draft
+        .commands
+        .push(delete(pod, cause.why, cause.grace_seconds));
 }
 
 /// Whether a volume of a newer generation exists. The quorum granted it, so it has given up this
@@ -188,12 +237,12 @@ fn is_superseded(observed: &Observed, pod: &ObservedPod) -> bool {
     })
 }
 
-fn delete(pod: &ObservedPod, why: String) -> Command {
+fn delete(pod: &ObservedPod, why: String, grace_seconds: Option<u32>) -> Command {
     Command::DeletePod(PodDeletion {
         name: pod.name.clone(),
         uid: pod.uid.clone(),
         resource_version: pod.resource_version.clone(),
-        grace_seconds: None,
+        grace_seconds,
         why,
     })
 }

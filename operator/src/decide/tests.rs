@@ -303,6 +303,36 @@ fn a_node_that_refuses_to_start_is_not_replaced_but_reported() {
 }
 
 #[test]
+fn a_frozen_broker_is_replaced_only_after_the_quorum_has_fenced_it() {
+    let mut observed = formed();
+    (observed.pods[4].ready, observed.pods[4].silent) = (false, true);
+    let observed = with_objects(&cluster(), observed);
+    let history = evidence(&cluster(), &observed);
+    assert_eq!(plan(&cluster(), &observed, &history, at(0)), [""; 0]);
+    let mut fenced = observed;
+    registered(&mut fenced, 1).fenced = true;
+    let history = evidence(&cluster(), &fenced);
+    let planned = decide(&cluster(), &fenced, None, &history, at(0)).commands;
+    let Some(Command::DeletePod(deletion)) = planned.get(1) else {
+        panic!("{planned:?}")
+    };
+    assert_eq!(
+        (deletion.name.as_str(), deletion.grace_seconds),
+        ("demo-broker-1-1", Some(1))
+    );
+}
+
+#[test]
+fn a_broker_that_is_busy_coming_back_is_left_alone() {
+    let mut observed = formed();
+    observed.pods[4].ready = false;
+    registered(&mut observed, 1).fenced = true;
+    let observed = with_objects(&cluster(), observed);
+    let history = evidence(&cluster(), &observed);
+    assert_eq!(plan(&cluster(), &observed, &history, at(0)), [""; 0]);
+}
+
+#[test]
 fn two_crash_loops_are_broken_one_after_the_other() {
     let mut observed = crashing(-60, 1);
     observed.pods[5].state = PodState::CrashLoop {
@@ -541,12 +571,11 @@ fn a_lost_controller_volume_is_reported_and_never_formatted_again() {
 
 #[test]
 fn a_lost_majority_stops_everything() {
-    let mut observed = Observed::default();
-    observed.volumes = members()
-        .into_iter()
-        .filter(|m| m.role == Role::Broker)
-        .map(volume)
-        .collect();
+    let brokers = members().into_iter().filter(|m| m.role == Role::Broker);
+    let mut observed = Observed {
+        volumes: brokers.map(volume).collect(),
+        ..Observed::default()
+    };
     assert_eq!(
         plan(&cluster(), &observed, &History::default(), at(0)),
         [""; 0]

@@ -266,7 +266,8 @@ pub fn change(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
         if owned != (role.deletion_policy == DeletionPolicy::Delete) {
             change.policy = Some(role.deletion_policy);
         }
-        if quantity::is_less(&volume.size, &role.size) {
+        // Alone and with a later look, for a refused resize must not hold up a mark.
+        if change == VolumeChange::of(volume) && quantity::is_less(&volume.size, &role.size) {
             change.size = Some(role.size.clone());
         }
         if change != VolumeChange::of(volume) {

@@ -1,4 +1,5 @@
-//! What the controllers say over HTTP: who leads, which brokers are registered, how partitions do.
+//! What nodes say over HTTP: the controllers, who leads, which brokers are registered and how
+//! partitions do; and any node, whether it still answers.
 
 use std::collections::BTreeMap;
 
@@ -121,6 +122,13 @@ pub async fn grant_generation(ip: &str, broker: i32, generation: u64) -> Result<
     http_client::request(Method::Post, ip, HTTP_PORT, &path, body)
         .await
         .map(|_| ())
+}
+
+/// Whether the process at `ip` lets a liveness question time out. A refused connection is no
+/// silence: then the process is gone or not there yet, which Kubernetes sees by itself.
+pub async fn is_silent(ip: &str) -> bool {
+    let asked = http_client::request(Method::Get, ip, HTTP_PORT, "/livez", String::new()).await;
+    matches!(asked, Err(HttpError::Timeout { .. }))
 }
 
 async fn get<T: DeserializeOwned>(ip: &str, path: &str) -> Result<T, HttpError> {

@@ -22,6 +22,9 @@ pub struct ObservedPod {
     pub state: PodState,
     /// Whether its readiness probe passes.
     pub ready: bool,
+    /// Whether it accepts a connection and then says nothing, as a frozen process does. Asked only
+    /// of pods that run and are not ready.
+    pub silent: bool,
     /// Hash of what it was started with.
     pub template_hash: String,
 }
@@ -70,6 +73,7 @@ impl ObservedPod {
             ip: status.pod_ip.clone().filter(|ip| !ip.is_empty()),
             ready: ready && metadata.deletion_timestamp.is_none(),
             state: state(pod),
+            silent: false,
             template_hash: metadata
                 .annotations
                 .as_ref()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::KafkaCluster;
@@ -19,6 +20,8 @@ use crate::names::{CLUSTER_LABEL, Role};
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Objects a page. Small pages keep the operator's memory flat.
 const PAGE_SIZE: u32 = 50;
+/// Nodes that are asked at once whether they still answer.
+const ASKED_MAX: usize = 20;
 /// Pages a list: 5,000 objects of one cluster are more than its limits allow.
 const PAGES_MAX: usize = 100;
 
@@ -106,7 +109,8 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
     list_values::<Service>(client, namespace, &selector, &mut objects).await?;
     list_values::<ConfigMap>(client, namespace, &selector, &mut objects).await?;
     list_values::<PodDisruptionBudget>(client, namespace, &selector, &mut objects).await?;
-    let quorum = controllers::ask(&controller_addresses(&pods)).await;
+    let addresses = controller_addresses(&pods);
+    let (quorum, ()) = tokio::join!(controllers::ask(&addresses), ask_unready(&mut pods));
     let zones = read_zones(client, cluster, &volumes).await?;
     Ok(Observed {
         pods,
@@ -115,6 +119,20 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
         zones,
         quorum,
     })
+}
+
+/// Asks the nodes that run and are not ready whether they still answer.
+async fn ask_unready(pods: &mut [ObservedPod]) {
+    let unready = pods
+        .iter_mut()
+        .filter(|pod| pod.is_running() && !pod.ready)
+        .take(ASKED_MAX);
+    join_all(unready.map(|pod| async move {
+        if let Some(ip) = &pod.ip {
+            pod.silent = controllers::is_silent(ip).await;
+        }
+    }))
+    .await;
 }
 
 fn controller_addresses(pods: &[ObservedPod]) -> Vec<(i32, String)> {
