@@ -36,7 +36,19 @@ impl<'a> Members<'a> {
             .chain(of_role(Role::Broker).map(|volume| volume.member.id))
             .chain(registered.into_iter().flatten().map(|(id, _)| *id))
             .collect();
-        let formed = observed.volumes.iter().any(|volume| volume.formed);
+        // What is being deleted and held by no pod proves nothing: a cluster of the same name may
+        // begin anew once it is gone.
+        let stays = |volume: &&ObservedVolume| {
+            !volume.terminating
+                || observed
+                    .pod(volume.member)
+                    .is_some_and(ObservedPod::is_running)
+        };
+        let formed = observed
+            .volumes
+            .iter()
+            .filter(stays)
+            .any(|volume| volume.formed);
         Self {
             controllers: cluster
                 .controller_ids()
@@ -50,7 +62,9 @@ impl<'a> Members<'a> {
                     (*id, newest(observed, Role::Broker, *id, least))
                 })
                 .collect(),
-            begun: formed || !observed.pods.is_empty() || of_role(Role::Broker).next().is_some(),
+            begun: formed
+                || observed.pods.iter().any(|pod| !pod.is_terminating())
+                || of_role(Role::Broker).any(|volume| stays(&volume)),
             formed,
             broker_ids,
             observed,

@@ -16,8 +16,8 @@ mod volumes;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::KafkaClusterStatus;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kintsugi_crds::{ConditionStatus, KafkaClusterStatus};
 
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_SPACING, History, Suspicion};
@@ -31,6 +31,10 @@ pub use status::invalid as invalid_status;
 const REQUEUE_SETTLED: Duration = Duration::from_secs(5);
 /// How often a cluster that changes is looked at.
 const REQUEUE_CHANGING: Duration = Duration::from_millis(700);
+
+/// How long a cluster that is not ready is looked at as often as one that changes. What takes
+/// longer, such as a node that must be repaired, comes back through a watch.
+const CHANGING_MAX: SignedDuration = SignedDuration::from_secs(120);
 
 /// What calls for a destructive act in `observed`. Recorded with every read, see [`History`].
 pub fn suspicions(cluster: &Cluster, observed: &Observed) -> BTreeSet<Suspicion> {
@@ -89,13 +93,13 @@ pub fn decide(
         }));
     }
     let status = status::status(cluster, observed, &members, &draft, written, history, now);
-    let settled = status.phase == Some(kintsugi_crds::Phase::Ready);
+    let restless = is_restless(&status, now) && !cluster.paused;
     if written != Some(&status) {
         draft.commands.push(Command::WriteStatus(Box::new(status)));
     }
     let requeue = if history.is_gathering() {
         EVIDENCE_SPACING + Duration::from_millis(20)
-    } else if changing || (!settled && !cluster.paused) {
+    } else if changing || restless {
         REQUEUE_CHANGING
     } else {
         REQUEUE_SETTLED
@@ -105,6 +109,19 @@ pub fn decide(
         closed: draft.closed,
         requeue,
     }
+}
+
+/// Whether the cluster has not been ready for a short while.
+fn is_restless(status: &KafkaClusterStatus, now: Timestamp) -> bool {
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
+    ready.is_some_and(|ready| {
+        let since: Option<Timestamp> = ready.last_transition_time.parse().ok();
+        ready.status != ConditionStatus::True
+            && since.is_none_or(|since| now.duration_since(since) < CHANGING_MAX)
+    })
 }
 
 /// A plan in the making.

@@ -593,6 +593,67 @@ fn a_lost_majority_stops_everything() {
 }
 
 #[test]
+fn a_cluster_that_is_all_being_deleted_begins_anew_once_it_is_gone() {
+    let mut observed = whole();
+    observed
+        .volumes
+        .iter_mut()
+        .for_each(|volume| volume.terminating = true);
+    observed
+        .pods
+        .iter_mut()
+        .for_each(|pod| pod.state = PodState::Terminating);
+    observed.quorum = None;
+    let planned = plan(&cluster(), &observed, &History::default(), at(0));
+    assert!(
+        !planned.iter().any(|command| command.starts_with("create")),
+        "{planned:?}"
+    );
+    observed.volumes.clear();
+    observed.pods.clear();
+    let planned = plan(&cluster(), &observed, &History::default(), at(0));
+    assert!(planned.ends_with(&PODS.map(str::to_owned)), "{planned:?}");
+}
+
+#[test]
+fn running_pods_on_volumes_being_deleted_keep_the_quorum() {
+    let mut observed = whole();
+    observed
+        .volumes
+        .iter_mut()
+        .for_each(|volume| volume.terminating = true);
+    assert_eq!(
+        plan(&cluster(), &observed, &History::default(), at(0)),
+        [""; 0]
+    );
+    let status = status(&cluster(), &observed, &History::default());
+    assert_eq!(
+        condition(&status, "QuorumLost").status,
+        ConditionStatus::False
+    );
+}
+
+#[test]
+fn a_cluster_that_is_long_not_ready_is_looked_at_less_often() {
+    let mut observed = formed();
+    observed.pods[4].ready = false;
+    let observed = with_objects(&cluster(), observed);
+    let first = status(&cluster(), &observed, &History::default());
+    let requeue = |seconds| {
+        decide(
+            &cluster(),
+            &observed,
+            Some(&first),
+            &History::default(),
+            at(seconds),
+        )
+        .requeue
+    };
+    assert_eq!(requeue(60), REQUEUE_CHANGING);
+    assert_eq!(requeue(180), REQUEUE_SETTLED);
+}
+
+#[test]
 fn a_grown_size_and_a_changed_policy_reach_the_volumes() {
     let mut cluster = cluster();
     cluster.brokers.size = "20Gi".to_owned();

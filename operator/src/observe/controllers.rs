@@ -77,9 +77,11 @@ struct QuorumAnswer {
 
 /// Asks the controllers at `addresses` (node id, pod IP). None if none answered.
 pub async fn ask(addresses: &[(i32, String)]) -> Option<QuorumView> {
-    let asked = addresses
-        .iter()
-        .map(|(_, ip)| get::<QuorumAnswer>(ip, "/v1/quorum"));
+    let asked = addresses.iter().map(|(id, ip)| async move {
+        let answer = get::<QuorumAnswer>(ip, "/v1/quorum").await.ok();
+        // Addresses are reused: somebody else's answer is none.
+        answer.filter(|answer| answer.id == *id)
+    });
     let answers: Vec<QuorumAnswer> = join_all(asked).await.into_iter().flatten().collect();
     let newest = answers
         .iter()
