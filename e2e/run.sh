@@ -54,8 +54,8 @@ localkube load-image "${archives[@]}"
 say "installing the operator"
 "$kit/bin/helm" upgrade --install kintsugi charts/kintsugi \
   --namespace kintsugi-system --create-namespace \
-  --set image.operator.repository=localhost/kintsugi-operator --set image.operator.tag="$tag" \
-  --set image.broker.repository=localhost/kintsugi-broker --set image.broker.tag="$tag" \
+  --set image.repository=localhost/kintsugi-operator --set image.tag="$tag" \
+  --set brokerImage.repository=localhost/kintsugi-broker --set brokerImage.tag="$tag" \
   --wait --timeout 120s >/dev/null
 "$kit/bin/kubectl" apply -f e2e/namespace.yaml >/dev/null
 
