@@ -20,7 +20,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Prints the custom resource definitions as YAML.
-    Crd,
+    Crd {
+        /// Print the chart's template of them instead.
+        #[arg(long)]
+        chart: bool,
+    },
     /// Runs the operator.
     Run(RunArguments),
 }
@@ -46,10 +50,14 @@ struct RunArguments {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Crd => {
+        Command::Crd { chart } => {
             let yaml = serde_yaml_ng::to_string(&schema::kafka_cluster_definition())
                 .context("failed to write the definition as YAML")?;
-            print!("{yaml}");
+            if chart {
+                print!("{{{{- if .Values.crds.install }}}}\n{yaml}{{{{- end }}}}\n");
+            } else {
+                print!("{yaml}");
+            }
             Ok(())
         }
         Command::Run(arguments) => {
