@@ -260,3 +260,20 @@ func MemoryBytes(group string) (uint64, bool) {
 	}
 	return 0, false
 }
+
+// HasController reports whether some hierarchy offers a controller.
+func HasController(all []Hierarchy, controller string) bool {
+	for _, hierarchy := range all {
+		if slices.Contains(hierarchy.Controllers, controller) {
+			return true
+		}
+		if !hierarchy.Unified {
+			continue
+		}
+		text, _ := os.ReadFile(filepath.Join(hierarchy.Mount, "cgroup.controllers"))
+		if slices.Contains(strings.Fields(string(text)), controller) {
+			return true
+		}
+	}
+	return false
+}

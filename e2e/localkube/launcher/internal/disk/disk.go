@@ -148,3 +148,17 @@ func mountsBelow(mountinfo string, folders []string) []string {
 func unescape(path string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
 }
+
+// Mounted reports whether something is mounted exactly at a path.
+func Mounted(at string) (bool, error) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false, fmt.Errorf("list mounts: %w", err)
+	}
+	for _, point := range mountsBelow(string(text), []string{at}) {
+		if point == at {
+			return true, nil
+		}
+	}
+	return false, nil
+}
