@@ -36,7 +36,13 @@ func (c *Cluster) startHolder() (process.Identity, error) {
 	// The runtime makes every mount private in the new namespace, so nothing
 	// that happens there reaches the host.
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Unshareflags: syscall.CLONE_NEWNS}
-	command.Stderr = os.Stderr
+	// It outlives this command: it must not hold on to this command's output.
+	log, err := os.OpenFile(c.Folder.Log(HoldNamespace), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return process.Identity{}, fmt.Errorf("make mount namespace: %w", err)
+	}
+	defer func() { _ = log.Close() }()
+	command.Stderr = log
 	output, err := command.StdoutPipe()
 	if err != nil {
 		return process.Identity{}, fmt.Errorf("make mount namespace: %w", err)
@@ -49,7 +55,7 @@ func (c *Cluster) startHolder() (process.Identity, error) {
 	line, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil || line != holderReady+"\n" {
 		_ = command.Process.Kill()
-		return process.Identity{}, fmt.Errorf("make mount namespace: its holder ended: %w", command.Wait())
+		return process.Identity{}, fmt.Errorf("make mount namespace: its holder ended (%w): %s", command.Wait(), logTail(log.Name()))
 	}
 	identity, err := process.Identify(command.Process.Pid)
 	if err != nil {
