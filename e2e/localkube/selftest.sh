@@ -27,8 +27,8 @@ check "pods with volumes apply in a restricted namespace" kubectl apply -f "$her
 check "their claims bind and they become ready" kubectl -n check rollout status statefulset/web --timeout=60s
 check "a privileged pod is refused there" refuses kubectl -n check run bad --image=localhost/localkube-probe:1 --privileged
 check "a non-root pod writes to its volume through fsGroup" in_pod web-0 'test "$(id -u)" = 10001; echo x >/data/x'
-check "a headless service's name resolves in a pod" in_pod web-0 'wget -T 2 -qO- http://web-1.web.check.svc.cluster.local:8080 | grep -qx web-1'
-check "a service's virtual address works in a pod" in_pod web-0 'wget -T 2 -qO- http://web-virtual:8080 | grep -q web-'
+check "a headless service's name resolves in a pod" in_pod web-0 'timeout 3 wget -qO- http://web-1.web.check.svc.cluster.local:8080 | grep -qx web-1'
+check "a service's virtual address works in a pod" in_pod web-0 'timeout 3 wget -qO- http://web-virtual:8080 | grep -q web-'
 check "logs are served" bash -c "$(declare -f kubectl); bin=$bin; kubectl -n check logs web-0 | grep -qx serving"
 
 # --- processes
@@ -44,7 +44,7 @@ check "a revived pod answers" within 10 serves web-2
 # --- cuts
 cut_node=$(pod_node web-0)
 peer_node=$(pod_node web-1)
-reaches() { in_pod "$1" "wget -T 1 -qO- http://$(pod_address "$2"):8080 >/dev/null"; }
+reaches() { in_pod "$1" "timeout 2 wget -qO- http://$(pod_address "$2"):8080 >/dev/null"; }
 check "before a cut, peers reach the pod" reaches web-1 web-0
 check "cut from one peer" a cut "$cut_node" --from "$peer_node"
 check "that peer's pod does not reach it" refuses reaches web-1 web-0
