@@ -8,7 +8,6 @@
 package lifecycle
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,12 +57,10 @@ func Open(folder state.Folder, p plan.Plan) (*Cluster, error) {
 func (c *Cluster) API() (*kubeapi.Client, error) { return kubeapi.New(c.Plan, c.Folder) }
 
 // controlGroup holds the control plane and the holder of the mount namespace.
-func (c *Cluster) controlGroup() string { return c.Plan.Cgroup() + "/control" }
+func (c Cluster) controlGroup() string { return c.Plan.Cgroup() + "/control" }
 
 // nodeGroup holds everything of one node.
 func (c *Cluster) nodeGroup(node plan.Node) string { return c.Plan.Cgroup() + "/" + node.Name }
 
 // systemGroup holds a node's own programs; its pods' groups lie beside it.
 func (c *Cluster) systemGroup(node plan.Node) string { return c.nodeGroup(node) + "/system" }
-
-var errPoweredOff = errors.New("the node is powered off")

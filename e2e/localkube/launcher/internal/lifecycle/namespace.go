@@ -109,7 +109,11 @@ func RunInside(record state.Record, arguments []string) (int, error) {
 	// The death signal is bound to the thread that starts the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	command := exec.Command("nsenter", append([]string{"--mount=" + namespaceOf(record), "--", self}, arguments...)...)
+	// In the cluster's control group, so that what it starts is found by `down`
+	// even if this run is killed.
+	group := Cluster{Plan: record.Plan}.controlGroup()
+	argv := []string{"--mount=" + namespaceOf(record), "--", self, RunInGroup, group, self}
+	command := exec.Command("nsenter", append(argv, arguments...)...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = command.Run()

@@ -19,7 +19,7 @@ import (
 func Claim(folder state.Folder, wanted plan.Plan, besideOtherEngines bool) (record state.Record, already bool, err error) {
 	record, err = folder.Load()
 	if err == nil && record.Ready && record.Holder.Alive() {
-		return record, true, nil
+		return record, true, sameShape(record.Plan, wanted)
 	}
 	if problems := preflight.Host(folder.Base, wanted, besideOtherEngines); len(problems) > 0 {
 		return record, false, refuse(problems)
@@ -93,6 +93,16 @@ func chooseSlot(folder state.Folder, wanted plan.Plan) (plan.Plan, error) {
 		reasons = append(reasons, fmt.Sprintf("slot %d: %s", wanted.Slot, problems[0]))
 	}
 	return wanted, refuse(append([]string{"no slot is free"}, reasons...))
+}
+
+// sameShape refuses to change a running cluster.
+func sameShape(running, wanted plan.Plan) error {
+	wanted.Slot = running.Slot
+	if running != wanted {
+		return fmt.Errorf("cluster %s is up with %d nodes of %d volumes of %d MiB; take it down before you change that",
+			running.Name, running.NodeCount, running.VolumesPerNode, running.VolumeSizeMiB)
+	}
+	return nil
 }
 
 func refuse(problems []string) error {
