@@ -28,6 +28,9 @@ const (
 	poll        = 50 * time.Millisecond
 )
 
+// handedOn are the v2 controllers that kubelets use.
+var handedOn = []string{"cpu", "cpuset", "hugetlb", "io", "memory", "pids"}
+
 // Hierarchy is one mounted cgroup file system.
 type Hierarchy struct {
 	Mount string
@@ -121,6 +124,9 @@ func createOne(hierarchy Hierarchy, parent, folder string) error {
 			return err
 		}
 		for _, controller := range strings.Fields(string(text)) {
+			if !slices.Contains(handedOn, controller) {
+				continue
+			}
 			// A controller that cannot be handed on (cpu with real-time
 			// processes around) is missing later, where the kubelet names it.
 			_ = os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+"+controller), 0o644)

@@ -24,9 +24,19 @@ func (c *Cluster) PowerOff(node plan.Node) error {
 	}
 	cutAt := time.Now()
 	marker := c.Folder.NodeFile(node.Name, "powered-off")
-	if err := os.WriteFile(marker, []byte(cutAt.Format(time.RFC3339Nano)+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(marker, nil, 0o644); err != nil {
 		return fmt.Errorf("power off %s: %w", node.Name, err)
 	}
+	if err := c.removeNode(node); err != nil {
+		return err
+	}
+	step.Say("%s is off; its link went down at unix %d ms", node.Name, cutAt.UnixMilli())
+	return nil
+}
+
+// removeNode takes away everything of a node but its disk images. Parts that
+// are gone already are fine.
+func (c *Cluster) removeNode(node plan.Node) error {
 	if err := cgroup.Kill(c.nodeGroup(node)); err != nil {
 		return err
 	}
@@ -39,11 +49,7 @@ func (c *Cluster) PowerOff(node plan.Node) error {
 	if err := os.RemoveAll(c.Folder.NodeRun(node.Name)); err != nil {
 		return fmt.Errorf("power off %s: %w", node.Name, err)
 	}
-	if err := cgroup.Remove(c.nodeGroup(node)); err != nil {
-		return err
-	}
-	step.Say("%s is off; its link went down at unix %d ms", node.Name, cutAt.UnixMilli())
-	return nil
+	return cgroup.Remove(c.nodeGroup(node))
 }
 
 // cutDisks stops the node's file systems where they are and unmounts them.
@@ -80,8 +86,8 @@ func (c *Cluster) PowerOn(node plan.Node) error {
 	if !c.Folder.PoweredOff(node.Name) {
 		return fmt.Errorf("power on %s: it is not off", node.Name)
 	}
-	// Removes what an interrupted PowerOff or PowerOn left.
-	if err := c.PowerOff(node); err != nil {
+	// What an interrupted PowerOff or PowerOn left.
+	if err := c.removeNode(node); err != nil {
 		return err
 	}
 	if err := network.ConnectNode(c.Plan, c.Folder, node); err != nil {

@@ -23,6 +23,8 @@ const (
 	reportEvery = 5 * time.Second
 	// maxErrorBytes bounds how much of a failed command's output is shown.
 	maxErrorBytes = 2000
+	// maxLineRunes bounds what a line of progress says is missing.
+	maxLineRunes = 120
 )
 
 var started = time.Now()
@@ -92,10 +94,19 @@ func Wait(what string, limit, poll time.Duration, check func() (missing string, 
 		}
 		if now.After(next) {
 			next = now.Add(reportEvery)
-			Say("still waiting for %s, %.0f of at most %.0f s: %s", what, now.Sub(begin).Seconds(), limit.Seconds(), missing)
+			Say("still waiting for %s, %.0f of at most %.0f s: %s", what, now.Sub(begin).Seconds(), limit.Seconds(), oneLine(missing))
 		}
 		time.Sleep(poll)
 	}
+}
+
+// oneLine shortens a text to fit a line of progress.
+func oneLine(text string) string {
+	line := strings.Join(strings.Fields(text), " ")
+	if runes := []rune(line); len(runes) > maxLineRunes {
+		return string(runes[:maxLineRunes]) + "…"
+	}
+	return line
 }
 
 // Parallel runs work for every item at once and joins the errors.
