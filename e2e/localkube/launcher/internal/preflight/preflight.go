@@ -25,6 +25,9 @@ const (
 	controlDiskMiB   = 1024
 	nodeDiskMiB      = 512
 	minInotify       = 128
+
+	// narrowestTunnel is the prefix length from which a route counts as a subnet.
+	narrowestTunnel = 12
 )
 
 // programs maps each program that the launcher calls to its Debian package.
@@ -80,7 +83,7 @@ func Slot(p plan.Plan) []string {
 		return []string{fmt.Sprintf("the host's routes cannot be read: %v", err)}
 	}
 	for _, route := range parseRoutes(string(routes)) {
-		if route.prefix.Bits() > 0 && route.prefix.Overlaps(p.Range()) {
+		if conflicts(route.prefix, p.Range()) {
 			problems = append(problems, fmt.Sprintf("%s is in use: the host has a route to %s by %s", p.Range(), route.prefix, route.device))
 		}
 	}
@@ -205,6 +208,13 @@ func diskProblems(base string, p plan.Plan) []string {
 		return []string{fmt.Sprintf("%d MiB are free in %s, %d nodes need %d; make room or choose another folder with --state", have, folder, p.NodeCount, need)}
 	}
 	return nil
+}
+
+// conflicts reports whether a cluster's range would take addresses that the
+// host uses. Routes broader than any real subnet (a default route, all of
+// 10.0.0.0/8 through a tunnel) stay as they are beside a more specific one.
+func conflicts(existing, wanted netip.Prefix) bool {
+	return existing.Bits() >= narrowestTunnel && existing.Overlaps(wanted)
 }
 
 type route struct {

@@ -16,6 +16,18 @@ func TestRoutesOfTheHostAreRead(t *testing.T) {
 	}
 }
 
+func TestSubnetsOfTheHostConflictAndRoutesToEverywhereDoNot(t *testing.T) {
+	wanted := netip.MustParsePrefix("10.211.0.0/16")
+	for existing, conflict := range map[string]bool{
+		"0.0.0.0/0": false, "10.0.0.0/8": false, "10.208.0.0/12": true, "10.211.0.0/16": true,
+		"10.211.7.0/24": true, "10.212.0.0/16": false, "192.168.0.0/16": false,
+	} {
+		if conflicts(netip.MustParsePrefix(existing), wanted) != conflict {
+			t.Errorf("%s: want conflict %t", existing, conflict)
+		}
+	}
+}
+
 func TestAvailableMemoryIsReadInMiB(t *testing.T) {
 	got, err := availableMiB("MemTotal: 100 kB\nMemAvailable:    2097152 kB\n")
 	if err != nil || got != 2048 {
