@@ -29,6 +29,9 @@ check "a privileged pod is refused there" refuses kubectl -n check run bad --ima
 check "a non-root pod writes to its volume through fsGroup" in_pod web-0 'test "$(id -u)" = 10001; echo x >/data/x'
 check "a headless service's name resolves in a pod" in_pod web-0 'timeout 3 wget -qO- http://web-1.web.check.svc.cluster.local:8080 | grep -qx web-1'
 check "a service's virtual address works in a pod" in_pod web-0 'timeout 3 wget -qO- http://web-virtual:8080 | grep -q web-'
+from_host() { a host-exec curl --silent --max-time 2 "http://$1:8080/" | grep -q '^web-'; }
+check "a pod's name works on the host" within 5 from_host web-2.web.check
+check "so does a service's, by its virtual address" within 5 from_host web-virtual.check
 check "logs are served" bash -c "$(declare -f kubectl); bin=$bin; kubectl -n check logs web-0 | grep -qx serving"
 
 # --- processes

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -100,6 +101,21 @@ func runStatus(c *context, _ []string) error {
 	}
 	fmt.Printf("kubeconfig: %s\n", c.folder.Kubeconfig())
 	return nil
+}
+
+// runHostExec runs a program as a client on the host: only its own view of
+// /etc/resolv.conf differs.
+func runHostExec(c *context, arguments []string) error {
+	if len(arguments) == 0 {
+		return errors.New("host-exec: name a program")
+	}
+	path, err := exec.LookPath("unshare")
+	if err != nil {
+		return fmt.Errorf("host-exec: %w", err)
+	}
+	const script = `mount --bind "$1" /etc/resolv.conf && shift && exec "$@"`
+	argv := []string{"unshare", "--mount", "sh", "-c", script, "sh", c.folder.Path("cluster-resolv.conf")}
+	return syscall.Exec(path, append(argv, arguments...), os.Environ())
 }
 
 func runNodeExec(c *context, arguments []string) error {

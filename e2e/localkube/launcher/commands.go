@@ -19,7 +19,7 @@ import (
 
 var order = []string{
 	"preflight", "up", "down", "status", "kubeconfig", "load-image", "recycle-volumes",
-	"pid", "kill", "freeze", "revive", "power-off", "power-on", "cut", "heal", "node-exec", "steal",
+	"pid", "kill", "freeze", "revive", "power-off", "power-on", "cut", "heal", "host-exec", "node-exec", "steal",
 }
 
 var commands map[string]command
@@ -42,6 +42,7 @@ func init() {
 		"power-on":        {"power-on NODE                             boot it again", inside, withNode((*lifecycle.Cluster).PowerOn)},
 		"cut":             {"cut NODE [--inbound] [--outbound] [--from PEER]...   lose its packets (PEER: a node or control)", visiting, runCut},
 		"heal":            {"heal NODE                                 end its cut", visiting, runHeal},
+		"host-exec":       {"host-exec PROGRAM...                      run a program on the host that resolves the cluster's names", looking, runHostExec},
 		"node-exec":       {"node-exec NODE PROGRAM...                 run a program in a node's network", visiting, runNodeExec},
 		"steal":           {"steal                                     print the host's stolen time in clock ticks", outside, runSteal},
 	}

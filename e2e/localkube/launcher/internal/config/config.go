@@ -41,6 +41,10 @@ func WriteControl(p plan.Plan, folder state.Folder) error {
 	if err := writeFile(folder.Path("resolv.conf"), resolv); err != nil {
 		return err
 	}
+	names := fmt.Sprintf("nameserver %s\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n", p.ControlAddress())
+	if err := writeFile(folder.Path("cluster-resolv.conf"), []byte(names)); err != nil {
+		return err
+	}
 	v := values{Plan: p, Folder: folder, HasNameservers: hasNameservers(string(resolv))}
 	if err := write(folder.Path("etcd.yaml"), "etcd.yaml.tmpl", v); err != nil {
 		return err

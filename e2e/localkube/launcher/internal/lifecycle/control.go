@@ -73,6 +73,9 @@ func (c *Cluster) connect() error {
 	if err := network.CreateBridge(c.Plan); err != nil {
 		return err
 	}
+	if err := network.ConnectGateway(c.Plan, c.Folder); err != nil {
+		return err
+	}
 	for _, node := range c.Plan.Nodes() {
 		if err := network.ConnectNode(c.Plan, c.Folder, node); err != nil {
 			return err

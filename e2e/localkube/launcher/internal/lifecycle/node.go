@@ -88,6 +88,16 @@ func (c *Cluster) startKubelet(node plan.Node) error {
 	return err
 }
 
+// startGateway starts the kube-proxy through which the host reaches Services. It
+// speaks as the first node: it needs some node's name to be started by.
+func (c *Cluster) startGateway() error {
+	gateway, first := c.Plan.Gateway(), c.Plan.Nodes()[0]
+	_, err := c.spawn("gateway-kube-proxy", c.controlGroup(),
+		"nsenter", "--net="+c.Folder.NodeNetwork(gateway.Name), "--",
+		c.Kube, "kube-proxy", "--config="+c.Folder.NodeFile(first.Name, "kube-proxy.yaml"))
+	return err
+}
+
 // spawnInNode starts a program in a node's network namespace and control group.
 // It enters the namespace by nsenter and not by `ip netns exec`, which would
 // mount a new /sys and so hide the control groups from the kubelet.

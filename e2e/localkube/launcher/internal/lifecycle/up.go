@@ -79,20 +79,33 @@ func chooseSlot(folder state.Folder, wanted plan.Plan) (plan.Plan, error) {
 	if err != nil {
 		return wanted, err
 	}
-	var reasons []string
+	slot, reasons := nextSlot(plan.PreferredSlot(wanted.Name), taken, func(slot int) []string {
+		wanted.Slot = slot
+		return preflight.Slot(wanted)
+	})
+	if len(reasons) > 0 {
+		return wanted, refuse(append([]string{"no slot is free"}, reasons...))
+	}
+	wanted.Slot = slot
+	return wanted, wanted.Validate()
+}
+
+// nextSlot finds the first slot, from the preferred one on, that no cluster has
+// and that check finds no problem with; or else why each is not free.
+func nextSlot(preferred int, taken map[int]string, check func(slot int) []string) (slot int, reasons []string) {
 	for offset := range plan.Slots {
-		wanted.Slot = (plan.PreferredSlot(wanted.Name) + offset) % plan.Slots
-		if other, busy := taken[wanted.Slot]; busy {
-			reasons = append(reasons, fmt.Sprintf("slot %d: cluster %s has it", wanted.Slot, other))
+		slot := (preferred + offset) % plan.Slots
+		if other, busy := taken[slot]; busy {
+			reasons = append(reasons, fmt.Sprintf("slot %d: cluster %s has it", slot, other))
 			continue
 		}
-		problems := preflight.Slot(wanted)
+		problems := check(slot)
 		if len(problems) == 0 {
-			return wanted, wanted.Validate()
+			return slot, nil
 		}
-		reasons = append(reasons, fmt.Sprintf("slot %d: %s", wanted.Slot, problems[0]))
+		reasons = append(reasons, fmt.Sprintf("slot %d: %s", slot, problems[0]))
 	}
-	return wanted, refuse(append([]string{"no slot is free"}, reasons...))
+	return 0, reasons
 }
 
 // sameShape refuses to change a running cluster.
@@ -144,6 +157,9 @@ func (c *Cluster) Build() error {
 		return err
 	}
 	if err := step.Parallel(nodes, c.startKubelet); err != nil {
+		return err
+	}
+	if err := c.startGateway(); err != nil {
 		return err
 	}
 	if err := c.createObjects(); err != nil {

@@ -116,7 +116,7 @@ func peerAddresses(p plan.Plan, node plan.Node, peers []string) ([]netip.Prefix,
 	var addresses []netip.Prefix
 	for _, name := range peers {
 		if name == ControlPlane {
-			addresses = append(addresses, netip.PrefixFrom(p.ControlAddress(), 32))
+			addresses = append(addresses, netip.PrefixFrom(p.ControlAddress(), 32), netip.PrefixFrom(p.Gateway().Address, 32))
 			continue
 		}
 		peer, err := p.Node(name)

@@ -46,10 +46,10 @@ func TestACutFromPeersNamesTheirAddressesAndTheirPods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(inNode, "ip saddr { 10.210.0.13/32, 10.210.19.0/24, 10.210.0.1/32 } drop") {
+	if !strings.Contains(inNode, "ip saddr { 10.210.0.13/32, 10.210.19.0/24, 10.210.0.1/32, 10.210.0.2/32 } drop") {
 		t.Errorf("in the node: %s", inNode)
 	}
-	if !strings.Contains(onHost, "ip daddr { 10.210.0.13/32, 10.210.19.0/24, 10.210.0.1/32 } drop") {
+	if !strings.Contains(onHost, "ip daddr { 10.210.0.13/32, 10.210.19.0/24, 10.210.0.1/32, 10.210.0.2/32 } drop") {
 		t.Errorf("on the host: %s", onHost)
 	}
 }

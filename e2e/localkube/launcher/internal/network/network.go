@@ -32,29 +32,52 @@ func CreateBridge(p plan.Plan) error {
 
 // ConnectNode makes a node's network namespace and its link to the bridge.
 func ConnectNode(p plan.Plan, folder state.Folder, node plan.Node) error {
-	address := fmt.Sprintf("%s/%d", node.Address, p.NodeSubnet().Bits())
-	inNode := []string{"ip", "-n", node.Name}
-	commands := [][]string{
-		{"ip", "netns", "add", node.Name},
-		{"ip", "link", "add", node.HostLink, "type", "veth", "peer", "name", "eth0", "netns", node.Name},
-		{"ip", "link", "set", node.HostLink, "master", p.Bridge(), "up"},
-		append(inNode[:3:3], "link", "set", "lo", "up"),
-		append(inNode[:3:3], "address", "add", address, "dev", "eth0"),
-		append(inNode[:3:3], "link", "set", "eth0", "up"),
-		append(inNode[:3:3], "route", "add", "default", "via", p.ControlAddress().String()),
-		{"nsenter", "--net=" + folder.NodeNetwork(node.Name), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"},
-		{"ip", "route", "replace", node.PodSubnet.String(), "via", node.Address.String(), "dev", p.Bridge()},
-	}
-	for _, peer := range p.Nodes() {
-		if peer.Name != node.Name {
-			commands = append(commands, append(inNode[:3:3],
-				"route", "add", peer.PodSubnet.String(), "via", peer.Address.String()))
-		}
-	}
+	commands := append(linkCommands(p, node),
+		[]string{"nsenter", "--net=" + folder.NodeNetwork(node.Name), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"},
+		[]string{"ip", "route", "replace", node.PodSubnet.String(), "via", node.Address.String(), "dev", p.Bridge()},
+	)
 	if err := step.Each(commands...); err != nil {
 		return fmt.Errorf("connect %s: %w", node.Name, err)
 	}
 	return nil
+}
+
+// ConnectGateway makes the namespace through which the host reaches Services,
+// and the host's route to it.
+func ConnectGateway(p plan.Plan, folder state.Folder) error {
+	gateway := p.Gateway()
+	settings := "cd /proc/sys/net/ipv4 && echo 1 >ip_forward && echo 0 >conf/all/send_redirects && echo 0 >conf/eth0/send_redirects"
+	commands := append(linkCommands(p, gateway),
+		// What it forwards leaves by the interface on which it came.
+		[]string{"nsenter", "--net=" + folder.NodeNetwork(gateway.Name), "sh", "-ec", settings},
+		[]string{"ip", "route", "add", p.ServiceRange().String(), "via", gateway.Address.String(), "dev", p.Bridge()},
+	)
+	if err := step.Each(commands...); err != nil {
+		return fmt.Errorf("connect the gateway: %w", err)
+	}
+	return nil
+}
+
+// linkCommands make a network namespace, its link to the bridge, and its routes
+// to the host and to every other node's pods.
+func linkCommands(p plan.Plan, node plan.Node) [][]string {
+	address := fmt.Sprintf("%s/%d", node.Address, p.NodeSubnet().Bits())
+	inNode := func(arguments ...string) []string { return append([]string{"ip", "-n", node.Name}, arguments...) }
+	commands := [][]string{
+		{"ip", "netns", "add", node.Name},
+		{"ip", "link", "add", node.HostLink, "type", "veth", "peer", "name", "eth0", "netns", node.Name},
+		{"ip", "link", "set", node.HostLink, "master", p.Bridge(), "up"},
+		inNode("link", "set", "lo", "up"),
+		inNode("address", "add", address, "dev", "eth0"),
+		inNode("link", "set", "eth0", "up"),
+		inNode("route", "add", "default", "via", p.ControlAddress().String()),
+	}
+	for _, peer := range p.Nodes() {
+		if peer.Name != node.Name {
+			commands = append(commands, inNode("route", "add", peer.PodSubnet.String(), "via", peer.Address.String()))
+		}
+	}
+	return commands
 }
 
 // LinkDown cuts a node's cable: nothing that its processes still send, a FIN
@@ -94,7 +117,7 @@ func RemoveHostParts(p plan.Plan) error {
 	// A killed run may have planned more nodes than this record knows.
 	everyNode := p
 	everyNode.NodeCount = plan.MaxNodes
-	for _, node := range everyNode.Nodes() {
+	for _, node := range append(everyNode.Nodes(), p.Gateway()) {
 		if err := healHost(p, node); err != nil {
 			return err
 		}

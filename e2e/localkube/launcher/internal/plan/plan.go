@@ -100,6 +100,12 @@ func (p Plan) ServiceRange() netip.Prefix { return p.prefix(firstServiceByte, 20
 // CoreDNS listen.
 func (p Plan) ControlAddress() netip.Addr { return p.address(0, 1) }
 
+// Gateway is a network namespace without a kubelet, through which the host
+// reaches the virtual addresses of Services. No fault touches it.
+func (p Plan) Gateway() Node {
+	return Node{Name: "gateway", Address: p.address(0, 2), HostLink: fmt.Sprintf("lkube%dgw", p.Slot)}
+}
+
 // LoopbackAddress is where the parts of the control plane listen that only the
 // control plane talks to. Every slot has its own, so ports never clash.
 func (p Plan) LoopbackAddress() netip.Addr {
