@@ -31,7 +31,7 @@ echo "image: kintsugi-base (libc6, libgcc-s1)" >&2
 base=$work/base
 mkdir -p "$base/root/etc" "$base/root/tmp"
 unpack "$base/root" libc6 libgcc-s1
-rm -rf "$base/root/usr/share/doc" "$base/root/usr/share/lintian" "$base"/root/usr/lib/*/gconv
+rm -rf "$base/root/usr/share/doc" "$base/root/usr/share/lintian" "$base/root/usr/lib"/*/gconv
 chmod 1777 "$base/root/tmp"
 printf 'root:x:0:0::/:/nologin\nkintsugi:x:10001:10001::/:/nologin\n' >"$base/root/etc/passwd"
 printf 'root:x:0:\nkintsugi:x:10001:\n' >"$base/root/etc/group"

@@ -33,10 +33,10 @@ const (
 
 // Target is the main process of one container.
 type Target struct {
-	Pod       string           `json:"pod"`
-	Container string           `json:"container"`
-	Node      string           `json:"node"`
-	Process   process.Identity `json:"process"`
+	Pod       string `json:"pod"`
+	Container string `json:"container"`
+	Node      string `json:"node"`
+	process.Identity
 }
 
 // ErrNotRunning means that the container has no running main process.
@@ -74,7 +74,7 @@ func Find(api *kubeapi.Client, p plan.Plan, folder state.Folder, record state.Re
 			return err.Error(), nil
 		}
 		target = Target{Pod: podName, Container: status.Name, Node: seen.Spec.NodeName}
-		target.Process, err = mainProcess(p, folder, record, seen.Spec.NodeName, status.ContainerID)
+		target.Identity, err = mainProcess(p, folder, record, seen.Spec.NodeName, status.ContainerID)
 		if err != nil {
 			return err.Error(), nil
 		}
@@ -85,13 +85,13 @@ func Find(api *kubeapi.Client, p plan.Plan, folder state.Folder, record state.Re
 
 // Send signals the target and prints one line of JSON with the time.
 func Send(target Target, signal syscall.Signal, name string) error {
-	if err := target.Process.Signal(signal); err != nil {
+	if err := target.Identity.Signal(signal); err != nil {
 		return fmt.Errorf("%s %s: %w", name, target.Pod, err)
 	}
 	now := time.Now()
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"signal": name, "sent_unix_ms": now.UnixMilli(), "pod": target.Pod, "container": target.Container,
-		"node": target.Node, "pid": target.Process.PID,
+		"node": target.Node, "pid": target.PID,
 	})
 }
 

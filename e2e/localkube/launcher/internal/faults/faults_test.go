@@ -1,10 +1,12 @@
 package faults
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 
 	"kintsugi/e2e/localkube/launcher/internal/plan"
+	"kintsugi/e2e/localkube/launcher/internal/process"
 )
 
 func TestTheFirstOrTheNamedContainerIsChosen(t *testing.T) {
@@ -36,5 +38,14 @@ func TestOnlyProcessesInTheContainersOwnGroupBelong(t *testing.T) {
 		if belongs(groups, p, "node1", "abc") != wanted {
 			t.Errorf("%q: want %t", groups, wanted)
 		}
+	}
+}
+
+func TestATargetsProcessIsPrintedBesideItsPod(t *testing.T) {
+	target := Target{Pod: "a/b", Container: "c", Node: "node1", Identity: process.Identity{PID: 7, StartTicks: 9}}
+	text, err := json.Marshal(target)
+	want := `{"pod":"a/b","container":"c","node":"node1","pid":7,"start_ticks":9}`
+	if err != nil || string(text) != want {
+		t.Errorf("got %s, %v", text, err)
 	}
 }
