@@ -1,1 +1,11 @@
 //! The verifying load, the scenarios against a real Kubernetes, and the demo.
+
+pub mod bench;
+pub mod command;
+pub mod demo;
+pub mod host;
+pub mod kubernetes;
+pub mod load;
+pub mod processes;
+pub mod scenario;
+pub mod verify;

@@ -1,1 +1,11 @@
-//! Cluster metadata: records, image, delta, placement, election, fencing, failure detection.
+//! Cluster metadata: what the quorum agrees on, and the decisions that lead to it.
+//!
+//! Guarantees: the same records applied in the same order give the same [`Image`] everywhere.
+//! Assumes that records come from the quorum, committed and in order. Never does I/O and reads
+//! no clock; decisions are functions from an image and a request to records.
+
+pub mod image;
+pub mod record;
+
+pub use image::{BrokerImage, Delta, Image, TopicImage};
+pub use record::{BrokerRegistration, MetadataRecord, PartitionState, RecoveryState};

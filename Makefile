@@ -1,0 +1,74 @@
+# Kintsugi's commands. `make help` lists them. Everything that a command needs and that a Debian
+# machine with Rust, Go and these package registries can install, it installs itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export KINTSUGI_CACHE ?= $(HOME)/.cache/kintsugi
+# One folder of build outputs for each checkout: cargo takes another checkout's older sources for
+# its own where two share one.
+export CARGO_TARGET_DIR ?= $(KINTSUGI_CACHE)/target/$(shell pwd | cksum | cut -d' ' -f1)
+
+SEEDS ?= 500
+KILLS ?= 20
+TOOLS := $(KINTSUGI_CACHE)/tools/bin
+IMAGE := $(CARGO_TARGET_DIR)/image
+
+.PHONY: help verify fix test unit sim smoke e2e demo demo-down bench-failover crds advisories preflight
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
+
+preflight:
+	@e2e/preflight.sh
+
+verify: preflight $(TOOLS)/cargo-deny ## check formatting, lints, generated files and dependencies; changes nothing
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --profile image -- -D warnings
+	$(TOOLS)/cargo-deny --all-features check bans licenses sources
+	cd e2e/localkube/launcher && test -z "$$(gofmt -l .)" && go vet ./...
+	e2e/house-rules.sh
+
+fix: preflight ## format, apply what clippy can, and regenerate files
+	cargo fmt --all
+	cargo clippy --workspace --all-targets --profile image --fix --allow-dirty --allow-staged
+	$(MAKE) crds
+
+crds: ## regenerate the CRDs from their Rust types
+	cargo run --quiet --profile image -p kintsugi-operator -- crd > crds/yaml/kafkaclusters.yaml
+
+test: preflight unit sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
+
+unit: preflight ## run the tests of all crates and of the launcher
+	cargo test --workspace --profile image
+	cd e2e/localkube/launcher && go test ./...
+
+sim: preflight ## run the simulator over SEEDS seeds (default 500)
+	cargo run --quiet --profile image -p kintsugi-sim -- --seeds $(SEEDS)
+
+smoke: preflight ## form a cluster on a real Kubernetes, kill the leader, verify
+	e2e/run.sh --name test --remove -- scenarios --smoke
+
+e2e: preflight ## run all scenarios on a real Kubernetes
+	e2e/run.sh --name e2e --remove -- scenarios
+
+demo: preflight ## show the main job on a real Kubernetes; leaves the cluster up
+	e2e/run.sh --name demo -- demo
+
+demo-down: preflight ## remove what `make demo` made
+	e2e/run.sh --name demo --only-remove
+
+bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under the same load
+	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
+	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
+	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
+	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) --client retry.backoff.ms=20
+	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
+	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS)
+
+advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities (fetches the advisory database)
+	$(TOOLS)/cargo-deny --all-features check advisories
+
+$(TOOLS)/cargo-deny:
+	cargo install cargo-deny --version 0.20.2 --locked --root $(KINTSUGI_CACHE)/tools

@@ -1,0 +1,193 @@
+//! The image: all metadata up to an offset, and the delta between two images.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, ClusterId, Generation, MetadataOffset, PartitionId, PartitionIndex,
+    TopicId, TopicName,
+};
+
+use crate::record::{BrokerRegistration, MetadataRecord, PartitionState};
+
+/// All metadata up to [`Image::offset`]. Cheap to clone: topics and brokers are shared.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Image {
+    /// The last entry of the quorum that is in here.
+    pub offset: MetadataOffset,
+    /// The cluster's id, once it is formed.
+    pub cluster: Option<ClusterId>,
+    /// Every registered broker.
+    pub brokers: BTreeMap<BrokerId, BrokerImage>,
+    /// The highest generation granted, of each broker that has had one.
+    pub generations: BTreeMap<BrokerId, Generation>,
+    /// Every topic.
+    pub topics: BTreeMap<TopicId, Arc<TopicImage>>,
+    /// The topics by name.
+    pub names: BTreeMap<TopicName, TopicId>,
+}
+
+/// One broker's registration and state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrokerImage {
+    /// What it registered with.
+    pub registration: Arc<BrokerRegistration>,
+    /// The offset of that registration.
+    pub epoch: BrokerEpoch,
+    /// Whether it may neither lead nor be in an ISR.
+    pub fenced: bool,
+    /// Whether it is handing over before it stops.
+    pub stopping: bool,
+}
+
+/// One topic with its partitions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TopicImage {
+    /// Its id.
+    pub id: TopicId,
+    /// Its name.
+    pub name: TopicName,
+    /// Its own settings, by Kafka's names.
+    pub configs: BTreeMap<String, String>,
+    /// Its partitions.
+    pub partitions: BTreeMap<PartitionIndex, Arc<PartitionState>>,
+}
+
+/// What changed between two images.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Delta {
+    /// Partitions that were created or whose state changed.
+    pub partitions: BTreeSet<PartitionId>,
+    /// Topics that were deleted, as they were.
+    pub topics_deleted: BTreeMap<TopicId, Arc<TopicImage>>,
+    /// Topics whose settings changed.
+    pub topics_configured: BTreeSet<TopicId>,
+    /// Brokers whose registration, fencing or stopping changed.
+    pub brokers: BTreeSet<BrokerId>,
+}
+
+impl Image {
+    /// The state of one partition.
+    #[must_use]
+    pub fn partition(&self, partition: PartitionId) -> Option<&Arc<PartitionState>> {
+        self.topics
+            .get(&partition.topic)?
+            .partitions
+            .get(&partition.index)
+    }
+
+    /// The topic of this name.
+    #[must_use]
+    pub fn topic_named(&self, name: &TopicName) -> Option<&Arc<TopicImage>> {
+        self.topics.get(self.names.get(name)?)
+    }
+
+    /// Whether this broker may lead and be in an ISR.
+    #[must_use]
+    pub fn is_active(&self, broker: BrokerId) -> bool {
+        self.brokers
+            .get(&broker)
+            .is_some_and(|b| !b.fenced && !b.stopping)
+    }
+
+    /// Applies the records of one committed entry and notes in `delta` what they changed.
+    ///
+    /// A record about a topic or broker that is not there changes nothing: the entry that made
+    /// it obsolete came earlier in the same log, so every image skips it alike.
+    pub fn apply(&mut self, offset: MetadataOffset, records: &[MetadataRecord], delta: &mut Delta) {
+        for record in records {
+            self.apply_one(offset, record, delta);
+        }
+        self.offset = offset;
+    }
+
+    fn apply_one(&mut self, offset: MetadataOffset, record: &MetadataRecord, delta: &mut Delta) {
+        match record {
+            MetadataRecord::ClusterFormed { cluster } => self.cluster = Some(cluster.clone()),
+            MetadataRecord::BrokerRegistered { registration } => {
+                let id = registration.incarnation.broker;
+                let epoch = BrokerEpoch(i64::try_from(offset.0).unwrap_or(i64::MAX));
+                let registration = Arc::clone(registration);
+                let image = BrokerImage {
+                    registration,
+                    epoch,
+                    fenced: true,
+                    stopping: false,
+                };
+                self.brokers.insert(id, image);
+                delta.brokers.insert(id);
+            }
+            MetadataRecord::BrokerFenced { broker, epoch } => {
+                self.change_broker(*broker, *epoch, delta, |b| b.fenced = true);
+            }
+            MetadataRecord::BrokerUnfenced { broker, epoch } => {
+                self.change_broker(*broker, *epoch, delta, |b| b.fenced = false);
+            }
+            MetadataRecord::BrokerStopping { broker, epoch } => {
+                self.change_broker(*broker, *epoch, delta, |b| b.stopping = true);
+            }
+            MetadataRecord::BrokerUnregistered { broker } => {
+                self.brokers.remove(broker);
+                delta.brokers.insert(*broker);
+            }
+            MetadataRecord::GenerationGranted { broker, generation } => {
+                self.generations.insert(*broker, *generation);
+            }
+            MetadataRecord::TopicCreated {
+                topic,
+                name,
+                configs,
+            } => {
+                let (id, name, configs) = (*topic, name.clone(), configs.clone());
+                self.names.insert(name.clone(), id);
+                let image = TopicImage {
+                    id,
+                    name,
+                    configs,
+                    partitions: BTreeMap::new(),
+                };
+                self.topics.insert(id, Arc::new(image));
+            }
+            MetadataRecord::TopicDeleted { topic } => {
+                if let Some(image) = self.topics.remove(topic) {
+                    self.names.remove(&image.name);
+                    delta
+                        .partitions
+                        .retain(|partition| partition.topic != *topic);
+                    delta.topics_configured.remove(topic);
+                    delta.topics_deleted.insert(*topic, image);
+                }
+            }
+            MetadataRecord::TopicConfigChanged { topic, key, value } => {
+                if let Some(image) = self.topics.get_mut(topic) {
+                    let configs = &mut Arc::make_mut(image).configs;
+                    match value {
+                        Some(value) => configs.insert(key.clone(), value.clone()),
+                        None => configs.remove(key),
+                    };
+                    delta.topics_configured.insert(*topic);
+                }
+            }
+            MetadataRecord::Partition { partition, state } => {
+                if let Some(image) = self.topics.get_mut(&partition.topic) {
+                    let partitions = &mut Arc::make_mut(image).partitions;
+                    partitions.insert(partition.index, Arc::clone(state));
+                    delta.partitions.insert(*partition);
+                }
+            }
+        }
+    }
+
+    fn change_broker(
+        &mut self,
+        broker: BrokerId,
+        epoch: BrokerEpoch,
+        delta: &mut Delta,
+        change: impl FnOnce(&mut BrokerImage),
+    ) {
+        if let Some(image) = self.brokers.get_mut(&broker).filter(|b| b.epoch == epoch) {
+            change(image);
+            delta.brokers.insert(broker);
+        }
+    }
+}

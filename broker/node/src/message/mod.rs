@@ -1,0 +1,6 @@
+//! Everything that actors say to each other and to the process around them.
+
+pub mod broker;
+pub mod link;
+pub mod replication;
+pub mod shard;

@@ -1,0 +1,86 @@
+//! What a follower's shard and a leader's shard say to each other.
+//!
+//! A follower's shard dials the leader's `replication.listener` once for each shard there and
+//! keeps one fetch in flight on each connection. Fetches are incremental (KIP-227): a request
+//! names only partitions whose position or epoch changed, an answer only partitions that have
+//! something new.
+
+use bytes::Bytes;
+use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId};
+use serde::{Deserialize, Serialize};
+
+/// One fetch of a follower's shard.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FetchRequest {
+    /// Who fetches.
+    pub follower: BrokerId,
+    /// Under which registration (KIP-903).
+    pub broker_epoch: BrokerEpoch,
+    /// Which of the follower's shards.
+    pub follower_shard: u16,
+    /// Which of the leader's shards is asked.
+    pub leader_shard: u16,
+    /// The session: drawn by the follower when it begins one.
+    pub session: u64,
+    /// Zero begins the session anew (`changed` is then everything); else one more than in the
+    /// request before.
+    pub sequence: u64,
+    /// Partitions whose position changed since the last request of the session, or that are new.
+    pub changed: Vec<FetchPosition>,
+    /// Partitions that left the session.
+    pub forgotten: Vec<PartitionId>,
+    /// The most record bytes that the answer may carry (it may pass this by one batch).
+    pub max_bytes: u32,
+    /// How long the leader may hold the request while there is nothing new.
+    pub max_wait_ms: u32,
+}
+
+/// From where a follower wants one partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FetchPosition {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The leader epoch that the follower knows.
+    pub leader_epoch: LeaderEpoch,
+    /// Its end offset: everything before it is in its log.
+    pub fetch_offset: Offset,
+    /// The epoch of the last batch in its log; unknown if the log is empty (KIP-595).
+    pub last_fetched_epoch: LeaderEpoch,
+    /// Where its log starts.
+    pub log_start: Offset,
+}
+
+/// The answer to a [`FetchRequest`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FetchResponse {
+    /// The session.
+    pub session: u64,
+    /// The sequence of the request.
+    pub sequence: u64,
+    /// `FetchSessionIdNotFound` or `InvalidFetchSessionEpoch`: begin anew. `StaleBrokerEpoch`: the
+    /// leader knows a newer registration.
+    pub error: ErrorCode,
+    /// Partitions that have something new.
+    pub partitions: Vec<FetchedPartition>,
+}
+
+/// What a leader has for a follower of one partition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FetchedPartition {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// `None`, or `NotLeaderOrFollower`, `FencedLeaderEpoch`, `UnknownLeaderEpoch`,
+    /// `UnknownTopicId`, `OffsetOutOfRange`, `KafkaStorageError`.
+    pub error: ErrorCode,
+    /// The epoch in which the leader answers.
+    pub leader_epoch: LeaderEpoch,
+    /// The leader's high watermark.
+    pub high_watermark: Offset,
+    /// Where the leader's log starts.
+    pub log_start: Offset,
+    /// Set if the follower's log diverges: the largest epoch not above its own that the leader
+    /// has, and where that epoch ends there (KIP-101, KIP-279, KIP-595). No batches then.
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// Whole batches in order, as they lie in the leader's log.
+    pub batches: Bytes,
+}

@@ -1,0 +1,266 @@
+//! Events and commands of a shard: an event loop that owns some of a broker's partitions.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kintsugi_metadata::{Delta, Image};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset, Offset, PartitionId,
+    Time, TimestampMs,
+};
+
+use super::link::IsrChange;
+use super::replication::{FetchRequest, FetchResponse};
+
+/// One request of a client; the process answers by it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Token(pub u64);
+
+/// What happens to a shard.
+#[derive(Debug)]
+pub enum Event {
+    /// The time that `next_wake` named has come (or passed).
+    Wake,
+    /// A client produces. One answer for all partitions named here.
+    Produce(Produce),
+    /// A client fetches.
+    Fetch(Fetch),
+    /// A client asks for offsets.
+    ListOffsets {
+        /// To answer by.
+        token: Token,
+        /// What it asks.
+        positions: Vec<OffsetQuery>,
+    },
+    /// A client's connection closed: whatever waits under this token needs no answer.
+    Cancel {
+        /// Which request.
+        token: Token,
+    },
+    /// A follower's shard fetches from this one.
+    ReplicaFetch {
+        /// To answer by.
+        token: Token,
+        /// The request.
+        request: FetchRequest,
+    },
+    /// The leader's shard answered this one's fetch.
+    ReplicaFetched {
+        /// Who.
+        leader: BrokerId,
+        /// Which of its shards.
+        leader_shard: u16,
+        /// The answer.
+        response: FetchResponse,
+    },
+    /// The fetch could not be sent, or its connection broke.
+    ReplicaFetchFailed {
+        /// Who was asked.
+        leader: BrokerId,
+        /// Which of its shards.
+        leader_shard: u16,
+    },
+    /// The metadata changed.
+    Publish {
+        /// The new image.
+        image: Arc<Image>,
+        /// What changed; `None`: anything may have.
+        delta: Option<Arc<Delta>>,
+        /// This broker's epoch.
+        broker_epoch: BrokerEpoch,
+    },
+    /// Until then this broker may serve.
+    ExtendLease {
+        /// The end of the session.
+        until: Time,
+    },
+    /// What became of ISR changes.
+    AlterPartitionAnswered {
+        /// One result a change.
+        results: Vec<(PartitionId, ErrorCode)>,
+    },
+    /// Hand over: answer `Drained` once the followers have everything of what was led here.
+    Drain,
+}
+
+/// A produce request, or the part of it that is this shard's.
+#[derive(Debug)]
+pub struct Produce {
+    /// To answer by.
+    pub token: Token,
+    /// Who must have it before the answer.
+    pub acks: Acks,
+    /// How long to wait for that.
+    pub timeout_ms: u32,
+    /// One verified batch a partition.
+    pub batches: Vec<(PartitionId, Bytes)>,
+}
+
+/// Who must have a record before its producer is answered (`acks`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acks {
+    /// Nobody; there is no answer.
+    None,
+    /// The leader.
+    Leader,
+    /// Every in-sync replica, and at least `min.insync.replicas` of them.
+    All,
+}
+
+/// A fetch request, or the part of it that is this shard's.
+#[derive(Debug)]
+pub struct Fetch {
+    /// To answer by.
+    pub token: Token,
+    /// From where.
+    pub positions: Vec<ClientPosition>,
+    /// Wait until there are this many bytes (or an error).
+    pub min_bytes: u32,
+    /// The most bytes of the whole answer (it may pass this by one batch).
+    pub max_bytes: u32,
+    /// How long to wait.
+    pub max_wait_ms: u32,
+}
+
+/// From where a client wants one partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientPosition {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The leader epoch that the client knows; unknown if it gave none.
+    pub leader_epoch: LeaderEpoch,
+    /// From which offset.
+    pub offset: Offset,
+    /// The most bytes of this partition.
+    pub max_bytes: u32,
+}
+
+/// One partition's question of a ListOffsets request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OffsetQuery {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The leader epoch that the client knows; unknown if it gave none.
+    pub leader_epoch: LeaderEpoch,
+    /// -1: latest (the high watermark), -2: earliest, -3: of the largest timestamp; else the first
+    /// record at or after this time.
+    pub timestamp: TimestampMs,
+}
+
+/// The leader as this broker knows it, for KIP-951's hint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CurrentLeader {
+    /// The leader, if there is one.
+    pub leader: Option<BrokerId>,
+    /// Its epoch.
+    pub epoch: LeaderEpoch,
+}
+
+/// What became of one partition of a produce request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Produced {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What went wrong.
+    pub error: ErrorCode,
+    /// The offset of the batch's first record.
+    pub base_offset: Offset,
+    /// The log append time, for topics that stamp it; else -1.
+    pub log_append_time: TimestampMs,
+    /// Where the log starts.
+    pub log_start: Offset,
+    /// With `NotLeaderOrFollower` and `FencedLeaderEpoch`: who leads.
+    pub current_leader: Option<CurrentLeader>,
+}
+
+/// What a client gets of one partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fetched {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What went wrong.
+    pub error: ErrorCode,
+    /// The high watermark.
+    pub high_watermark: Offset,
+    /// Where the log starts.
+    pub log_start: Offset,
+    /// Whole batches; the first may begin before the offset asked for.
+    pub batches: Bytes,
+    /// With `NotLeaderOrFollower` and `FencedLeaderEpoch`: who leads.
+    pub current_leader: Option<CurrentLeader>,
+}
+
+/// The answer to one [`OffsetQuery`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OffsetAnswer {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What went wrong.
+    pub error: ErrorCode,
+    /// The offset; -1 if there is none.
+    pub offset: Offset,
+    /// Its timestamp; -1 where the question was not about time.
+    pub timestamp: TimestampMs,
+    /// The epoch of the record at that offset.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// What a shard wants done.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// Answer a produce request.
+    AnswerProduce {
+        /// Which one.
+        token: Token,
+        /// One result a partition, in the order of the request.
+        results: Vec<Produced>,
+    },
+    /// Answer a fetch request.
+    AnswerFetch {
+        /// Which one.
+        token: Token,
+        /// One result a partition, in the order of the request.
+        results: Vec<Fetched>,
+    },
+    /// Answer a ListOffsets request.
+    AnswerListOffsets {
+        /// Which one.
+        token: Token,
+        /// One result a partition, in the order of the request.
+        results: Vec<OffsetAnswer>,
+    },
+    /// Answer a follower's fetch.
+    AnswerReplicaFetch {
+        /// Which one.
+        token: Token,
+        /// The answer.
+        response: FetchResponse,
+    },
+    /// Fetch from a leader's shard. One at a time for each (leader, shard); answer
+    /// `ReplicaFetched` or `ReplicaFetchFailed`. A connection is kept open between fetches.
+    ReplicaFetch {
+        /// From whom.
+        leader: BrokerId,
+        /// Where it listens for replicas.
+        endpoint: Endpoint,
+        /// The request.
+        request: FetchRequest,
+    },
+    /// Have these ISRs changed by the active controller.
+    AlterPartition {
+        /// The changes.
+        changes: Vec<IsrChange>,
+    },
+    /// The metadata up to this offset is applied.
+    Applied {
+        /// The offset of the image.
+        offset: MetadataOffset,
+    },
+    /// Everything is handed over.
+    Drained,
+    /// This process cannot go on; end it with this reason.
+    Fatal {
+        /// For a person.
+        reason: String,
+    },
+}

@@ -1,0 +1,114 @@
+//! Whole quorums in one thread from one seed: lost, doubled, delayed and reordered messages, cuts,
+//! crashes that lose what was not synced, frozen processes, slow disks. After each step Raft's
+//! invariants are checked; when the faults stop, everything must heal.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod cluster;
+
+use cluster::{Plan, failover_ms, run};
+use kintsugi_quorum::Bugs;
+
+/// How many seeds each size of quorum is tried with.
+const SEEDS: u64 = 100;
+/// Within how many seeds a fault that was put back in must be found.
+const SEEDS_TO_FIND: u64 = 300;
+
+/// One seed from the environment, or all.
+fn seeds() -> Vec<u64> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "only a test reads the seed to reproduce"
+    )]
+    let given = std::env::var("KINTSUGI_SEED");
+    match given {
+        Ok(text) => vec![text.parse().expect("KINTSUGI_SEED is a number")],
+        Err(_) => (0..SEEDS).collect(),
+    }
+}
+
+fn check(voters: i32, test: &str) {
+    for seed in seeds() {
+        if let Err(violation) = run(&Plan::new(seed, voters)).outcome {
+            panic!(
+                "{violation}\nreproduce: KINTSUGI_SEED={seed} cargo test -p kintsugi-quorum --test random {test}"
+            );
+        }
+    }
+}
+
+#[test]
+fn three_voters_keep_every_invariant_and_heal() {
+    check(3, "three_voters_keep_every_invariant_and_heal");
+}
+
+#[test]
+fn five_voters_keep_every_invariant_and_heal() {
+    check(5, "five_voters_keep_every_invariant_and_heal");
+}
+
+#[test]
+fn one_voter_alone_keeps_every_invariant_and_heals() {
+    check(1, "one_voter_alone_keeps_every_invariant_and_heals");
+}
+
+#[test]
+fn a_killed_leader_is_followed_by_another_long_before_an_election_time_out() {
+    // Of four survivors two may still split the votes now and then.
+    for (voters, percent) in [(3, 99), (5, 95)] {
+        let times = (0..200).map(|seed| failover_ms(seed, voters));
+        let mut times: Vec<u64> = times.collect::<Result<_, _>>().unwrap();
+        times.sort_unstable();
+        let (median, most, worst) = (times[100], times[2 * percent - 1], times[199]);
+        println!("{voters} voters: {median} ms median, {most} ms p{percent}, {worst} ms worst");
+        assert!(most < 100, "{voters} voters: {times:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let first = run(&Plan::new(11, 3));
+    let second = run(&Plan::new(11, 3));
+    assert_eq!(first.trace, second.trace);
+    assert_ne!(first.trace, run(&Plan::new(12, 3)).trace);
+}
+
+#[test]
+fn the_workload_reaches_snapshots_truncations_and_many_leaders() {
+    let total = (0..20).map(|seed| run(&Plan::new(seed, 3)).reached);
+    let total = total.reduce(|a, b| a + b).unwrap();
+    assert!(total.leaders > 60, "{total:?}");
+    assert!(total.installs > 10, "{total:?}");
+    assert!(total.truncations > 10, "{total:?}");
+    assert!(total.commits > 2_000, "{total:?}");
+    assert!(total.crashes > 60, "{total:?}");
+    assert!(total.disks_lost > 4, "{total:?}");
+}
+
+#[test]
+fn a_leader_that_counts_copies_of_earlier_terms_is_found() {
+    let found = seeds_until_found(Bugs {
+        commit_earlier_terms_by_counting: true,
+        ..Bugs::default()
+    });
+    let (seed, violation) = found.expect("the oracles miss Raft's figure 8");
+    println!("found by seed {seed}: {violation}");
+}
+
+fn seeds_until_found(bugs: Bugs) -> Option<(u64, String)> {
+    (0..SEEDS_TO_FIND).find_map(|seed| {
+        let mut plan = Plan::new(seed, 3);
+        plan.bugs = bugs;
+        run(&plan).outcome.err().map(|violation| (seed, violation))
+    })
+}
+
+#[test]
+fn a_voter_that_votes_before_its_disk_holds_the_vote_is_found() {
+    let found = seeds_until_found(Bugs {
+        vote_without_persisting: true,
+        ..Bugs::default()
+    });
+    let (seed, violation) = found.expect("the oracles miss votes that a crash forgets");
+    println!("found by seed {seed}: {violation}");
+}

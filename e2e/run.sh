@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Brings up a real Kubernetes with the operator installed, then runs kintsugi-e2e on it.
+#   e2e/run.sh --name NAME [--remove | --only-remove] [-- SUBCOMMAND [OPTION...]]
+# --remove takes the cluster down when the command succeeded (a failed one is left for a look,
+# and replaced by the next run); --only-remove does nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name= remove=no only_remove=no
+while [ $# -gt 0 ]; do
+  case $1 in
+    --name) name=$2; shift 2 ;;
+    --remove) remove=yes; shift ;;
+    --only-remove) only_remove=yes; shift ;;
+    --) shift; break ;;
+    *) echo "run.sh: unknown option $1" >&2; exit 2 ;;
+  esac
+done
+[ -n "$name" ] || { echo "run.sh: --name is missing" >&2; exit 2; }
+say() { echo "[$(printf '%4d' $SECONDS) s] $*"; }
+[ "$(id -u)" = 0 ] || { echo "cannot go on: a Kubernetes of network namespaces needs root" >&2; exit 1; }
+export KINTSUGI_CACHE=${KINTSUGI_CACHE:-$HOME/.cache/kintsugi}
+binaries=${CARGO_TARGET_DIR:-target}/image
+
+say "setting up the local Kubernetes (cold: about 9 min on 2 cores; see e2e/localkube/README.md)"
+kit=$(e2e/localkube/setup.sh | tail -n 1)
+localkube() { "$kit/bin/localkube" --name "$name" "$@"; }
+if [ "$only_remove" = yes ]; then
+  localkube down
+  say "cluster $name is removed"
+  exit 0
+fi
+
+say "building the broker, the operator and the tests (cold: about 8 min on 2 cores)"
+cargo build --quiet --profile image -p kintsugi-broker -p kintsugi-operator -p kintsugi-e2e
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
+cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$context/"
+tag=$(cat "$context"/* | sha256sum | cut -c1-12)
+archives=()
+for target in broker operator; do
+  say "building the image kintsugi-$target:$tag"
+  archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" "$target" | tail -n 1)")
+done
+
+if [ "$remove" = yes ]; then
+  localkube down
+fi
+say "starting Kubernetes $name"
+localkube up
+kubeconfig=$(localkube kubeconfig)
+export KUBECONFIG=$kubeconfig
+localkube load-image "${archives[@]}"
+
+say "installing the operator"
+"$kit/bin/helm" upgrade --install kintsugi charts/kintsugi \
+  --namespace kintsugi-system --create-namespace \
+  --set image.repository=localhost/kintsugi-operator --set image.tag="$tag" \
+  --set brokerImage.repository=localhost/kintsugi-broker --set brokerImage.tag="$tag" \
+  --wait --timeout 120s >/dev/null
+"$kit/bin/kubectl" apply -f e2e/namespace.yaml >/dev/null
+
+command=$1
+shift
+say "running: $command $*"
+"$binaries/kintsugi-e2e" "$command" --kubeconfig "$kubeconfig" --localkube "$kit/bin/localkube" \
+  --name "$name" --manifest examples/kafkacluster.yaml "$@"
+if [ "$remove" = yes ]; then
+  localkube down
+fi
+say "done"

@@ -1,0 +1,12 @@
+//! The Kubernetes that scenarios run on: what is read from it, changed in it, and broken in it.
+
+pub mod api;
+pub mod http;
+pub mod localkube;
+
+/// The label that carries a pod's cluster.
+pub const CLUSTER_LABEL: &str = "kintsugi.dev/cluster";
+/// The label that carries a pod's role.
+pub const ROLE_LABEL: &str = "kintsugi.dev/role";
+/// The label that carries a broker's or controller's id.
+pub const NODE_ID_LABEL: &str = "kintsugi.dev/node-id";

@@ -1,0 +1,211 @@
+//! The producing side: one record to each partition at a steady pace, until told to stop.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+
+use super::history::{History, Micros, Outcome};
+use super::record::RecordId;
+
+/// The longest that a run may last: a forgotten load stops by itself.
+const RUN_MAX: Duration = Duration::from_secs(3_600);
+
+/// What to send, and how.
+#[derive(Clone, Debug)]
+pub struct LoadSettings {
+    /// `bootstrap.servers`.
+    pub bootstrap: String,
+    /// The topic; it exists already.
+    pub topic: String,
+    /// Its number of partitions.
+    pub partitions: i32,
+    /// The time between two records of one partition.
+    pub interval: Duration,
+    /// The size of a value.
+    pub value_size_bytes: usize,
+    /// Settings of librdkafka, beside those that the verdict rests on.
+    pub client: BTreeMap<String, String>,
+}
+
+/// Failed to run the load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The client library refused its settings.
+    #[error("failed to make producer: {0}")]
+    Producer(#[source] KafkaError),
+    /// The sending thread could not be started or died.
+    #[error("failed to run the thread that sends")]
+    Thread(#[source] std::io::Error),
+    /// Records were still unanswered when the time to wait for them was over.
+    #[error("failed to flush producer: {0}")]
+    Flush(#[source] KafkaError),
+}
+
+/// A load that is running.
+pub struct Load {
+    /// Tells this run's records from an earlier run's.
+    pub run: u64,
+    shared: Arc<Shared>,
+    producer: Arc<ThreadedProducer<Deliveries>>,
+    thread: JoinHandle<()>,
+}
+
+struct Shared {
+    epoch: Instant,
+    stop: AtomicBool,
+    history: Mutex<History>,
+}
+
+impl Shared {
+    fn now(&self) -> Micros {
+        Micros::try_from(self.epoch.elapsed().as_micros()).unwrap_or(Micros::MAX)
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Deliveries(Arc<Shared>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<(i32, u64)>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, id: Self::DeliveryOpaque) {
+        let outcome = match result {
+            Ok(message) => Outcome::Acked {
+                offset: message.offset(),
+                at: self.0.now(),
+            },
+            Err(_) => Outcome::Unknown,
+        };
+        self.0.history().finish(id.0, id.1, outcome);
+    }
+}
+
+impl Load {
+    /// Starts to send.
+    ///
+    /// # Errors
+    /// If the client library refuses its settings, or no thread can be started.
+    pub fn start(settings: LoadSettings, run: u64) -> Result<Self, LoadError> {
+        let shared = Arc::new(Shared {
+            epoch: Instant::now(),
+            stop: AtomicBool::new(false),
+            history: Mutex::default(),
+        });
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &settings.bootstrap)
+            .set("acks", "all")
+            // Without an idempotent producer, order holds only with one request in flight.
+            .set("enable.idempotence", "false")
+            .set("max.in.flight.requests.per.connection", "1")
+            .set("linger.ms", "0");
+        for (key, value) in &settings.client {
+            config.set(key, value);
+        }
+        let deliveries = Deliveries(Arc::clone(&shared));
+        let producer = config
+            .create_with_context(deliveries)
+            .map_err(LoadError::Producer)?;
+        let producer: Arc<ThreadedProducer<Deliveries>> = Arc::new(producer);
+        let (for_thread, from_thread) = (Arc::clone(&shared), Arc::clone(&producer));
+        let thread = std::thread::Builder::new()
+            .name("load".to_owned())
+            .spawn(move || send_until_stopped(&settings, run, &for_thread, &from_thread))
+            .map_err(LoadError::Thread)?;
+        Ok(Self {
+            run,
+            shared,
+            producer,
+            thread,
+        })
+    }
+
+    /// The present moment on the clock of this load's history.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        self.shared.now()
+    }
+
+    /// The history so far.
+    #[must_use]
+    pub fn history(&self) -> History {
+        self.shared.history().clone()
+    }
+
+    /// Stops sending, waits at most `limit` for what is unanswered, and returns the history.
+    ///
+    /// # Errors
+    /// If the sending thread died. Records without an answer are no error: they stay pending.
+    pub fn stop(self, limit: Duration) -> Result<History, LoadError> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let died = |_| LoadError::Thread(std::io::Error::other("the thread panicked"));
+        self.thread.join().map_err(died)?;
+        match self.producer.flush(limit) {
+            Ok(()) | Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => {}
+            Err(error) => return Err(LoadError::Flush(error)),
+        }
+        Ok(self.shared.history().clone())
+    }
+}
+
+fn send_until_stopped(
+    settings: &LoadSettings,
+    run: u64,
+    shared: &Shared,
+    producer: &ThreadedProducer<Deliveries>,
+) {
+    let partitions = settings.partitions.max(1);
+    // The partitions take turns, evenly over the interval, so that a gap is seen to within it.
+    let step = settings.interval / partitions.unsigned_abs();
+    let mut due = Instant::now();
+    let end = due + RUN_MAX;
+    'rounds: loop {
+        for partition in 0..partitions {
+            if shared.stop.load(Ordering::Relaxed) || due > end {
+                break 'rounds;
+            }
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            send_one(settings, run, partition, shared, producer);
+            due += step;
+        }
+        // After a stall the pace goes on from now: a burst would measure something else.
+        due = due.max(Instant::now().checked_sub(settings.interval).unwrap_or(due));
+    }
+}
+
+fn send_one(
+    settings: &LoadSettings,
+    run: u64,
+    partition: i32,
+    shared: &Shared,
+    producer: &ThreadedProducer<Deliveries>,
+) {
+    let sequence = shared.history().begin(partition, shared.now());
+    let value = RecordId {
+        run,
+        partition,
+        sequence,
+    }
+    .encode(settings.value_size_bytes);
+    let record: BaseRecord<'_, (), [u8], _> =
+        BaseRecord::with_opaque_to(&settings.topic, Box::new((partition, sequence)))
+            .partition(partition)
+            .payload(&value);
+    if producer.send(record).is_err() {
+        // The library's queue is full: the record was not taken, so its number is free again.
+        shared.history().retract(partition);
+    }
+}

@@ -1,0 +1,24 @@
+//! `kintsugi-e2e`: the verifying load, the scenarios, the demo and the failover benchmark.
+
+use clap::Parser;
+use kintsugi_e2e::command;
+
+/// Runs Kintsugi as its users would, breaks it, and checks that nothing was lost.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+enum Command {
+    /// Kill -9 under load on loopback: Kintsugi, Apache Kafka, or both in turn.
+    BenchFailover(command::bench_failover::Arguments),
+    /// Two losses under load, a timeline of each, and a verdict.
+    Demo(command::demo::Arguments),
+    /// Scenarios on a real Kubernetes.
+    Scenarios(command::scenarios::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::BenchFailover(arguments) => command::bench_failover::main(&arguments),
+        Command::Demo(arguments) => command::demo::main(&arguments),
+        Command::Scenarios(arguments) => command::scenarios::main(&arguments),
+    }
+}

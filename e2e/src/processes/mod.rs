@@ -1,0 +1,166 @@
+//! A whole cluster as processes on loopback, of Kintsugi or of Apache Kafka: what benchmarks
+//! compare, with the same client and the same faults on both.
+//!
+//! Kills only processes that it started, by id, and ends them all when it is dropped.
+
+mod kafka;
+mod kintsugi;
+mod process;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+pub use kafka::Kafka;
+pub use kintsugi::Kintsugi;
+pub use process::Process;
+
+/// How many controllers a cluster has.
+pub const CONTROLLERS: i32 = 3;
+/// How many brokers a cluster has.
+pub const BROKERS: i32 = 3;
+/// The first controller's id.
+const CONTROLLER_ID_FIRST: i32 = 1_000;
+
+/// What kind of broker this is, and how to run one.
+pub trait Engine {
+    /// Its name, for tables.
+    fn name(&self) -> String;
+
+    /// Writes what the node needs into its folder, and formats it if that has to be done.
+    ///
+    /// # Errors
+    /// If files cannot be written, or a tool that must run fails.
+    fn prepare(&self, node: &NodePlan, cluster: &ClusterPlan) -> io::Result<()>;
+
+    /// The command that runs the node.
+    fn command(&self, node: &NodePlan) -> std::process::Command;
+}
+
+/// Where one node lives.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    /// Its id.
+    pub id: i32,
+    /// Controller or broker.
+    pub is_controller: bool,
+    /// Its folder: settings, logs of the process, data.
+    pub folder: PathBuf,
+    /// Its ports on loopback: the first is the one that clients or controllers dial.
+    pub ports: Vec<u16>,
+}
+
+/// What every node knows of the others.
+#[derive(Clone, Debug)]
+pub struct ClusterPlan {
+    /// All nodes, controllers first.
+    pub nodes: Vec<NodePlan>,
+    /// Settings added to every broker's, by Kafka's names.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A running cluster.
+pub struct Cluster<E: Engine> {
+    engine: E,
+    plan: ClusterPlan,
+    processes: BTreeMap<i32, Process>,
+}
+
+impl<E: Engine> Cluster<E> {
+    /// Starts three controllers and three brokers under `folder`.
+    ///
+    /// # Errors
+    /// If a port, a file or a process cannot be had.
+    pub fn start(engine: E, folder: &Path, settings: BTreeMap<String, String>) -> io::Result<Self> {
+        let controllers = (0..CONTROLLERS).map(|n| (CONTROLLER_ID_FIRST + n, true));
+        let brokers = (0..BROKERS).map(|n| (n, false));
+        let mut nodes = Vec::new();
+        for (id, is_controller) in controllers.chain(brokers) {
+            let folder = folder.join(format!("node-{id}"));
+            std::fs::create_dir_all(&folder)?;
+            nodes.push(NodePlan {
+                id,
+                is_controller,
+                folder,
+                ports: free_ports(4)?,
+            });
+        }
+        let plan = ClusterPlan { nodes, settings };
+        let mut cluster = Self {
+            engine,
+            plan,
+            processes: BTreeMap::new(),
+        };
+        for node in cluster.plan.nodes.clone() {
+            cluster.engine.prepare(&node, &cluster.plan)?;
+            cluster.start_node(node.id)?;
+        }
+        Ok(cluster)
+    }
+
+    /// `bootstrap.servers` of the cluster.
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        let brokers = self.plan.nodes.iter().filter(|node| !node.is_controller);
+        let addresses: Vec<String> = brokers
+            .map(|node| format!("127.0.0.1:{}", node.ports[0]))
+            .collect();
+        addresses.join(",")
+    }
+
+    /// The name of the engine.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.engine.name()
+    }
+
+    /// Starts a node (again).
+    ///
+    /// # Errors
+    /// If it is not one of the cluster's, or cannot be started.
+    pub fn start_node(&mut self, id: i32) -> io::Result<()> {
+        let node = self.plan.nodes.iter().find(|node| node.id == id);
+        let node = node.ok_or_else(|| io::Error::other(format!("there is no node {id}")))?;
+        let process = Process::start(&self.engine.command(node), &node.folder.join("process.log"))?;
+        self.processes.insert(id, process);
+        Ok(())
+    }
+
+    /// Ends a node with SIGKILL and reaps it.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn kill(&mut self, id: i32) -> io::Result<()> {
+        let process = self.processes.remove(&id);
+        process
+            .ok_or_else(|| io::Error::other(format!("node {id} does not run")))?
+            .kill()
+    }
+
+    /// The process of a node, if it runs.
+    #[must_use]
+    pub fn process(&self, id: i32) -> Option<&Process> {
+        self.processes.get(&id)
+    }
+}
+
+/// Ports that were free a moment ago, all different.
+fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<io::Result<_>>()?;
+    listeners
+        .iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
+}
+
+/// Writes settings as a properties file.
+fn write_properties(path: &Path, settings: &BTreeMap<String, String>) -> io::Result<()> {
+    let lines: String = settings
+        .iter()
+        .map(|(key, value)| format!("{key}={value}\n"))
+        .collect();
+    std::fs::write(path, lines)
+}

@@ -1,0 +1,77 @@
+//! One child process, its log, and what it costs.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A running child; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts it with its output going to `log` (added to what is there).
+    ///
+    /// # Errors
+    /// If the log cannot be opened or the command cannot be run.
+    pub fn start(command: &Command, log: &Path) -> io::Result<Self> {
+        let program = command.get_program().to_owned();
+        // The kernel ends the child when this process dies, even by SIGKILL: setpriv asks for it.
+        let mut wrapped = Command::new("setpriv");
+        wrapped
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(&program)
+            .args(command.get_args());
+        let log = File::options().create(true).append(true).open(log)?;
+        wrapped
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let named = |error: io::Error| {
+            io::Error::new(
+                error.kind(),
+                format!("failed to start {}: {error}", program.display()),
+            )
+        };
+        Ok(Self {
+            child: wrapped.spawn().map_err(named)?,
+        })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and wait until it is gone.
+    ///
+    /// # Errors
+    /// If it cannot be signalled or waited for.
+    pub fn kill(mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Its resident memory in bytes.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn resident_bytes(&self) -> io::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+        kib.map(|kib| kib * 1_024)
+            .ok_or_else(|| io::Error::other("the process has no memory"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already; either way nothing is left behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

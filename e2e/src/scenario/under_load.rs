@@ -1,0 +1,129 @@
+//! Runs a fault under the verifying load and judges what is left.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use kintsugi_types::Offset;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::baseline;
+use super::environment::{Environment, HEAL_LIMIT};
+use crate::bench::topology::{Topology, create_topic, wait_for};
+use crate::load::consumer::read_topic;
+use crate::load::gaps::Gaps;
+use crate::load::producer::{Load, LoadSettings};
+use crate::verify::replicas::compare;
+use crate::verify::{Duplicates, verify};
+
+/// Partitions of a scenario's topic.
+pub const PARTITIONS: i32 = 120;
+/// The time between two records of one partition.
+pub const INTERVAL: Duration = Duration::from_millis(50);
+/// How long the load runs before the fault.
+const CALM: Duration = Duration::from_secs(3);
+/// The least number of acknowledged records for a run to mean anything.
+pub const ACKED_MIN: u64 = 5_000;
+/// How long reading back may take.
+const READ_LIMIT: Duration = Duration::from_secs(120);
+
+/// Runs `fault` under load on a topic of its own, heals, verifies; prints what it found.
+///
+/// # Errors
+/// If the fault cannot be made, the cluster does not heal, or the verdict has findings.
+pub fn run(
+    environment: &mut Environment,
+    topic: &str,
+    fault: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    baseline::check(environment, HEAL_LIMIT)?;
+    let bootstrap = environment.bootstrap()?;
+    create_topic(&bootstrap, topic, PARTITIONS, 3, HEAL_LIMIT)?;
+    let partitions = usize::try_from(PARTITIONS)?;
+    let healthy = |topology: &Topology| topology.is_healthy(partitions);
+    let topology = wait_for(
+        &bootstrap,
+        topic,
+        "the topic to be whole",
+        HEAL_LIMIT,
+        healthy,
+    )?;
+    let run = fastrand::u64(..);
+    let settings = LoadSettings {
+        bootstrap: bootstrap.clone(),
+        topic: topic.to_owned(),
+        partitions: PARTITIONS,
+        interval: INTERVAL,
+        value_size_bytes: 100,
+        client: BTreeMap::new(),
+    };
+    let load = Load::start(settings, run)?;
+    std::thread::sleep(CALM);
+    let began = load.now();
+    fault(environment, &topology)?;
+    baseline::wait(environment, HEAL_LIMIT)?;
+    let bootstrap = environment.bootstrap()?;
+    wait_for(
+        &bootstrap,
+        topic,
+        "the topic to be whole again",
+        HEAL_LIMIT,
+        healthy,
+    )?;
+    std::thread::sleep(CALM);
+    let history = load.stop(Duration::from_secs(30))?;
+    let gaps = Gaps::after(&history, began, 0..PARTITIONS);
+    println!("  ack gap of all partitions, from the fault on: {gaps}");
+    let read = read_topic(&bootstrap, topic, PARTITIONS, READ_LIMIT)?;
+    let verdict = verify(run, &history, &read, Duplicates::Counted);
+    println!("  verdict: {verdict}");
+    ensure!(
+        verdict.is_clean(),
+        "the log and what producers were told differ"
+    );
+    ensure!(
+        verdict.acked >= ACKED_MIN,
+        "too few records acknowledged to mean anything"
+    );
+    compare_replicas(environment, topic, PARTITIONS)
+}
+
+/// Compares every replica's files up to the high watermark.
+///
+/// # Errors
+/// If they differ, or cannot be read.
+pub fn compare_replicas(
+    environment: &Environment,
+    topic: &str,
+    partitions: i32,
+) -> anyhow::Result<()> {
+    let bootstrap = environment.bootstrap()?;
+    let count = usize::try_from(partitions)?;
+    let healthy = |topology: &Topology| topology.is_healthy(count);
+    let what = "every replica to be in sync";
+    let topology = wait_for(&bootstrap, topic, what, HEAL_LIMIT, healthy)?;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &bootstrap)
+        .create()
+        .context("failed to make a client for high watermarks")?;
+    let mut high_watermarks = BTreeMap::new();
+    for partition in 0..partitions {
+        let (_, high) = consumer.fetch_watermarks(topic, partition, Duration::from_secs(5))?;
+        high_watermarks.insert(partition, Offset(high));
+    }
+    let replicas = topology.partitions.iter();
+    let replicas = replicas.map(|(id, view)| (*id, view.replicas.iter().copied().collect()));
+    let folders = environment.log_directories()?;
+    let verdict = compare(topic, &folders, &replicas.collect(), &high_watermarks)?;
+    println!("  replicas: {verdict}");
+    ensure!(
+        verdict.differences.is_empty(),
+        "replicas differ below the high watermark"
+    );
+    ensure!(
+        verdict.replicas >= 3 * count,
+        "not every replica was compared"
+    );
+    Ok(())
+}
