@@ -5,6 +5,7 @@
 # The Dockerfile gets the base image's name as ARG BASE. NAME is the image's
 # name in Kubernetes, for example localhost/kintsugi-broker:dev.
 set -euo pipefail
+archives_kept=12
 if [ $# -lt 4 ]; then
   sed -n '2,6s/^# \?//p' "$0" >&2
   exit 2
@@ -22,4 +23,7 @@ flock --timeout 1200 9
 build_image "$name" "$dockerfile" "$context" --target "$target" --build-arg BASE=localhost/kintsugi-base "$@"
 archive=$cache/archives/$(printf '%s' "$name" | tr '/:' '__').tar
 export_image "$name" "$archive"
+# What was built before goes: names that carry a content hash never come again.
+local_buildah rmi "$name" >/dev/null
+find "$cache/archives" -name '*.tar' -printf '%T@ %p\n' | sort -rn | tail -n +$((archives_kept + 1)) | cut -d' ' -f2- | xargs -r rm -f
 echo "$archive"
