@@ -54,7 +54,19 @@ once() {
   say "done in $((SECONDS - began)) s"
 }
 
+# room_for GIB FOLDER: compiling fails late and unclearly on a full disk.
+room_for() {
+  mkdir -p "$2"
+  local free
+  free=$(df --output=avail --block-size=1G "$2" | tail -n 1)
+  if [ "$free" -lt "$1" ]; then
+    say "$2 has ${free// /} GiB free, compiling needs $1: make room, or set KINTSUGI_CACHE and GOCACHE to another disk"
+    exit 1
+  fi
+}
+
 build_kube() {
+  room_for 5 "$(go env GOCACHE)"
   local version=k8s.io/component-base/version
   (cd "$here/kube" && CGO_ENABLED=0 timeout 3000 go build -trimpath -o "$1/kube" -ldflags "-s -w \
     -X $version.gitVersion=v$kubernetes -X $version.gitMajor=${kubernetes%%.*} \
