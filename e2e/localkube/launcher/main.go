@@ -68,6 +68,8 @@ func dispatch(arguments []string) error {
 		switch arguments[0] {
 		case lifecycle.RunInGroup:
 			return lifecycle.BecomeInGroup(arguments[1:])
+		case lifecycle.KeepRunning:
+			return lifecycle.Keep(arguments[1:])
 		case lifecycle.HoldNamespace:
 			return lifecycle.Hold()
 		}

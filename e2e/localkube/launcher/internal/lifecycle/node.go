@@ -72,7 +72,7 @@ func (c *Cluster) startRuntime(node plan.Node) error {
 
 // startKubelet starts a node's kubelet and kube-proxy.
 func (c *Cluster) startKubelet(node plan.Node) error {
-	_, err := c.spawnInNode(node, "kubelet", c.Kube, "kubelet",
+	_, err := c.spawnInNode(node, "kubelet", c.Self, KeepRunning, c.Kube, "kubelet",
 		"--config="+c.Folder.NodeFile(node.Name, "kubelet.yaml"),
 		"--kubeconfig="+c.Folder.Path(node.Name+".kubeconfig"),
 		"--root-dir="+c.Folder.NodeDisk(node.Name)+"/kubelet",
@@ -84,7 +84,7 @@ func (c *Cluster) startKubelet(node plan.Node) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.spawnInNode(node, "kube-proxy", c.Kube, "kube-proxy", "--config="+c.Folder.NodeFile(node.Name, "kube-proxy.yaml"))
+	_, err = c.spawnInNode(node, "kube-proxy", c.Self, KeepRunning, c.Kube, "kube-proxy", "--config="+c.Folder.NodeFile(node.Name, "kube-proxy.yaml"))
 	return err
 }
 
@@ -94,7 +94,7 @@ func (c *Cluster) startGateway() error {
 	gateway, first := c.Plan.Gateway(), c.Plan.Nodes()[0]
 	_, err := c.spawn("gateway-kube-proxy", c.controlGroup(),
 		"nsenter", "--net="+c.Folder.NodeNetwork(gateway.Name), "--",
-		c.Kube, "kube-proxy", "--config="+c.Folder.NodeFile(first.Name, "kube-proxy.yaml"))
+		c.Self, KeepRunning, c.Kube, "kube-proxy", "--config="+c.Folder.NodeFile(first.Name, "kube-proxy.yaml"))
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"kintsugi/e2e/localkube/launcher/internal/cgroup"
 	"kintsugi/e2e/localkube/launcher/internal/process"
@@ -79,6 +80,39 @@ func BecomeInGroup(arguments []string) error {
 		return fmt.Errorf("find program: %w", err)
 	}
 	return syscall.Exec(path, arguments[1:], os.Environ())
+}
+
+// KeepRunning is the hidden subcommand that starts a program again whenever it
+// ends, as systemd does for kubelets. A kubelet gives up when containerd's
+// socket is there before its services are.
+const KeepRunning = "keep-running"
+
+const (
+	firstRestartDelay = 500 * time.Millisecond
+	maxRestartDelay   = 10 * time.Second
+	// settledAfter is how long a program runs before its next end counts as the first.
+	settledAfter = time.Minute
+)
+
+// Keep implements KeepRunning: arguments are the program's. It ends only by a
+// signal, which its control group's end brings.
+func Keep(arguments []string) error {
+	if len(arguments) == 0 {
+		return fmt.Errorf("%s needs a program", KeepRunning)
+	}
+	delay := firstRestartDelay
+	for {
+		started := time.Now()
+		command := exec.Command(arguments[0], arguments[1:]...)
+		command.Stdout, command.Stderr = os.Stdout, os.Stderr
+		err := command.Run()
+		if time.Since(started) > settledAfter {
+			delay = firstRestartDelay
+		}
+		fmt.Fprintf(os.Stderr, "localkube: the program ended (%v); starting it again in %s\n", err, delay)
+		time.Sleep(delay)
+		delay = min(2*delay, maxRestartDelay)
+	}
 }
 
 func logTail(path string) string {
