@@ -14,6 +14,8 @@ cleanup() {
 trap cleanup EXIT
 cleanup
 before=$(host_state)
+settings_before=$(host_settings)
+others_before=$(others)
 
 check "preflight accepts this host" a preflight
 check "preflight refuses more memory than there is" refuses a preflight --nodes 99
@@ -116,6 +118,12 @@ check "a cluster that is down again is no error" b down
 check "down" a down
 same_as_before() { diff <(echo "$before") <(host_state); }
 check "the host is as it was before" within 10 same_as_before
+same_settings() { diff <(echo "$settings_before") <(host_settings); }
+if [ -z "$others_before$(others)" ]; then
+  check "its settings too" same_settings
+else
+  echo "skip         its settings: other clusters run, the last one to go restores them"
+fi
 
 echo "$failures checks failed"
 [ "$failures" = 0 ]

@@ -42,19 +42,50 @@ serves() { [ "$(timeout 2 curl --silent --max-time 1 "http://$(pod_address "$1")
 volume_phase() { kubectl get pv "$1" -o 'jsonpath={.status.phase}'; }
 has_phase() { [ "$(volume_phase "$1")" = "$2" ]; }
 
-# host_state: everything that a cluster could leave behind.
+clusters=/var/lib/kintsugi-localkube/clusters
+
+# others: the slots of clusters that are not this test's, as "slot slot".
+others() {
+  local file
+  for file in "$clusters"/*/cluster.json; do
+    case $file in */selftest-?/* | "$clusters/*/"*) continue ;; esac
+    sed -n 's/.*"slot": \([0-9]*\),.*/\1/p' "$file"
+  done
+}
+
+# foreign: a pattern of what belongs to those others.
+foreign() {
+  local slot pattern='^$'
+  for slot in $(others); do
+    pattern+="|lkube${slot}([^0-9]|\$)|^10\.$((208 + slot))\."
+  done
+  echo "$pattern"
+}
+
+# host_state: everything that a cluster could leave behind, a line each, without
+# what belongs to clusters that are not this test's.
 host_state() {
-  echo "links: $(ip -o link | awk -F': ' '{print $2}' | tr '\n' ' ')"
-  echo "routes: $(ip route | tr '\n' ';')"
-  echo "namespaces: $(ls /run/netns 2>/dev/null | tr '\n' ' ')"
-  echo "mounts: $(awk '{print $2}' /proc/mounts | sort | tr '\n' ' ')"
-  echo "loops: $(losetup --all --noheadings --output BACK-FILE | sort | tr '\n' ' ')"
-  echo "tables: $(nft list tables | tr '\n' ' ')"
-  echo "cgroups: $(find /sys/fs/cgroup -maxdepth 2 -name 'localkube*' | sort | tr '\n' ' ')"
-  echo "processes: $(pgrep -lf 'localkube|containerd|kubelet|kube-proxy' | grep -c kintsugi-localkube || true)"
+  local skip name
+  skip=$(foreign)
+  ip -o link | awk -F': ' '{print $2}' | grep -vE "$skip" | sed 's/^/link /'
+  ip route | grep -vE "$skip" | sed 's/^/route /'
+  nft list tables | grep -vE "${skip//^/}" | sed 's/^/table /'
+  ls /run/netns 2>/dev/null | sed 's/^/namespace /'
+  awk '{print "mount " $2}' /proc/mounts | sort
+  losetup --all --noheadings --output BACK-FILE | grep -E 'selftest-|deleted' | sed 's/^/loop /'
+  find /sys/fs/cgroup -maxdepth 2 -name 'localkube-selftest*' | sed 's/^/cgroup /'
+  pgrep -af 'selftest-[ab]' | grep -v selftest.sh | sed 's/^/process /'
+  for name in /var/lib/kubelet /opt/containerd /run/containerd /var/log/pods /var/log/containers; do
+    if [ -e "$name" ]; then echo "folder $name"; fi
+  done
+}
+
+# host_settings: what clusters share, and the last one that goes restores.
+host_settings() {
+  local name
   for name in vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops \
     kernel.keys.root_maxkeys kernel.keys.root_maxbytes net.ipv4.ip_forward; do
     echo "sysctl $name: $(cat "/proc/sys/${name//.//}")"
   done
-  echo "folders: $(ls -d /var/lib/cni /var/lib/kubelet /opt/containerd /run/containerd /var/log/pods /var/log/containers 2>/dev/null | tr '\n' ' ')"
+  ls -d /var/lib/cni 2>/dev/null
 }
