@@ -87,7 +87,7 @@ join() {
 
 install_packages
 if ! command -v go >/dev/null; then
-  say "Go is missing: install 1.24 or later from https://go.dev/dl/ and put it into PATH"
+  say "Go is missing: install 1.24 or later and put it into PATH"
   exit 1
 fi
 mkdir -p "$cache"
