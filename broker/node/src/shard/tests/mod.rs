@@ -1,0 +1,8 @@
+//! Shards that replicate from each other.
+
+mod harness;
+mod metadata;
+mod random;
+mod replication;
+mod serving;
+mod sessions;
