@@ -10,6 +10,7 @@
 mod active;
 mod config;
 mod decide;
+mod error;
 mod link;
 mod push;
 mod request;
@@ -24,9 +25,10 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image, MetadataRecord, snapshot};
 use kintsugi_quorum as quorum;
-use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, Term, Time};
+use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, MetadataOffset, Time};
 
 pub use config::{ControllerConfig, ControllerLimits};
+pub use error::ControllerError;
 pub use status::{BrokerStatus, PartitionCounts};
 pub use store::{ControllerStore, OpenedVoter, StoreError, VoterIdentity};
 
@@ -34,35 +36,6 @@ use crate::message::controller::{Command, Event, LinkId};
 use crate::message::link::{AdminAnswer, Hello, ToBroker};
 use active::Active;
 use push::Tail;
-
-/// Failed to open a controller.
-#[derive(Debug, thiserror::Error)]
-pub enum ControllerError {
-    /// The quorum's engine refused.
-    #[error(transparent)]
-    Quorum(#[from] quorum::EngineError),
-    /// The snapshot on disk cannot be read.
-    #[error(
-        "failed to read the metadata snapshot at offset {offset}: it is damaged, or newer than this program"
-    )]
-    Snapshot {
-        /// The last entry in it.
-        offset: kintsugi_types::MetadataOffset,
-        /// Why.
-        #[source]
-        source: postcard::Error,
-    },
-    /// The directory is another cluster's.
-    #[error(
-        "failed to open controller: its metadata is of cluster {found}, but cluster.id is {configured}"
-    )]
-    OtherCluster {
-        /// The cluster in the metadata.
-        found: ClusterId,
-        /// The cluster configured.
-        configured: ClusterId,
-    },
-}
 
 /// One controller: event in, commands out.
 #[derive(Debug)]
@@ -79,6 +52,8 @@ pub struct Controller {
     active: Option<Active>,
     next_ticket: u64,
     next_dial: u64,
+    /// The last entry in the last snapshot that was offered to the quorum.
+    snapshot_offered: MetadataOffset,
 }
 
 impl Controller {
@@ -110,12 +85,17 @@ impl Controller {
             tail: Tail::default(),
             active: None,
             next_ticket: 1,
+            snapshot_offered: MetadataOffset(0),
             next_dial: 1,
         })
     }
 
     /// Takes one event in and appends what is to be done to `out`. `now` must not go back.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        if now >= self.engine.next_wake() {
+            // A leader that slept must learn that it is none any more before it answers anybody.
+            self.drive(now, quorum::Event::Tick, out);
+        }
         match event {
             Event::Wake => self.drive(now, quorum::Event::Tick, out),
             Event::FromPeer { from, message } => {
@@ -140,7 +120,7 @@ impl Controller {
             }
             Event::FromBroker { link, message } => {
                 if let Some(active) = &mut self.active {
-                    active.from_broker(now, &self.config, &self.image, link, message, out);
+                    active.hear(now, &self.config, &self.image, link, message, out);
                 }
             }
             Event::Dialled { dial, outcome } => {
@@ -184,7 +164,9 @@ impl Controller {
             let active = Active::begin(now, &self.config, &self.image, self.next_dial, out);
             self.active = Some(active);
         }
-        if self.engine.needs_snapshot() {
+        // A snapshot that the quorum did not take is not offered again at once.
+        let since = self.applied.index.0.saturating_sub(self.snapshot_offered.0);
+        if since > 0 && self.engine.needs_snapshot() {
             self.take_snapshot(now, out);
         }
     }
@@ -268,6 +250,7 @@ impl Controller {
     }
 
     fn take_snapshot(&mut self, now: Time, out: &mut Vec<Command>) {
+        self.snapshot_offered = self.applied.index;
         match postcard::to_stdvec(&snapshot::records_of(&self.image)) {
             Ok(bytes) => {
                 let snapshot = quorum::Snapshot {
@@ -294,10 +277,10 @@ impl Controller {
             endpoint,
             ..
         } = hello
+            && cluster == self.config.cluster
+            && self.config.quorum.voters.contains_key(&id)
         {
-            if cluster == self.config.cluster && self.config.quorum.voters.contains_key(&id) {
-                self.endpoints.insert(id, endpoint);
-            }
+            self.endpoints.insert(id, endpoint);
         }
     }
 
@@ -340,48 +323,6 @@ impl Controller {
     fn known_leader(&self, leader: Option<ControllerId>) -> Option<(ControllerId, Endpoint)> {
         let id = leader.filter(|id| *id != self.config.quorum.id)?;
         Some((id, self.endpoints.get(&id)?.clone()))
-    }
-
-    /// The role in the quorum.
-    #[must_use]
-    pub const fn role(&self) -> quorum::Role {
-        self.engine.role()
-    }
-
-    /// The term of the quorum.
-    #[must_use]
-    pub const fn term(&self) -> Term {
-        self.engine.term()
-    }
-
-    /// Whether this is the active controller.
-    #[must_use]
-    pub const fn is_active(&self) -> bool {
-        self.active.is_some()
-    }
-
-    /// Who leads the quorum, if known.
-    #[must_use]
-    pub const fn leader(&self) -> Option<ControllerId> {
-        self.engine.leader()
-    }
-
-    /// Where another controller listens, as far as known; for an answer that sends clients there.
-    #[must_use]
-    pub fn endpoint(&self, controller: ControllerId) -> Option<&Endpoint> {
-        self.endpoints.get(&controller)
-    }
-
-    /// The quorum's engine, for what it tells of itself.
-    #[must_use]
-    pub const fn engine(&self) -> &quorum::Engine {
-        &self.engine
-    }
-
-    /// The committed metadata that this controller has applied.
-    #[must_use]
-    pub const fn image(&self) -> &Arc<Image> {
-        &self.image
     }
 }
 

@@ -1,3 +1,5 @@
 mod active_controller;
 mod harness;
+mod quorum_of_three;
+mod random;
 mod store;

@@ -140,17 +140,14 @@ fn a_broker_is_unfenced_by_the_heartbeat_that_shows_that_it_knows_its_registrati
         fenced: true,
         may_stop: false,
     };
-    assert_eq!(
-        harness.from_broker(0, heartbeat(2)),
-        [to(0, answer.clone())]
-    );
+    assert_eq!(harness.hear(0, heartbeat(2)), [to(0, answer.clone())]);
     let unfenced = MetadataRecord::BrokerUnfenced {
         broker: BrokerId(0),
         epoch: BrokerEpoch(3),
     };
     let entries = vec![(MetadataOffset(4), vec![unfenced])];
     let expected = [to(0, answer), to(0, ToBroker::Delta { entries })];
-    assert_eq!(harness.from_broker(0, heartbeat(3)), expected);
+    assert_eq!(harness.hear(0, heartbeat(3)), expected);
 }
 
 #[test]
@@ -159,7 +156,7 @@ fn the_same_incarnation_on_a_new_link_keeps_its_epoch_and_the_old_link_is_closed
     harness.open(7, incarnation(0, 1));
     let applied = harness.controller.image().offset;
     let registration = Box::new(registration(0, 1));
-    let out = harness.from_broker(
+    let out = harness.hear(
         7,
         ToController::Register {
             registration,
@@ -219,7 +216,8 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     assert_eq!(harness.controller.image().offset, before.next());
     // One partition is led by each; one of the others takes over what broker 0 led.
     let sent = deltas(&steps[3]);
-    assert_eq!(sent.len(), 1, "{sent:?}");
+    // Nothing else: nobody is told that broker 0 is no suspect before it knows who leads now.
+    assert_eq!((steps[3].len(), sent.len()), (1, 1), "{:?}", steps[3]);
     let (new_leader, records) = &sent[0];
     assert!(matches!(records[0], MetadataRecord::BrokerFenced { .. }));
     let MetadataRecord::Partition { state, .. } = &records[1] else {
@@ -234,7 +232,7 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     assert!(harness.states().iter().all(|s| s.isr.len() == 2));
     // The others get it when the new leader has applied it.
     let offset = before.next();
-    let out = harness.from_broker(*new_leader, ToController::Applied { offset });
+    let out = harness.hear(*new_leader, ToController::Applied { offset });
     let other = 3 - *new_leader;
     assert_eq!(deltas(&out), [(other, records.clone())]);
 }
@@ -262,7 +260,7 @@ fn topics_are_created_once_and_the_answer_comes_when_committed() {
         request_id,
         request: request.clone(),
     };
-    let out = harness.from_broker(2, admin);
+    let out = harness.hear(2, admin);
     let Some(Command::ToBroker {
         link: LinkId(2),
         message:
@@ -328,17 +326,17 @@ fn an_isr_change_is_answered_after_its_delta_and_a_duplicate_is_refused() {
         to(link, message)
     };
     let alter = ToController::AlterPartition(request.clone());
-    let out = harness.from_broker(link, alter);
+    let out = harness.hear(link, alter);
     assert_eq!(deltas(&out).len(), 3);
     assert_eq!(out.last(), Some(&answer(ErrorCode::None)));
     let duplicate = ToController::AlterPartition(request.clone());
-    let out = harness.from_broker(link, duplicate);
+    let out = harness.hear(link, duplicate);
     assert_eq!(out, [answer(ErrorCode::InvalidUpdateVersion)]);
     let stale = AlterPartitionRequest {
         broker_epoch: BrokerEpoch(1),
         ..request
     };
-    let out = harness.from_broker(link, ToController::AlterPartition(stale));
+    let out = harness.hear(link, ToController::AlterPartition(stale));
     let message = ToBroker::AlterPartitionAnswer {
         request_id: 8,
         error: ErrorCode::StaleBrokerEpoch,
@@ -369,13 +367,13 @@ fn a_broker_that_wants_to_stop_hands_over_and_may_then_stop() {
         may_stop,
     };
     let message = wants_to_stop(&harness);
-    let out = harness.from_broker(0, message);
+    let out = harness.hear(0, message);
     assert_eq!(out[0], to(0, answer(false)));
     let moved = harness.states();
     assert!(moved.iter().all(|s| s.leader != Some(BrokerId(0))));
     assert!(moved.iter().all(|s| !s.isr.contains(&BrokerId(0))));
     let message = wants_to_stop(&harness);
-    let out = harness.from_broker(0, message);
+    let out = harness.hear(0, message);
     assert_eq!(out, [to(0, answer(true))]);
 }
 
@@ -451,4 +449,28 @@ fn a_broker_far_behind_gets_a_snapshot_and_then_deltas() {
         &harness.images[&LinkId(9)],
         harness.controller.image().as_ref()
     );
+}
+
+#[test]
+fn admin_requests_beyond_the_limit_are_told_to_come_back_and_the_link_stays() {
+    let mut harness = Harness::with_brokers(1);
+    harness.controller.config.limits.requests_a_link_max = 2;
+    let mut out = Vec::new();
+    // Nothing is answered while the first proposal waits for the disk.
+    for request_id in 0..5 {
+        let request = create(&format!("t{request_id}"), 1, 1);
+        let message = ToController::Admin {
+            request_id,
+            request,
+        };
+        let link = LinkId(0);
+        let event = Event::FromBroker { link, message };
+        harness.controller.handle(ms(2), event, &mut out);
+    }
+    let throttled = |request_id| {
+        let answer = AdminAnswer::NotDecided(ErrorCode::ThrottlingQuotaExceeded);
+        to(0, ToBroker::AdminAnswer { request_id, answer })
+    };
+    out.retain(|command| !matches!(command, Command::Persist(_)));
+    assert_eq!(out, [throttled(3), throttled(4)]);
 }
