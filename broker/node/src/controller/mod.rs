@@ -107,6 +107,9 @@ impl Controller {
             Event::Persisted { token } => {
                 self.drive(now, quorum::Event::Persisted { token }, out);
             }
+            Event::Stop => {
+                self.drive(now, quorum::Event::TransferLeadership { to: None }, out);
+            }
             Event::PeerMet { hello } => self.meet(hello),
             Event::LinkOpened {
                 link,

@@ -68,6 +68,8 @@ pub enum Event {
         /// The outcome.
         outcome: DialOutcome,
     },
+    /// The process was asked to stop: hand leadership over, if this one leads.
+    Stop,
     /// A request over this controller's own HTTP listener (the operator's).
     Admin {
         /// To answer by.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_metadata::{Delta, Image};
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{
@@ -33,6 +34,8 @@ pub enum Event {
         /// What it asks.
         positions: Vec<OffsetQuery>,
     },
+    /// A client asks the coordinator of a group.
+    Group(GroupAsk),
     /// A client's connection closed: whatever waits under this token needs no answer.
     Cancel {
         /// Which request.
@@ -82,6 +85,21 @@ pub enum Event {
     },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
+}
+
+/// A request to the coordinator of a group, or the part of it that is about one group.
+#[derive(Debug)]
+pub struct GroupAsk {
+    /// To answer by.
+    pub token: Token,
+    /// The partition of `__consumer_offsets` that the group lives in.
+    pub partition: PartitionId,
+    /// The version of the request.
+    pub version: i16,
+    /// Who asks.
+    pub client: Client,
+    /// What.
+    pub request: GroupRequest,
 }
 
 /// A produce request, or the part of it that is this shard's.
@@ -229,6 +247,13 @@ pub enum Command {
         token: Token,
         /// One result a partition, in the order of the request.
         results: Vec<OffsetAnswer>,
+    },
+    /// Answer a request to the coordinator of a group.
+    AnswerGroup {
+        /// Which one.
+        token: Token,
+        /// The answer.
+        response: GroupResponse,
     },
     /// Answer a follower's fetch.
     AnswerReplicaFetch {

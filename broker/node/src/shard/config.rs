@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kintsugi_coordinator::CoordinatorConfig;
 use kintsugi_storage::LogConfig;
 use kintsugi_types::BrokerId;
 
@@ -20,6 +21,8 @@ pub struct ShardConfig {
     pub lag_max: Duration,
     /// Its times.
     pub timings: Timings,
+    /// The coordinators of groups.
+    pub groups: CoordinatorConfig,
     /// Its limits.
     pub limits: Limits,
     /// Deliberate faults of the replicas.
@@ -38,6 +41,7 @@ impl ShardConfig {
             topic_defaults: TopicDefaults::default(),
             lag_max: Duration::from_secs(5),
             timings: Timings::default(),
+            groups: CoordinatorConfig::default(),
             limits: Limits::default(),
             #[cfg(any(test, feature = "bugs"))]
             bugs: kintsugi_replica::bugs::Bugs::default(),

@@ -47,6 +47,7 @@ impl<F: FileSystem> Shard<F> {
             // Who may join an ISR may have changed.
             self.tick_leaders(now);
         }
+        self.resign_lost_groups(out);
         let offset = image.offset;
         out.push(Command::Applied { offset });
     }
