@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kintsugi_metadata::{BrokerRegistration, MetadataRecord};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, ControllerId, DirectoryId, Endpoint, ErrorCode, Generation,
-    Incarnation, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId, PartitionIndex, ProducerId,
-    TopicId, TopicName,
+    Incarnation, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId, PartitionIndex,
+    ProducerId, TopicId, TopicName,
 };
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,7 @@ use kintsugi_metadata::MetadataRecord;
 use kintsugi_quorum as quorum;
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ErrorCode, Generation, LeaderEpoch, MetadataOffset, PartitionEpoch,
+    ProducerId,
 };
 
 use super::harness::{Harness, cluster, config, deltas, endpoint, incarnation, ms, registration};
@@ -11,7 +12,7 @@ use crate::controller::Controller;
 use crate::message::controller::{Command, DialId, DialOutcome, Event, LinkId};
 use crate::message::link::{
     AdminAnswer, AdminRequest, AlterPartitionRequest, GenerationRefused, Heartbeat, IsrChange,
-    NewTopic, ToBroker, ToController,
+    NewTopic, ProducerIdBlock, ToBroker, ToController,
 };
 
 fn to(link: u64, message: ToBroker) -> Command {
@@ -473,4 +474,28 @@ fn admin_requests_beyond_the_limit_are_told_to_come_back_and_the_link_stays() {
     };
     out.retain(|command| !matches!(command, Command::Persist(_)));
     assert_eq!(out, [throttled(3), throttled(4)]);
+}
+
+#[test]
+fn each_block_of_producer_ids_is_given_once() {
+    let mut harness = Harness::with_brokers(2);
+    let mut first = 0;
+    for link in [0, 1, 0] {
+        let request_id = 0;
+        let request = AdminRequest::AllocateProducerIds;
+        let message = ToController::Admin {
+            request_id,
+            request,
+        };
+        let out = harness.hear(link, message);
+        let block = ProducerIdBlock {
+            first: ProducerId(first),
+            count: 1_000,
+        };
+        let answer = AdminAnswer::ProducerIds(block);
+        let answer = to(link, ToBroker::AdminAnswer { request_id, answer });
+        assert_eq!(out.last(), Some(&answer), "{out:?}");
+        first += 1_000;
+        assert_eq!(harness.controller.image().next_producer_id.0, first);
+    }
 }

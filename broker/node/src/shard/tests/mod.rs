@@ -1,6 +1,7 @@
 //! Shards that replicate from each other.
 
 mod harness;
+mod idempotence;
 mod metadata;
 mod random;
 mod replication;

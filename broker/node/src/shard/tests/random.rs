@@ -1,5 +1,6 @@
 //! Random histories of one partition: cuts, kills, elections, ISR changes, late metadata. What was
-//! acknowledged must be in every later leader's log.
+//! acknowledged must be in every later leader's log, and what an idempotent producer sent must be
+//! there once and in its order.
 
 use bytes::Bytes;
 use kintsugi_metadata::MetadataRecord;
@@ -7,9 +8,10 @@ use kintsugi_replica::bugs::Bugs;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, Time};
 use kintsugi_wire::batch;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::harness::{Cluster, PARTITION, open_with, registration, state};
+use super::harness::{Cluster, PARTITION, numbered, open_with, registration, state};
 use crate::message::link::IsrChange;
 use crate::message::shard::{Acks, Command, Event};
 
@@ -31,6 +33,16 @@ struct History {
     acknowledged: Vec<String>,
     /// The records below the largest high watermark that any leader reached.
     committed: Vec<Bytes>,
+    idempotent: Idempotent,
+}
+
+/// A producer that numbers its batches and sends each until it is acknowledged, with at most five
+/// of them under way.
+#[derive(Default)]
+struct Idempotent {
+    next: i32,
+    unacknowledged: Vec<i32>,
+    tokens: BTreeMap<u64, i32>,
 }
 
 impl History {
@@ -50,12 +62,13 @@ impl History {
             last_token: 0,
             acknowledged: Vec::new(),
             committed: Vec::new(),
+            idempotent: Idempotent::default(),
         }
     }
 
     fn step(&mut self) -> Result<(), String> {
         let some = self.rng.usize(0..3);
-        match self.rng.u32(0..12) {
+        match self.rng.u32(0..15) {
             0..=3 => self.produce(self.leader),
             // A client that knows an old leader.
             4 => self.produce(some),
@@ -67,6 +80,8 @@ impl History {
             8 => self.cluster.pass(6_000),
             9 => self.kill(some),
             10 => self.revive(some),
+            11 => self.send_numbered(some),
+            12 | 13 => self.send_numbered(self.leader),
             _ => self.elect(),
         }
         self.decide_isr();
@@ -83,6 +98,26 @@ impl History {
         };
         if !self.dead[at] {
             self.cluster.produce(at, token, acks, &token.to_string());
+        }
+    }
+
+    /// Sends everything that is not acknowledged, the oldest first, and something new.
+    fn send_numbered(&mut self, at: usize) {
+        if self.dead[at] {
+            return;
+        }
+        let own = &mut self.idempotent;
+        let oldest = own.unacknowledged.first().copied().unwrap_or(own.next);
+        if own.next < oldest + 5 {
+            own.unacknowledged.push(own.next);
+            own.next += 1;
+        }
+        for sequence in own.unacknowledged.clone() {
+            self.last_token += 1;
+            let token = self.last_token;
+            self.idempotent.tokens.insert(token, sequence);
+            let batch = numbered(0, sequence, &format!("number {sequence}"));
+            self.cluster.produce_batch(at, token, Acks::All, batch);
         }
     }
 
@@ -221,7 +256,13 @@ impl History {
                         let result = &results[0];
                         let is_all = self.cluster.acks_all.contains(&token.0);
                         if is_all && result.error.is_none() {
-                            self.acknowledged.push(token.0.to_string());
+                            let own = &mut self.idempotent;
+                            let sequence = own.tokens.get(&token.0);
+                            own.unacknowledged.retain(|n| Some(n) != sequence);
+                            self.acknowledged.push(match sequence {
+                                Some(sequence) => format!("number {sequence}"),
+                                None => token.0.to_string(),
+                            });
                         }
                     }
                     Command::Fatal { reason } => return Err(format!("broker {id}: {reason}")),
@@ -252,6 +293,7 @@ impl History {
         }
         for _ in 0..8 {
             self.cluster.push_image(None, &[0, 1, 2]);
+            self.send_numbered(self.leader);
             self.cluster.pass(2_500);
             self.decide_isr();
             self.observe()?;
@@ -264,6 +306,7 @@ impl History {
             return Err(format!("the ISR is {:?} after healing", self.isr));
         }
         let records = split(&logs[0]);
+        self.check_numbered(&records)?;
         for value in &self.acknowledged {
             let value = value.as_bytes();
             let has_value = |record: &Bytes| record_value(record) == value;
@@ -271,6 +314,22 @@ impl History {
                 let value = String::from_utf8_lossy(value);
                 return Err(format!("acknowledged record {value} is lost"));
             }
+        }
+        Ok(())
+    }
+}
+
+impl History {
+    /// Every number once and in order, and none that could not be acknowledged.
+    fn check_numbered(&self, records: &[Bytes]) -> Result<(), String> {
+        let values = records.iter().map(record_value);
+        let text = values.map(|value| String::from_utf8_lossy(&value).into_owned());
+        let found: Vec<String> = text.filter(|t| t.starts_with("number ")).collect();
+        let own = &self.idempotent;
+        let expected: Vec<String> = (0..own.next).map(|n| format!("number {n}")).collect();
+        if found != expected || !own.unacknowledged.is_empty() {
+            let left = &own.unacknowledged;
+            return Err(format!("{} numbers: {found:?}, left: {left:?}", own.next));
         }
         Ok(())
     }
