@@ -34,7 +34,12 @@ struct History {
     /// The records below the largest high watermark that any leader reached.
     committed: Vec<Bytes>,
     idempotent: Idempotent,
+    /// How many kinds of steps there are: the last ones are those of the idempotent producer.
+    kinds: u32,
 }
+
+const KINDS: u32 = 12;
+const KINDS_WITH_NUMBERS: u32 = 15;
 
 /// A producer that numbers its batches and sends each until it is acknowledged, with at most five
 /// of them under way.
@@ -63,12 +68,13 @@ impl History {
             acknowledged: Vec::new(),
             committed: Vec::new(),
             idempotent: Idempotent::default(),
+            kinds: KINDS,
         }
     }
 
     fn step(&mut self) -> Result<(), String> {
         let some = self.rng.usize(0..3);
-        match self.rng.u32(0..15) {
+        match self.rng.u32(0..self.kinds) {
             0..=3 => self.produce(self.leader),
             // A client that knows an old leader.
             4 => self.produce(some),
@@ -80,9 +86,9 @@ impl History {
             8 => self.cluster.pass(6_000),
             9 => self.kill(some),
             10 => self.revive(some),
-            11 => self.send_numbered(some),
-            12 | 13 => self.send_numbered(self.leader),
-            _ => self.elect(),
+            11 => self.elect(),
+            12 => self.send_numbered(some),
+            _ => self.send_numbered(self.leader),
         }
         self.decide_isr();
         self.observe()
@@ -293,7 +299,9 @@ impl History {
         }
         for _ in 0..8 {
             self.cluster.push_image(None, &[0, 1, 2]);
-            self.send_numbered(self.leader);
+            if self.kinds == KINDS_WITH_NUMBERS {
+                self.send_numbered(self.leader);
+            }
             self.cluster.pass(2_500);
             self.decide_isr();
             self.observe()?;
@@ -347,7 +355,12 @@ fn record_value(bytes: &Bytes) -> Bytes {
 }
 
 fn run(seed: u64, bugs: Bugs) -> Result<usize, String> {
+    run_kinds(seed, bugs, KINDS)
+}
+
+fn run_kinds(seed: u64, bugs: Bugs, kinds: u32) -> Result<usize, String> {
     let mut history = History::new(seed, bugs);
+    history.kinds = kinds;
     for _ in 0..STEPS {
         history.step()?;
     }
@@ -371,6 +384,15 @@ fn no_acknowledged_record_is_lost_in_any_history() {
 }
 
 const SEEDS: u64 = 150;
+
+#[test]
+fn what_an_idempotent_producer_sent_is_there_once_and_in_order_after_any_history() {
+    for seed in 0..SEEDS {
+        if let Err(what) = run_kinds(seed, Bugs::default(), KINDS_WITH_NUMBERS) {
+            panic!("seed {seed}: {what}");
+        }
+    }
+}
 
 #[test]
 fn a_broker_that_acknowledges_too_early_is_found_out() {
