@@ -1,4 +1,5 @@
 //! Three controllers and three brokers on loopback.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

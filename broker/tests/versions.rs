@@ -1,5 +1,7 @@
 //! Every version of every API that is served gives an answer that its schema accepts.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use kafka_protocol::messages::*;
@@ -35,6 +37,7 @@ async fn every_version_of_every_api_is_answered() {
     data_apis(&connection).await;
     admin_apis(&connection).await;
     group_apis(&connection).await;
+    offset_apis(&connection).await;
 }
 
 async fn data_apis(connection: &Connection) {
@@ -154,6 +157,10 @@ async fn group_apis(connection: &Connection) {
         HeartbeatRequest::default().with_group_id(group())
     })
     .await;
+}
+
+async fn offset_apis(connection: &Connection) {
+    let group = || GroupId(text("g"));
     ask_all(connection, |version| {
         let request = LeaveGroupRequest::default().with_group_id(group());
         if version >= 3 {

@@ -12,8 +12,8 @@ use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
     api_versions, create_topics, delete_groups, delete_topics, describe_cluster, describe_configs,
-    describe_groups, fetch, find_coordinator, groups, init_producer_id, list_groups, list_offsets, metadata,
-    offset_fetch, produce,
+    describe_groups, fetch, find_coordinator, groups, init_producer_id, list_groups, list_offsets,
+    metadata, offset_fetch, produce,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -64,15 +64,20 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
             return Some(async move { answer.unwrap_or(Answer::Close) }.boxed());
         }
         Err(cause) => {
-            tracing::info!(peer = ?context.peer, %cause, "closed a client's connection");
+            metrics.limit("request.refused");
+            tracing::debug!(peer = ?context.peer, %cause, "closed a client's connection");
             return None;
         }
     };
     let name = header.api.name;
     let serve = handler(header.api.key)?;
-    metrics.requests.with_label_values(&[name]).inc();
+    metrics.traffic.requests.with_label_values(&[name]).inc();
     let started = std::time::Instant::now();
     let peer = context.peer;
+    let refused = metrics
+        .traffic
+        .limited
+        .with_label_values(&["request.failed"]);
     let serving = serve(Call {
         context: Arc::clone(context),
         header,
@@ -81,10 +86,11 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
         async move {
             let result = serving.await;
             let seconds = started.elapsed().as_secs_f64();
-            let taken = metrics.request_seconds.with_label_values(&[name]);
+            let taken = metrics.traffic.request_seconds.with_label_values(&[name]);
             taken.observe(seconds);
             result.unwrap_or_else(|cause| {
-                tracing::info!(
+                refused.inc();
+                tracing::debug!(
                     ?peer,
                     api = name,
                     cause = crate::thread::chain(&cause),

@@ -10,7 +10,9 @@ use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
-use kintsugi_types::{BrokerEpoch, BrokerId, Endpoint, ErrorCode, Incarnation, ProducerId, Time, TopicName};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, Endpoint, ErrorCode, Incarnation, ProducerId, Time, TopicName,
+};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
@@ -171,7 +173,12 @@ impl Control {
 
     fn take(&mut self, input: ControlInput, commands: &mut Vec<Command>) {
         match input {
-            ControlInput::Event(event) => self.handle(event, commands),
+            ControlInput::Event(event) => {
+                if matches!(event, Event::Stop) {
+                    self.gate.send_modify(|gate| gate.is_stopping = true);
+                }
+                self.handle(event, commands);
+            }
             ControlInput::Link { number, event } => {
                 if self.links.is_present(number) {
                     if matches!(event, Event::LinkClosed) {
@@ -234,7 +241,9 @@ impl Control {
                 });
                 if let Some(delta) = &delta {
                     let before = Arc::clone(&self.published.borrow().image);
-                    self.metrics.observe_change(self.id, &before, &image, delta);
+                    self.metrics
+                        .partitions
+                        .observe_change(self.id, &before, &image, delta);
                 }
                 self.published.send_replace(Published { image });
             }
@@ -243,7 +252,7 @@ impl Control {
             }
             Command::LeaseExpired => {
                 tracing::warn!("no heartbeat was answered for a session: clients are let go");
-                self.metrics.leases_expired.inc();
+                self.metrics.partitions.leases_expired.inc();
                 self.gate.send_modify(|gate| gate.expiries += 1);
             }
             Command::Ready(is_ready) => {
@@ -252,7 +261,7 @@ impl Control {
                     uptime_ms = self.clock.now().as_millis(),
                     "readiness changed"
                 );
-                self.metrics.ready.set(i64::from(is_ready));
+                self.metrics.partitions.ready.set(i64::from(is_ready));
                 self.gate.send_modify(|gate| gate.is_ready = is_ready);
             }
             Command::AnswerMetadata { token, view } => {
@@ -268,7 +277,8 @@ impl Control {
             }
             Command::AnswerProducerId { token, result } => {
                 if let Some(reply) = self.waiting.producer_ids.remove(&token) {
-                    drop(reply.send(result));
+                    // Whoever asked may have gone; its id is not given to another.
+                    let _ = reply.send(result);
                 }
             }
             Command::AlterPartitionAnswered { shard, results } => {

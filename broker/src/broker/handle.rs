@@ -24,8 +24,17 @@ use crate::settings::Settings;
 pub struct Gate {
     /// Whether this broker's image has reached its own registration and it is not fenced.
     pub is_ready: bool,
+    /// Whether it was asked to stop. While it hands over, clients are told where leaders went.
+    pub is_stopping: bool,
     /// How often the lease ran out; connections from before are closed.
     pub expiries: u64,
+}
+
+impl Gate {
+    /// Whether requests are answered.
+    pub const fn is_open(&self) -> bool {
+        self.is_ready || self.is_stopping
+    }
 }
 
 /// Everything that the API needs. Shared by all connections.
@@ -109,13 +118,13 @@ impl BrokerHandle {
     ) -> oneshot::Receiver<GroupResponse> {
         let (reply, answer) = oneshot::channel();
         let token = self.token();
-        let event = Event::Group(GroupAsk {
+        let event = Event::Group(Box::new(GroupAsk {
             token,
             partition,
             version,
             client,
             request,
-        });
+        }));
         let shard = self.shard_of(partition);
         self.ask(shard, token, event, Reply::Group(reply));
         answer

@@ -78,7 +78,7 @@ struct BrokerJson {
 pub async fn brokers(State(app): Shared) -> Response {
     let status = match active(&app) {
         Ok(status) => status,
-        Err(elsewhere) => return elsewhere,
+        Err(elsewhere) => return *elsewhere,
     };
     let image = &status.image;
     let brokers: Vec<BrokerJson> = image
@@ -107,7 +107,7 @@ pub async fn brokers(State(app): Shared) -> Response {
 pub async fn partitions(State(app): Shared) -> Response {
     let status = match active(&app) {
         Ok(status) => status,
-        Err(elsewhere) => return elsewhere,
+        Err(elsewhere) => return *elsewhere,
     };
     let settings = cluster_settings(&app.settings);
     let (mut total, mut leaderless, mut under_replicated, mut under_min_isr) = (0, 0, 0, 0);
@@ -154,9 +154,9 @@ pub async fn grant(State(app): Shared, Path(id): Path<i32>, body: Bytes) -> Resp
         return (StatusCode::BAD_REQUEST, Json(reason)).into_response();
     };
     if let Err(elsewhere) = active(&app) {
-        return elsewhere;
+        return *elsewhere;
     }
-    let Some(controller) = &app.controller else {
+    let Some(controller) = app.controller() else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let (reply, answer) = oneshot::channel();
@@ -176,7 +176,9 @@ pub async fn grant(State(app): Shared, Path(id): Path<i32>, body: Bytes) -> Resp
             (StatusCode::CONFLICT, Json(reason)).into_response()
         }
         Ok(Ok(AdminAnswer::NotDecided(error))) => not_decided(error.name()),
-        Ok(Ok(AdminAnswer::Topics(_) | AdminAnswer::ProducerIds(_))) | Ok(Err(_)) => not_decided("too many requests wait"),
+        Ok(Ok(AdminAnswer::Topics(_) | AdminAnswer::ProducerIds(_))) | Ok(Err(_)) => {
+            not_decided("too many requests wait")
+        }
         Err(_) => not_decided("the quorum did not decide in time"),
     }
 }
@@ -187,14 +189,14 @@ fn not_decided(reason: &str) -> Response {
 }
 
 fn status(app: &Arc<App>) -> Option<(i32, ControllerStatus)> {
-    let controller = app.controller.as_ref()?;
+    let controller = app.controller()?;
     Some((controller.id.0, controller.status.borrow().clone()))
 }
 
 /// The state, if this is the active controller; else who is (421).
-fn active(app: &Arc<App>) -> Result<ControllerStatus, Response> {
+fn active(app: &Arc<App>) -> Result<ControllerStatus, Box<Response>> {
     let Some((_, status)) = status(app) else {
-        return Err(StatusCode::NOT_FOUND.into_response());
+        return Err(Box::new(StatusCode::NOT_FOUND.into_response()));
     };
     if status.is_active {
         return Ok(status);
@@ -203,5 +205,6 @@ fn active(app: &Arc<App>) -> Result<ControllerStatus, Response> {
         "leader": status.leader.map(|leader| leader.0),
         "endpoint": status.leader_endpoint.map(|endpoint| endpoint.to_string()),
     });
-    Err((StatusCode::MISDIRECTED_REQUEST, Json(leader)).into_response())
+    let elsewhere = (StatusCode::MISDIRECTED_REQUEST, Json(leader));
+    Err(Box::new(elsewhere.into_response()))
 }

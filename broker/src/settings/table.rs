@@ -253,8 +253,8 @@ const REPLICATION: &[Definition] = &[
     setting(
         "kintsugi.stop.timeout.ms",
         Kind::Integer(100, 600_000),
-        Some("20000"),
-        "How long a stop may hand over before the process ends all the same. 20 s: within Kubernetes's grace of 30.",
+        Some("25000"),
+        "How long a stop may hand over before the process ends all the same. 25 s: within Kubernetes's grace of 30.",
     ),
 ];
 

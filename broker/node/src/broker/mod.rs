@@ -192,6 +192,10 @@ impl Broker {
             let view = self.view();
             self.metadata_answers.release(now, &view, out);
         }
+        if self.stop.is_wanted() && !self.is_unfenced() {
+            // A broker that is fenced or was never registered leads nothing: nobody needs asking.
+            self.stop.allowed(now, out);
+        }
         let shards = self.config.registration.shards;
         let timeouts = self.config.timeouts;
         let is_over = self.stop.advance(now, shards, &timeouts, out);

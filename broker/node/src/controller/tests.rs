@@ -2,4 +2,6 @@ mod active_controller;
 mod harness;
 mod quorum_of_three;
 mod random;
+mod reopen;
+mod requests;
 mod store;

@@ -35,7 +35,7 @@ pub enum Event {
         positions: Vec<OffsetQuery>,
     },
     /// A client asks the coordinator of a group.
-    Group(GroupAsk),
+    Group(Box<GroupAsk>),
     /// A client's connection closed: whatever waits under this token needs no answer.
     Cancel {
         /// Which request.

@@ -99,7 +99,7 @@ impl<F: FileSystem> Shard<F> {
             Event::ListOffsets { token, positions } => {
                 self.list_offsets(now, token, &positions, out);
             }
-            Event::Group(ask) => self.group_request(now, ask, out),
+            Event::Group(ask) => self.group_request(now, *ask, out),
             Event::Cancel { token } => self.cancel(token),
             Event::ReplicaFetch { token, request } => self.replica_fetch(now, token, request, out),
             Event::ReplicaFetched {

@@ -203,6 +203,26 @@ fn a_grant_needs_another_sure_copy_and_gives_up_eligibility() {
 }
 
 #[test]
+fn a_given_up_volume_is_no_last_known_leader_since_it_may_come_back_empty() {
+    let mut cluster = Cluster::with_partition();
+    for broker in [0, 1, 2] {
+        cluster.fence(broker);
+    }
+    let state = cluster.state();
+    assert_eq!(
+        (&state.elr, state.last_known_leader),
+        (&ids(&[1, 2]), Some(id(2)))
+    );
+    let records = grant(&cluster.image, &SETTINGS, id(2), Generation(2)).unwrap();
+    cluster.apply(&records);
+    let state = cluster.state();
+    assert_eq!(
+        (&state.elr, state.last_known_leader),
+        (&ids(&[1]), Some(id(1)))
+    );
+}
+
+#[test]
 fn a_generation_that_was_given_up_by_a_grant_never_serves_again() {
     let mut cluster = Cluster::with_partition();
     cluster.fence(0);

@@ -70,6 +70,17 @@ impl History {
     }
 
     fn act(&mut self, act: &Act) {
+        self.decide(act);
+        // The election of a last known leader is the one decision that may lose records, and it is
+        // marked: the promise ends there for what was acknowledged before.
+        let image = &self.cluster.image;
+        self.holders.retain(|partition, _| {
+            let state = image.partition(*partition).unwrap();
+            state.recovery == RecoveryState::Recovered
+        });
+    }
+
+    fn decide(&mut self, act: &Act) {
         match act {
             Act::Fence(broker) => {
                 self.cluster.fence(*broker);
@@ -201,6 +212,17 @@ impl History {
                 assert!(state.isr.contains(&leader), "{state:?}");
                 assert!(image.is_unfenced(leader), "{state:?}");
             }
+            if let Some(last) = state.last_known_leader {
+                let granted = image.generations.get(&last).copied().unwrap_or_default();
+                let registered = image.brokers[&last].registration.incarnation.generation;
+                assert!(granted <= registered, "given up: {state:?}");
+            }
+            if state.leader.is_none() {
+                let is_active = |broker: &BrokerId| image.is_active(*broker);
+                assert!(!state.isr.iter().any(is_active), "could be led: {state:?}");
+                let eligible = state.isr.is_empty() && state.elr.iter().any(is_active);
+                assert!(!eligible, "could be led: {state:?}");
+            }
             for member in &state.isr {
                 assert!(state.replicas.contains(member), "{state:?}");
                 assert!(image.is_unfenced(*member), "fenced in ISR: {state:?}");
@@ -238,13 +260,6 @@ proptest! {
         for act in &acts {
             let before = history.cluster.image.clone();
             history.act(act);
-            // The election of a last known leader is the one decision that may lose records, and
-            // it is marked: the promise ends there for what was acknowledged before.
-            let image = &history.cluster.image;
-            history.holders.retain(|partition, _| {
-                let state = image.partition(*partition).unwrap();
-                state.recovery == RecoveryState::Recovered
-            });
             history.check(&before);
         }
     }

@@ -174,6 +174,13 @@ impl World {
             Act::Alter { nth, members } => self.say(*nth, |world, broker, _, _| {
                 ToController::AlterPartition(world.changes(broker, *members))
             }),
+            other => self.act_outside(other),
+        }
+    }
+
+    /// What does not come from a broker.
+    fn act_outside(&mut self, act: &Act) {
+        match act {
             Act::Create { partitions, factor } => {
                 let topic = NewTopic {
                     name: format!("t{}", self.next_link % 3).parse().unwrap(),
@@ -197,6 +204,7 @@ impl World {
             }),
             Act::Dialled { nth, outcome } => self.dialled(*nth, *outcome),
             Act::Pass { millis } => self.pass(*millis),
+            _ => {}
         }
     }
 
