@@ -1,7 +1,7 @@
 # The images, from binaries that were built before (`cargo build --profile image`).
 #
-#   docker build --target broker   --build-arg BASE=gcr.io/distroless/cc-debian12 -t kintsugi-broker .
-#   docker build --target operator --build-arg BASE=gcr.io/distroless/cc-debian12 -t kintsugi-operator .
+#   docker build --target broker   --build-arg BASE=debian:12-slim -t kintsugi-broker .
+#   docker build --target operator --build-arg BASE=debian:12-slim -t kintsugi-operator .
 #
 # BASE needs the C library that the binaries were linked with, and nothing else: no shell, no
 # package manager. The binaries run as a user without a name, and write only to their volume.

@@ -34,8 +34,9 @@ say "building the broker, the operator and the tests (cold: about 8 min on 2 cor
 cargo build --quiet --profile image -p kintsugi-broker -p kintsugi-operator -p kintsugi-e2e
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$context/"
-tag=$(cat "$context"/* | sha256sum | cut -c1-12)
+mkdir -p "$context/target/image"
+cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$context/target/image/"
+tag=$(cat "$context"/target/image/* | sha256sum | cut -c1-12)
 archives=()
 for target in broker operator; do
   say "building the image kintsugi-$target:$tag"

@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::dials;
 use super::links::Links;
+use super::observed;
 use super::peers::Peers;
 use super::status::ControllerStatus;
 use crate::clock::Clock;
@@ -202,6 +203,7 @@ impl Controller {
                     drop(reply.send(answer));
                 }
             }
+            Command::Observed(observation) => observed::log(observation),
             Command::Fatal { reason } => self.exit.fatal(Ending::Refused, &reason),
         }
     }

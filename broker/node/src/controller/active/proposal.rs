@@ -21,6 +21,7 @@ impl Active {
         config: &ControllerConfig,
         entry: EntryId,
         new_leaders: &BTreeSet<BrokerId>,
+        fenced: Vec<BrokerId>,
     ) {
         self.image_changed = true;
         let links = &self.links;
@@ -31,7 +32,8 @@ impl Active {
         let asked = self.in_flight.iter().flat_map(|f| &f.requests);
         let first = asked.filter_map(Request::link).collect();
         let deadline = now + config.leaders_first;
-        self.gates.add(entry.index, first, awaited, deadline);
+        self.gates
+            .add(entry.index, first, awaited, deadline, fenced);
         if self
             .in_flight
             .as_ref()

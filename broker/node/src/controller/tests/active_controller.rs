@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use kintsugi_metadata::MetadataRecord;
+use kintsugi_metadata::failure_detector::DeathCause;
 use kintsugi_quorum as quorum;
 use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, MetadataOffset};
 
@@ -8,7 +9,7 @@ use super::harness::{
     Harness, cluster, config, create, deltas, endpoint, incarnation, kill, ms, registration, to,
 };
 use crate::controller::Controller;
-use crate::message::controller::{Command, DialId, Event, LinkId};
+use crate::message::controller::{Command, DialId, Event, LinkId, Observation};
 use crate::message::link::{Heartbeat, ToBroker, ToController};
 
 #[test]
@@ -181,7 +182,17 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     // One partition is led by each; one of the others takes over what broker 0 led.
     let sent = deltas(&steps[3]);
     // Nothing else: nobody is told that broker 0 is no suspect before it knows who leads now.
-    assert_eq!((steps[3].len(), sent.len()), (1, 1), "{:?}", steps[3]);
+    assert_eq!((steps[3].len(), sent.len()), (3, 1), "{:?}", steps[3]);
+    let dead = Observation::BrokerDead {
+        incarnation: incarnation(0, 1),
+        cause: DeathCause::Refused,
+    };
+    let fenced = Observation::BrokerFenced {
+        broker: BrokerId(0),
+        leaderships_moved: 1,
+    };
+    let observed = [Command::Observed(dead), Command::Observed(fenced)];
+    assert_eq!(steps[3][..2], observed);
     let (new_leader, records) = &sent[0];
     assert!(matches!(records[0], MetadataRecord::BrokerFenced { .. }));
     let MetadataRecord::Partition { state, .. } = &records[1] else {
@@ -199,6 +210,9 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     let out = harness.hear(*new_leader, ToController::Applied { offset });
     let other = 3 - *new_leader;
     assert_eq!(deltas(&out), [(other, records.clone())]);
+    let broker = BrokerId(0);
+    let moved = Command::Observed(Observation::LeadersMoved { broker });
+    assert_eq!(out[0], moved);
 }
 
 #[test]
