@@ -25,7 +25,7 @@ async fn init(connection: &Connection, request: &InitProducerIdRequest) -> InitP
 async fn producer_id(cluster: &Cluster, broker: usize) -> i64 {
     eventually("a producer id", async || {
         let connection = cluster.brokers[broker].connect().await;
-        let request = InitProducerIdRequest::default();
+        let request = InitProducerIdRequest::default().with_transactional_id(None);
         let answer: InitProducerIdResponse = connection.request(4, &request).await.ok()?;
         (answer.error_code == 0).then_some(answer.producer_id.0)
     })

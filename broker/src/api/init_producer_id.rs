@@ -42,9 +42,11 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
 }
 
 fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
-    if request.transactional_id.is_some() {
+    match request.transactional_id.as_ref().map(|id| id.is_empty()) {
+        None => {}
+        Some(true) => return Err(ErrorCode::InvalidRequest),
         // Fatal for clients, and not mistaken for a lack of permission.
-        return Err(ErrorCode::UnsupportedVersion);
+        Some(false) => return Err(ErrorCode::UnsupportedVersion),
     }
     let has_id = request.producer_id.0 != NO_PRODUCER_ID;
     let has_epoch = request.producer_epoch != NO_PRODUCER_EPOCH;
@@ -60,7 +62,9 @@ mod tests {
 
     #[test]
     fn transactions_are_refused_and_an_epoch_needs_its_id() {
-        let plain = InitProducerIdRequest::default();
+        let empty = InitProducerIdRequest::default();
+        assert_eq!(check(&empty), Err(ErrorCode::InvalidRequest));
+        let plain = empty.with_transactional_id(None);
         assert_eq!(check(&plain), Ok(()));
         let again = plain.clone().with_producer_id(ProducerId(7));
         assert_eq!(check(&again), Err(ErrorCode::InvalidRequest));
