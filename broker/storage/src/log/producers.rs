@@ -45,7 +45,20 @@ impl<F: FileSystem> Log<F> {
         self.snapshots = found.collect();
         self.remove_snapshots_before(self.first_base())?;
         self.remove_snapshots_after(trusted.min(self.log_end()))?;
+        self.remove_stray_snapshots()?;
         self.rebuild_producers()
+    }
+
+    /// Each clean close leaves a snapshot that no segment begins with. Only the newest is of use.
+    fn remove_stray_snapshots(&mut self) -> Result<(), FsError> {
+        let newest = self.snapshots.last().copied();
+        let is_stray =
+            |at: &Offset| !self.segments.contains_key(at) && newest.is_some_and(|n| *at < n);
+        let strays: Vec<Offset> = self.snapshots.iter().copied().filter(is_stray).collect();
+        for stray in strays {
+            self.remove_snapshot(stray)?;
+        }
+        Ok(())
     }
 
     /// The log was cut and ends earlier now.

@@ -199,3 +199,17 @@ fn retention_removes_snapshots_but_not_what_is_known_of_producers() {
     log.truncate_fully_and_start_at(Offset(100)).unwrap();
     assert!(log.producers().is_empty() && snapshots(&fs).is_empty());
 }
+
+#[test]
+fn starts_and_stops_leave_no_more_snapshots_than_segments() {
+    let (fs, mut log) = fresh(small());
+    for sequence in 0..12 {
+        send(&mut log, 1, sequence * 2);
+        let before = log.producers().clone();
+        log.close().unwrap();
+        log = open(&fs, small(), OpenHow::Clean).0;
+        assert_eq!(*log.producers(), before);
+        assert!(snapshots(&fs).len() <= log.segment_count());
+    }
+    assert!(log.segment_count() > 1);
+}
