@@ -158,6 +158,20 @@ async fn batches_sent_again_after_kills_and_stops_are_in_the_log_once() {
     assert_eq!(consume(&connection, "t", 0).await, expected);
 }
 
+/// Kills a broker while another is frozen for a moment: the third then has what nobody was answered
+/// about, and clients send it again.
+async fn kill_with_answers_due(cluster: &mut Cluster, dead: i32) {
+    let frozen = cluster.other_than(dead).pid().to_string();
+    let signal = |name: &str| {
+        let status = Command::new("kill").args([name, &frozen]).status();
+        assert!(status.unwrap().success());
+    };
+    signal("-STOP");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cluster.broker(dead).kill();
+    signal("-CONT");
+}
+
 /// How many records the foreign client produces.
 const COUNT: usize = 15_000;
 
@@ -194,7 +208,7 @@ async fn a_default_producer_of_kafka_python_loses_and_repeats_nothing_through_ki
         if kills < 3 && line.is_some_and(|acknowledged| acknowledged >= due) {
             let dead = leader(&cluster, -1).await;
             println!("killing broker {dead}");
-            cluster.broker(dead).kill();
+            kill_with_answers_due(&mut cluster, dead).await;
             kills += 1;
             tokio::time::sleep(Duration::from_secs(1)).await;
             cluster.broker(dead).start();
