@@ -119,6 +119,7 @@ pub async fn partitions(State(app): Shared) -> Response {
             under_replicated += usize::from(state.isr.len() < state.replicas.len());
             let min_isr = settings.min_isr(&status.image, *id, state);
             under_min_isr += usize::from(state.isr.len() < min_isr);
+            // One broker less would refuse acks=all: the operator then allows no eviction.
             at_min_isr += usize::from(state.isr.len() <= min_isr);
         }
     }
@@ -127,7 +128,6 @@ pub async fn partitions(State(app): Shared) -> Response {
         "leaderless": leaderless,
         "under_replicated": under_replicated,
         "under_min_isr": under_min_isr,
-        // One broker less of these stops acks=all.
         "at_min_isr": at_min_isr,
     }))
     .into_response()
