@@ -96,7 +96,7 @@ if ! flock --nonblock 9; then
   say "waiting for another setup to finish (at most 60 min)"
   flock --timeout 3600 9
 fi
-kube_folder=$cache/kube-$kubernetes-$(fingerprint kube/*.go kube/go.mod kube/go.sum)
+kube_folder=$cache/kube-$kubernetes-$(cd "$here" && fingerprint kube/*.go kube/go.mod kube/go.sum)
 helm_folder=$cache/helm-$helm
 launcher_folder=$cache/launcher-$(cd "$here/launcher" && find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-12)
 images_folder=$cache/images-$(fingerprint pause/pause.c images/build.sh images/buildah.sh)-$(dpkg-query --show --showformat='${Version}' libc6 | tr -c '0-9a-zA-Z.' _)

@@ -110,7 +110,8 @@ pub async fn partitions(State(app): Shared) -> Response {
         Err(elsewhere) => return *elsewhere,
     };
     let settings = cluster_settings(&app.settings);
-    let (mut total, mut leaderless, mut under_replicated, mut under_min_isr) = (0, 0, 0, 0);
+    let (mut total, mut leaderless, mut under_replicated) = (0, 0, 0);
+    let (mut under_min_isr, mut at_min_isr) = (0, 0);
     for (id, topic) in &status.image.topics {
         for state in topic.partitions.values() {
             total += 1;
@@ -118,6 +119,8 @@ pub async fn partitions(State(app): Shared) -> Response {
             under_replicated += usize::from(state.isr.len() < state.replicas.len());
             let min_isr = settings.min_isr(&status.image, *id, state);
             under_min_isr += usize::from(state.isr.len() < min_isr);
+            // One broker less would refuse acks=all: the operator then allows no eviction.
+            at_min_isr += usize::from(state.isr.len() <= min_isr);
         }
     }
     Json(json!({
@@ -125,6 +128,7 @@ pub async fn partitions(State(app): Shared) -> Response {
         "leaderless": leaderless,
         "under_replicated": under_replicated,
         "under_min_isr": under_min_isr,
+        "at_min_isr": at_min_isr,
     }))
     .into_response()
 }
