@@ -135,6 +135,16 @@ pub fn open_with(
     checkpoint: &OffsetCheckpoint,
     bugs: Bugs,
 ) -> Shard<MemoryFileSystem> {
+    open_after(fs, id, checkpoint, bugs, false)
+}
+
+pub fn open_after(
+    fs: &MemoryFileSystem,
+    id: usize,
+    checkpoint: &OffsetCheckpoint,
+    bugs: Bugs,
+    was_clean: bool,
+) -> Shard<MemoryFileSystem> {
     let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     config.bugs = bugs;
     let context = LogContext::new(fs.clone(), LogLimits::default());
@@ -144,7 +154,7 @@ pub fn open_with(
         context,
         Path::new("data"),
         checkpoint,
-        false,
+        was_clean,
         Time::ZERO,
         seed,
     )

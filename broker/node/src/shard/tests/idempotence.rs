@@ -1,10 +1,11 @@
 //! Producers that number their batches (KIP-98): sent again is not appended again.
 
+use kintsugi_replica::bugs::Bugs;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{BrokerEpoch, ErrorCode, Offset, Time};
 use kintsugi_wire::batch::split;
 
-use super::harness::{Cluster, PARTITION, batch, numbered, open, state};
+use super::harness::{Cluster, PARTITION, batch, numbered, open_after, state};
 use crate::message::shard::{Acks, Event, Produce, Produced, Token};
 use crate::shard::ShardError;
 
@@ -196,7 +197,8 @@ fn a_broker_that_starts_again_knows_the_sequences_after_a_crash_and_a_clean_stop
             drop(shard);
         }
         fs.crash_process();
-        let shard = open(&fs, 0, &OffsetCheckpoint::new());
+        let none = OffsetCheckpoint::new();
+        let shard = open_after(&fs, 0, &none, Bugs::default(), is_clean);
         cluster.brokers[0].shard = Some(shard);
         cluster.drop_fetches(0);
         cluster.push_image(None, &[0]);
