@@ -76,6 +76,14 @@ async fn data_apis(connection: &Connection) {
             .with_topics(vec![topic])
     })
     .await;
+    ask_all(connection, |_| {
+        let partition = offset_for_leader_epoch_request::OffsetForLeaderPartition::default();
+        let topic = offset_for_leader_epoch_request::OffsetForLeaderTopic::default()
+            .with_topic(text("t").into())
+            .with_partitions(vec![partition]);
+        OffsetForLeaderEpochRequest::default().with_topics(vec![topic])
+    })
+    .await;
 }
 
 async fn admin_apis(connection: &Connection) {
@@ -217,6 +225,7 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::Produce,
         ApiKey::Fetch,
         ApiKey::ListOffsets,
+        ApiKey::OffsetForLeaderEpoch,
         ApiKey::Metadata,
         ApiKey::OffsetCommit,
         ApiKey::OffsetFetch,

@@ -13,7 +13,7 @@ use super::call::{Call, Context};
 use super::{
     api_versions, create_topics, delete_groups, delete_topics, describe_cluster, describe_configs,
     describe_groups, fetch, find_coordinator, groups, init_producer_id, list_groups, list_offsets,
-    metadata, offset_fetch, produce,
+    metadata, offset_fetch, offset_for_leader_epoch, produce,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -25,6 +25,7 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::Produce => |call| produce::serve(call).boxed(),
         ApiKey::Fetch => |call| fetch::serve(call).boxed(),
         ApiKey::ListOffsets => |call| list_offsets::serve(call).boxed(),
+        ApiKey::OffsetForLeaderEpoch => |call| offset_for_leader_epoch::serve(call).boxed(),
         ApiKey::Metadata => |call| metadata::serve(call).boxed(),
         ApiKey::ApiVersions => |call| api_versions::serve(call).boxed(),
         ApiKey::CreateTopics => |call| create_topics::serve(call).boxed(),

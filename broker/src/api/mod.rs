@@ -24,6 +24,7 @@ mod list_groups;
 mod list_offsets;
 mod metadata;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
 mod topics;
 

@@ -8,7 +8,8 @@ use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard::{
-    Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery, Produce, Produced, Token,
+    EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery,
+    Produce, Produced, Token,
 };
 use kintsugi_types::{BrokerId, ErrorCode, PartitionId, ProducerId, TopicName};
 use tokio::sync::{oneshot, watch};
@@ -105,6 +106,19 @@ impl BrokerHandle {
         let token = self.token();
         let event = Event::ListOffsets { token, positions };
         self.ask(shard, token, event, Reply::ListOffsets(reply));
+        answer
+    }
+
+    /// Asks a shard where epochs end.
+    pub fn epoch_ends(
+        &self,
+        shard: u16,
+        queries: Vec<EpochQuery>,
+    ) -> oneshot::Receiver<Vec<EpochEndAnswer>> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        let event = Event::EpochEnds { token, queries };
+        self.ask(shard, token, event, Reply::EpochEnds(reply));
         answer
     }
 
