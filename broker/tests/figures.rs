@@ -7,6 +7,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use support::records::{create_topic, produce};
 use support::{Cluster, PATIENCE, eventually, metadata, single};
 
@@ -65,6 +67,8 @@ async fn kill_of_a_leader_to_the_next_acknowledgement() {
     for round in 0..KILLS {
         let dead = i32::try_from(round % 3).unwrap();
         await_full_isr(&cluster).await;
+        // Two deaths within a second count as suspicion only.
+        tokio::time::sleep(Duration::from_secs(3)).await;
         let before = leaders(&cluster.other_than(dead).connect().await).await;
         let mut connections = BTreeMap::new();
         for node in cluster.brokers.iter().filter(|node| node.id != dead) {
@@ -72,10 +76,18 @@ async fn kill_of_a_leader_to_the_next_acknowledgement() {
         }
         cluster.broker(dead).kill();
         let killed = Instant::now();
+        let (tell, told) = watch::channel(BTreeMap::new());
+        let any = connections.values().next().unwrap().clone();
+        let poller = tokio::spawn(async move {
+            loop {
+                tell.send_replace(leaders(&any).await);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
         let probes = (0..PARTITIONS).map(|index| {
-            let connections = connections.clone();
+            let (connections, told) = (connections.clone(), told.clone());
             let was_led = before.get(&index) == Some(&dead);
-            tokio::spawn(async move { (was_led, probe(&connections, index, killed).await) })
+            tokio::spawn(async move { (was_led, probe(&connections, index, killed, told).await) })
         });
         for probe in probes.collect::<Vec<_>>() {
             let (was_led, gap) = probe.await.unwrap();
@@ -86,6 +98,7 @@ async fn kill_of_a_leader_to_the_next_acknowledgement() {
             }
             .push(gap);
         }
+        poller.abort();
         cluster.broker(dead).start();
     }
     print_gaps("led by the dead broker", led_gaps);
@@ -97,14 +110,12 @@ async fn probe(
     connections: &BTreeMap<i32, kintsugi_client::Connection>,
     index: i32,
     killed: Instant,
+    told: watch::Receiver<BTreeMap<i32, i32>>,
 ) -> Duration {
     let deadline = killed + PATIENCE;
-    let any = connections.values().next().unwrap();
     while Instant::now() < deadline {
-        if let Some(connection) = leaders(any)
-            .await
-            .get(&index)
-            .and_then(|id| connections.get(id))
+        let leader = told.borrow().get(&index).copied();
+        if let Some(connection) = leader.and_then(|id| connections.get(&id))
             && let Some(Ok(_)) = produce(connection, "t", index, "probe").await
         {
             return killed.elapsed();

@@ -42,6 +42,10 @@ async fn every_version_of_every_api_is_answered() {
 
 async fn data_apis(connection: &Connection) {
     ask_all(connection, |_| {
+        InitProducerIdRequest::default().with_transactional_id(None)
+    })
+    .await;
+    ask_all(connection, |_| {
         let partition = fetch_request::FetchPartition::default().with_partition_max_bytes(1000);
         let topic = fetch_request::FetchTopic::default()
             .with_topic(text("t").into())
@@ -70,6 +74,14 @@ async fn data_apis(connection: &Connection) {
         ListOffsetsRequest::default()
             .with_replica_id(BrokerId(-1))
             .with_topics(vec![topic])
+    })
+    .await;
+    ask_all(connection, |_| {
+        let partition = offset_for_leader_epoch_request::OffsetForLeaderPartition::default();
+        let topic = offset_for_leader_epoch_request::OffsetForLeaderTopic::default()
+            .with_topic(text("t").into())
+            .with_partitions(vec![partition]);
+        OffsetForLeaderEpochRequest::default().with_topics(vec![topic])
     })
     .await;
 }
@@ -213,6 +225,7 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::Produce,
         ApiKey::Fetch,
         ApiKey::ListOffsets,
+        ApiKey::OffsetForLeaderEpoch,
         ApiKey::Metadata,
         ApiKey::OffsetCommit,
         ApiKey::OffsetFetch,
@@ -226,6 +239,7 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::ApiVersions,
         ApiKey::CreateTopics,
         ApiKey::DeleteTopics,
+        ApiKey::InitProducerId,
         ApiKey::DescribeConfigs,
         ApiKey::DeleteGroups,
         ApiKey::DescribeCluster,

@@ -18,11 +18,13 @@ mod dispatch;
 mod fetch;
 mod find_coordinator;
 mod groups;
+mod init_producer_id;
 mod leader;
 mod list_groups;
 mod list_offsets;
 mod metadata;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
 mod topics;
 

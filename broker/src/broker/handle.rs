@@ -8,9 +8,10 @@ use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard::{
-    Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery, Produce, Produced, Token,
+    EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery,
+    Produce, Produced, Token,
 };
-use kintsugi_types::{BrokerId, PartitionId, TopicName};
+use kintsugi_types::{BrokerId, ErrorCode, PartitionId, ProducerId, TopicName};
 use tokio::sync::{oneshot, watch};
 
 use super::{ControlInput, Published, Reply, ShardInput};
@@ -108,6 +109,19 @@ impl BrokerHandle {
         answer
     }
 
+    /// Asks a shard where epochs end.
+    pub fn epoch_ends(
+        &self,
+        shard: u16,
+        queries: Vec<EpochQuery>,
+    ) -> oneshot::Receiver<Vec<EpochEndAnswer>> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        let event = Event::EpochEnds { token, queries };
+        self.ask(shard, token, event, Reply::EpochEnds(reply));
+        answer
+    }
+
     /// Asks the coordinator of a group, in the partition that the group lives in.
     pub fn group(
         &self,
@@ -151,6 +165,15 @@ impl BrokerHandle {
     pub async fn metadata(&self, topics: Option<Vec<TopicName>>) -> Option<Arc<MetadataView>> {
         let (reply, answer) = oneshot::channel();
         self.control.post(ControlInput::Metadata { topics, reply });
+        answer.await.ok()
+    }
+
+    /// An id that no producer had before, within `limit`.
+    pub async fn producer_id(&self, limit: Duration) -> Option<Result<ProducerId, ErrorCode>> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = self.clock.now() + limit;
+        self.control
+            .post(ControlInput::ProducerId { deadline, reply });
         answer.await.ok()
     }
 

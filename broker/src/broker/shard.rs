@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
-use kintsugi_node::message::shard::{Command, Event, Fetched, OffsetAnswer, Produced, Token};
+use kintsugi_node::message::shard::{
+    Command, EpochEndAnswer, Event, Fetched, OffsetAnswer, Produced, Token,
+};
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
@@ -56,6 +58,8 @@ pub enum Reply {
     Fetch(oneshot::Sender<Vec<Fetched>>),
     /// Of a ListOffsets request.
     ListOffsets(oneshot::Sender<Vec<OffsetAnswer>>),
+    /// Of an OffsetForLeaderEpoch request.
+    EpochEnds(oneshot::Sender<Vec<EpochEndAnswer>>),
     /// Of a request to a group's coordinator.
     Group(oneshot::Sender<GroupResponse>),
     /// Of a follower's fetch.
@@ -171,6 +175,11 @@ impl ShardThread {
             }
             Command::AnswerListOffsets { token, results } => {
                 if let Some(Reply::ListOffsets(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(results));
+                }
+            }
+            Command::AnswerEpochEnds { token, results } => {
+                if let Some(Reply::EpochEnds(reply)) = self.waiting.remove(&token) {
                     drop(reply.send(results));
                 }
             }

@@ -20,7 +20,7 @@ use kintsugi_types::{
 
 pub use dev::dev_values;
 pub use endpoints::Endpoints;
-pub use properties::{FILE_BYTES_MAX, parse as parse_properties, parse_line};
+pub use properties::{FILE_BYTES_MAX, parse as parse_properties, parse_override};
 pub use table::all as all_definitions;
 pub use values::{Source, Values};
 

@@ -193,6 +193,12 @@ const TOPICS: &[Definition] = &[
         "How often old log files are looked for. Kafka's default: five minutes.",
     ),
     setting(
+        "producer.id.expiration.ms",
+        Kind::Integer(1, PORTABLE_MAX),
+        Some("86400000"),
+        "How long a partition knows an idle idempotent producer. Kafka's default: a day.",
+    ),
+    setting(
         "log.index.interval.bytes",
         Kind::Integer(0, PORTABLE_MAX),
         Some("4096"),
@@ -341,6 +347,12 @@ const LIMITS: &[Definition] = &[
         Kind::Integer(1, 1_000),
         Some("16"),
         "How many requests of one connection are served at a time; more wait in its socket.",
+    ),
+    setting(
+        "kintsugi.metadata.settle.ms",
+        Kind::Integer(0, 1_000),
+        Some("10"),
+        "How long a Metadata answer waits for news of a death. 10 ms: a dead process's last connection closes that late.",
     ),
     setting(
         "num.network.threads",

@@ -34,6 +34,13 @@ pub enum Event {
         /// What it asks.
         positions: Vec<OffsetQuery>,
     },
+    /// A client asks where epochs end.
+    EpochEnds {
+        /// To answer by.
+        token: Token,
+        /// What it asks.
+        queries: Vec<EpochQuery>,
+    },
     /// A client asks the coordinator of a group.
     Group(Box<GroupAsk>),
     /// A client's connection closed: whatever waits under this token needs no answer.
@@ -166,6 +173,30 @@ pub struct OffsetQuery {
     pub timestamp: TimestampMs,
 }
 
+/// One partition's question of an OffsetForLeaderEpoch request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochQuery {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The leader epoch that the client knows; unknown if it gave none.
+    pub leader_epoch: LeaderEpoch,
+    /// The epoch whose end it wants to know.
+    pub epoch: LeaderEpoch,
+}
+
+/// The answer to one [`EpochQuery`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochEndAnswer {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What went wrong.
+    pub error: ErrorCode,
+    /// The largest epoch that is not above the asked one; unknown if there is none.
+    pub epoch: LeaderEpoch,
+    /// Where it ends; -1 if unknown.
+    pub end: Offset,
+}
+
 /// The leader as this broker knows it, for KIP-951's hint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CurrentLeader {
@@ -247,6 +278,13 @@ pub enum Command {
         token: Token,
         /// One result a partition, in the order of the request.
         results: Vec<OffsetAnswer>,
+    },
+    /// Answer an OffsetForLeaderEpoch request.
+    AnswerEpochEnds {
+        /// Which one.
+        token: Token,
+        /// One result a partition, in the order of the request.
+        results: Vec<EpochEndAnswer>,
     },
     /// Answer a request to the coordinator of a group.
     AnswerGroup {

@@ -11,6 +11,7 @@
 mod client_fetch;
 mod config;
 pub(crate) mod directories;
+mod epoch_ends;
 mod fetchers;
 mod groups;
 mod list_offsets;
@@ -99,6 +100,7 @@ impl<F: FileSystem> Shard<F> {
             Event::ListOffsets { token, positions } => {
                 self.list_offsets(now, token, &positions, out);
             }
+            Event::EpochEnds { token, queries } => self.epoch_ends(now, token, &queries, out),
             Event::Group(ask) => self.group_request(now, *ask, out),
             Event::Cancel { token } => self.cancel(token),
             Event::ReplicaFetch { token, request } => self.replica_fetch(now, token, request, out),

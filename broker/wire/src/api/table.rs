@@ -52,7 +52,7 @@ macro_rules! rows {
     };
 }
 
-// Fetch ends below 13 and Produce below 13: from there on topics go by id.
+// InitProducerId ends at 4: later versions belong to transactions. Fetch ends below 13 and Produce below 13: from there on topics go by id.
 rows! {
     Produce, (3, 11), request_data, response_data, PRODUCE, advertised_from(0);
     Fetch, (4, 12), request_data, response_data, FETCH;
@@ -70,8 +70,8 @@ rows! {
     ApiVersions, (0, 4), request_admin, response_admin, API_VERSIONS;
     CreateTopics, (2, 7), request_admin, response_admin, CREATE_TOPICS;
     DeleteTopics, (1, 6), request_admin, response_admin, DELETE_TOPICS;
-    InitProducerId, (0, 4), request_data, response_data, INIT_PRODUCER_ID, not_served();
-    OffsetForLeaderEpoch, (2, 4), request_data, response_data, OFFSET_FOR_LEADER_EPOCH, not_served();
+    InitProducerId, (0, 4), request_data, response_data, INIT_PRODUCER_ID;
+    OffsetForLeaderEpoch, (2, 4), request_data, response_data, OFFSET_FOR_LEADER_EPOCH;
     DescribeConfigs, (1, 4), request_admin, response_admin, DESCRIBE_CONFIGS;
     CreatePartitions, (0, 3), request_admin, response_admin, CREATE_PARTITIONS, not_served();
     DeleteGroups, (0, 2), request_groups, response_groups, DELETE_GROUPS;

@@ -1,6 +1,8 @@
 //! Shards that replicate from each other.
 
+mod groups;
 mod harness;
+mod idempotence;
 mod many_shards;
 mod metadata;
 mod random;
