@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kintsugi_metadata::{Delta, Image};
 use kintsugi_node::broker::Broker as Node;
 use kintsugi_node::message::broker::{Command, Event, Evidence, MetadataView};
 use kintsugi_node::message::controller::DialOutcome;
@@ -23,7 +24,7 @@ use crate::clock::Clock;
 use crate::controller::look;
 use crate::exit::{Ending, Exit};
 use crate::mailbox::{Letter, Letters, Mailbox};
-use crate::metrics::Metrics;
+use crate::metrics::{Change, Metrics};
 use crate::progress::Progress;
 use crate::thread::wait_until;
 
@@ -240,10 +241,7 @@ impl Control {
                     broker_epoch,
                 });
                 if let Some(delta) = &delta {
-                    let before = Arc::clone(&self.published.borrow().image);
-                    self.metrics
-                        .partitions
-                        .observe_change(self.id, &before, &image, delta);
+                    self.note_change(&image, delta);
                 }
                 self.published.send_replace(Published { image });
             }
@@ -291,6 +289,21 @@ impl Control {
             Command::Drain => self.tell_shards(|| shard::Event::Drain),
             Command::StopNow { broker_epoch } => self.stop(broker_epoch),
             Command::Fatal { reason } => self.exit.fatal(Ending::Refused, &reason),
+        }
+    }
+
+    fn note_change(&self, image: &Image, delta: &Delta) {
+        let before = Arc::clone(&self.published.borrow().image);
+        let partitions = &self.metrics.partitions;
+        let change = partitions.observe_change(self.id, &before, image, delta);
+        if change != Change::default() {
+            tracing::info!(
+                leaderships_gained = change.leaderships_gained,
+                leaderships_lost = change.leaderships_lost,
+                fenced = ?change.fenced.iter().map(|id| id.0).collect::<Vec<_>>(),
+                image_offset = image.offset.0,
+                "leaderships changed"
+            );
         }
     }
 
@@ -346,5 +359,6 @@ impl Control {
     }
 }
 
-/// How long a shard may take to flush and close its logs.
-const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// How long a shard may take to flush and close its logs. `kintsugi.stop.timeout.ms` ends the
+/// process before, if that is shorter.
+const CLOSE_MAX: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ mod traffic;
 
 use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder};
 
-pub use partitions::Partitions;
+pub use partitions::{Change, Partitions};
 pub use traffic::Traffic;
 
 /// All metrics of the process.

@@ -37,6 +37,17 @@ pub struct Partitions {
     pub leases_expired: IntCounter,
 }
 
+/// What changed between two images.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Change {
+    /// Partitions that this broker leads now and did not before.
+    pub leaderships_gained: usize,
+    /// Partitions that it led before.
+    pub leaderships_lost: usize,
+    /// Brokers that were fenced.
+    pub fenced: Vec<BrokerId>,
+}
+
 impl Partitions {
     /// All at zero.
     ///
@@ -124,14 +135,25 @@ impl Partitions {
             .set(i64::try_from(image.offset.0).unwrap_or(i64::MAX));
     }
 
-    /// Counts what changed between two images: ISRs led by `this`, and brokers fenced.
-    pub fn observe_change(&self, this: BrokerId, old: &Image, new: &Image, delta: &Delta) {
+    /// Counts what changed between two images: ISRs led by `this`, and brokers fenced. Gives what
+    /// a person may want to know.
+    pub fn observe_change(
+        &self,
+        this: BrokerId,
+        old: &Image,
+        new: &Image,
+        delta: &Delta,
+    ) -> Change {
+        let mut change = Change::default();
         for partition in &delta.partitions {
             let (Some(old), Some(new)) = (old.partition(*partition), new.partition(*partition))
             else {
                 continue;
             };
-            if new.leader != Some(this) {
+            let led = (old.leader == Some(this), new.leader == Some(this));
+            change.leaderships_gained += usize::from(led == (false, true));
+            change.leaderships_lost += usize::from(led == (true, false));
+            if !led.1 {
                 continue;
             }
             match new.isr.len().cmp(&old.isr.len()) {
@@ -145,7 +167,9 @@ impl Partitions {
             let is_fenced = new.brokers.get(id).is_some_and(|broker| broker.fenced);
             if is_fenced && !was_fenced {
                 self.fencings.inc();
+                change.fenced.push(*id);
             }
         }
+        change
     }
 }
