@@ -175,11 +175,9 @@ async fn kill_with_answers_due(cluster: &mut Cluster, dead: i32) {
 /// How many records the foreign client produces.
 const COUNT: usize = 15_000;
 
-/// `KINTSUGI_TEST_PYTHON` names an interpreter that has kafka-python.
 #[tokio::test]
-#[ignore = "needs a Python with kafka-python 3.0.12, named by KINTSUGI_TEST_PYTHON"]
 async fn a_default_producer_of_kafka_python_loses_and_repeats_nothing_through_kills_of_leaders() {
-    let python = std::env::var("KINTSUGI_TEST_PYTHON").expect("KINTSUGI_TEST_PYTHON is set");
+    let python = support::python::with_kafka_python();
     let directory = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(directory.path(), 3);
     cluster.await_brokers(3).await;
