@@ -52,11 +52,13 @@ macro_rules! rows {
     };
 }
 
-// InitProducerId ends at 4: later versions belong to transactions. Fetch ends below 13 and Produce below 13: from there on topics go by id.
+// InitProducerId ends at 4: later versions belong to transactions. Fetch ends below 13 and Produce
+// below 13: from there on topics go by id. ListOffsets ends at 6: version 7 asks for the offset of
+// the largest timestamp.
 rows! {
     Produce, (3, 11), request_data, response_data, PRODUCE, advertised_from(0);
     Fetch, (4, 12), request_data, response_data, FETCH;
-    ListOffsets, (1, 7), request_data, response_data, LIST_OFFSETS;
+    ListOffsets, (1, 6), request_data, response_data, LIST_OFFSETS;
     Metadata, (0, 12), request_admin, response_admin, METADATA;
     OffsetCommit, (2, 8), request_groups, response_groups, OFFSET_COMMIT;
     OffsetFetch, (1, 8), request_groups, response_groups, OFFSET_FETCH;
