@@ -1,2 +1,66 @@
-//! Entry point.
-fn main() {}
+//! `kintsugi-broker`: one process that is a broker, a controller, or both.
+//!
+//! It moves bytes, threads and time around the state machines of `kintsugi-node`. Exit status:
+//! 0 after a clean stop, 1 when the time to hand over ran out or the settings are of no use,
+//! 70 when the cluster refuses this process for good, 74 when its storage failed.
+
+mod api;
+mod arguments;
+mod broker;
+mod client;
+mod clock;
+mod controller;
+mod exit;
+mod http;
+mod logging;
+mod mailbox;
+mod metrics;
+mod process;
+mod progress;
+mod settings;
+mod signals;
+mod thread;
+mod transport;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use crate::arguments::Arguments;
+use crate::clock::Clock;
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    let clock = Clock::start();
+    match run(clock) {
+        Ok(ending) => {
+            // Threads hold sockets and logs until the very end; nothing is left to wait for.
+            std::process::exit(i32::from(ending.code()))
+        }
+        Err(cause) => {
+            eprintln!("kintsugi-broker: {cause:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(clock: Clock) -> anyhow::Result<exit::Ending> {
+    let arguments = Arguments::parse();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let settings = Settings::new(arguments.given()?, cores)?;
+    let level = settings.values.required("kintsugi.log.level")?;
+    logging::start(level, arguments.dev)?;
+    for name in &settings.values.unknown {
+        tracing::warn!(name, "unknown setting: it has no effect here");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.network_threads)
+        .max_blocking_threads(process::BLOCKING_THREADS_MAX)
+        .thread_name("network")
+        .enable_all()
+        .build()
+        .context("failed to start the threads that serve sockets")?;
+    runtime.block_on(process::run(Arc::new(settings), clock))
+}

@@ -82,6 +82,25 @@ impl Image {
         self.topics.get(self.names.get(name)?)
     }
 
+    /// Every partition of every topic, in order.
+    pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &Arc<PartitionState>)> {
+        self.topics.values().flat_map(|topic| {
+            topic.partitions.iter().map(|(index, state)| {
+                let partition = PartitionId {
+                    topic: topic.id,
+                    index: *index,
+                };
+                (partition, state)
+            })
+        })
+    }
+
+    /// Whether this broker is registered and not fenced; it may be stopping.
+    #[must_use]
+    pub fn is_unfenced(&self, broker: BrokerId) -> bool {
+        self.brokers.get(&broker).is_some_and(|b| !b.fenced)
+    }
+
     /// Whether this broker may lead and be in an ISR.
     #[must_use]
     pub fn is_active(&self, broker: BrokerId) -> bool {
@@ -113,6 +132,22 @@ impl Image {
                     epoch,
                     fenced: true,
                     stopping: false,
+                };
+                self.brokers.insert(id, image);
+                delta.brokers.insert(id);
+            }
+            MetadataRecord::BrokerRestored {
+                registration,
+                epoch,
+                fenced,
+                stopping,
+            } => {
+                let id = registration.incarnation.broker;
+                let image = BrokerImage {
+                    registration: Arc::clone(registration),
+                    epoch: *epoch,
+                    fenced: *fenced,
+                    stopping: *stopping,
                 };
                 self.brokers.insert(id, image);
                 delta.brokers.insert(id);

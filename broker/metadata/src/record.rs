@@ -88,6 +88,18 @@ pub enum MetadataRecord {
         /// Its state from now on.
         state: Arc<PartitionState>,
     },
+    /// A broker as it is in an image, with the epoch that it had there. Only in snapshots, where
+    /// the offset of the entry says nothing about when the broker registered.
+    BrokerRestored {
+        /// What it registered with.
+        registration: Arc<BrokerRegistration>,
+        /// The epoch of that registration.
+        epoch: BrokerEpoch,
+        /// Whether it may neither lead nor be in an ISR.
+        fenced: bool,
+        /// Whether it is handing over before it stops.
+        stopping: bool,
+    },
 }
 
 /// What a broker registers with.

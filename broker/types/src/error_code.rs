@@ -101,6 +101,7 @@ error_codes! {
     InconsistentTopicId = 103, "INCONSISTENT_TOPIC_ID";
     InconsistentClusterId = 104, "INCONSISTENT_CLUSTER_ID";
     UnknownTopicId = 100, "UNKNOWN_TOPIC_ID";
+    InvalidUpdateVersion = 95, "INVALID_UPDATE_VERSION";
     IneligibleReplica = 107, "INELIGIBLE_REPLICA";
     NewLeaderElected = 108, "NEW_LEADER_ELECTED";
 }

@@ -1,7 +1,7 @@
 //! Events and commands of the controller actor.
 
 use kintsugi_quorum as quorum;
-use kintsugi_types::{ControllerId, Endpoint, Incarnation};
+use kintsugi_types::{ClusterId, ControllerId, Endpoint, Incarnation};
 
 use super::link::{AdminAnswer, AdminRequest, Hello, ToBroker, ToController};
 
@@ -46,6 +46,8 @@ pub enum Event {
         link: LinkId,
         /// Who.
         incarnation: Incarnation,
+        /// The cluster that it says it belongs to.
+        cluster: ClusterId,
     },
     /// The link was closed or reset, or `CloseLink` was carried out.
     LinkClosed {
@@ -66,6 +68,8 @@ pub enum Event {
         /// The outcome.
         outcome: DialOutcome,
     },
+    /// The process was asked to stop: hand leadership over, if this one leads.
+    Stop,
     /// A request over this controller's own HTTP listener (the operator's).
     Admin {
         /// To answer by.

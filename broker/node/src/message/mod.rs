@@ -1,6 +1,7 @@
 //! Everything that actors say to each other and to the process around them.
 
 pub mod broker;
+pub mod controller;
 pub mod link;
 pub mod replication;
 pub mod shard;

@@ -3,11 +3,15 @@
 //! Guarantees: a reader never reads past its end, and hands out slices that share the frame's
 //! memory. Never allocates by a length that came over the wire.
 
+mod decoding;
+mod encoding;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub(crate) use decoding::Decoding;
+pub(crate) use encoding::Encoding;
 pub use read::{LengthKind, Reader};
 pub use write::Writer;
 

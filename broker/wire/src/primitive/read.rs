@@ -186,16 +186,16 @@ impl<'a> Reader<'a> {
         Ok(Some(count))
     }
 
-    /// Passes over a tagged-field section (KIP-482).
+    /// Passes over a tagged-field section (KIP-482) of at most `fields_max` fields.
     ///
     /// # Errors
     /// [`CodecError::Short`], [`CodecError::VarintTooLong`] or [`CodecError::ArrayTooLong`].
-    pub fn skip_tagged_fields(&mut self) -> Result<(), CodecError> {
+    pub fn skip_tagged_fields(&mut self, fields_max: usize) -> Result<(), CodecError> {
         let at = self.at;
         let count = self.unsigned_varint()? as usize;
         let left = self.left();
         // A tag and a size take a byte each.
-        if count > left / 2 {
+        if count > fields_max.min(left / 2) {
             return Err(CodecError::ArrayTooLong { at, count, left });
         }
         for _ in 0..count {

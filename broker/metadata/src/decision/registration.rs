@@ -1,0 +1,139 @@
+//! A broker registers: which incarnation is in force, and what the one before it may have lost.
+
+use std::sync::Arc;
+
+use kintsugi_types::{BrokerEpoch, Generation};
+
+use super::fencing::withdraw;
+use crate::image::{BrokerImage, Image};
+use crate::record::{BrokerRegistration, MetadataRecord};
+use crate::settings::ClusterSettings;
+
+/// The most log directories that a broker may register.
+pub const DIRECTORIES_MAX: usize = 16;
+
+/// What becomes of a registration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Registration {
+    /// This very incarnation is registered already and keeps its epoch.
+    Known(BrokerEpoch),
+    /// These records register it; it is fenced until it has applied them.
+    New(Vec<MetadataRecord>),
+}
+
+/// Why an incarnation may not register.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RegistrationRefused {
+    /// A newer run of this broker is, or was, registered.
+    #[error(
+        "refused registration of {asked}: generation {generation} start {start} is registered; this process must end"
+    )]
+    Stale {
+        /// Who asked.
+        asked: kintsugi_types::Incarnation,
+        /// The generation in force.
+        generation: Generation,
+        /// The start counter in force.
+        start: kintsugi_types::StartCounter,
+    },
+    /// The directory is not the one that this generation began with.
+    #[error(
+        "refused registration of {asked}: its log directory is not the one that this generation registered; a new volume needs a new generation"
+    )]
+    OtherDirectory {
+        /// Who asked.
+        asked: kintsugi_types::Incarnation,
+    },
+    /// The generation was not granted.
+    #[error(
+        "refused registration of {asked}: the highest generation granted is {granted}; ask a controller to grant it first"
+    )]
+    NotGranted {
+        /// Who asked.
+        asked: kintsugi_types::Incarnation,
+        /// The highest that may register.
+        granted: Generation,
+    },
+    /// The registration itself is wrong.
+    #[error("refused registration of {asked}: it names {directories} log directories, not 1 to 16")]
+    Directories {
+        /// Who asked.
+        asked: kintsugi_types::Incarnation,
+        /// How many it named.
+        directories: usize,
+    },
+}
+
+impl RegistrationRefused {
+    /// Whether the process must exit without trying again.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        !matches!(self, Self::NotGranted { .. })
+    }
+}
+
+/// Decides a registration. A higher (generation, start counter) replaces the old incarnation at
+/// once, in one append: it leaves every leadership (each with a new leader epoch) and ISR, and
+/// unless it surely kept its records also every ELR.
+///
+/// # Errors
+/// When this incarnation may not register, see [`RegistrationRefused`].
+pub fn register(
+    image: &Image,
+    settings: &ClusterSettings,
+    registration: &BrokerRegistration,
+) -> Result<Registration, RegistrationRefused> {
+    let asked = registration.incarnation;
+    let directories = registration.directories.len();
+    if directories == 0 || directories > DIRECTORIES_MAX {
+        return Err(RegistrationRefused::Directories { asked, directories });
+    }
+    let record = MetadataRecord::BrokerRegistered {
+        registration: Arc::new(registration.clone()),
+    };
+    let granted = image.generations.get(&asked.broker).copied();
+    let Some(present) = image.brokers.get(&asked.broker) else {
+        return match granted {
+            Some(granted) if asked.generation > granted => {
+                Err(RegistrationRefused::NotGranted { asked, granted })
+            }
+            _ => Ok(Registration::New(vec![record])),
+        };
+    };
+    let known = &present.registration;
+    let (generation, start) = (known.incarnation.generation, known.incarnation.start);
+    let same_directories = known.directories == registration.directories;
+    if asked == known.incarnation && same_directories {
+        return Ok(Registration::Known(present.epoch));
+    }
+    if (asked.generation, asked.start) <= (generation, start) {
+        return Err(RegistrationRefused::Stale {
+            asked,
+            generation,
+            start,
+        });
+    }
+    if asked.generation == generation && !same_directories {
+        return Err(RegistrationRefused::OtherDirectory { asked });
+    }
+    let granted = granted.unwrap_or(generation).max(generation);
+    if asked.generation > granted {
+        return Err(RegistrationRefused::NotGranted { asked, granted });
+    }
+    let lost = !kept_its_records(present, registration);
+    let mut records = vec![record];
+    records.extend(withdraw(image, settings, asked.broker, lost));
+    Ok(Registration::New(records))
+}
+
+/// Whether everything that the old incarnation acknowledged is surely still there: the last stop
+/// was clean and of that very registration, or it crashed on a kernel that still runs and its
+/// logs reach up to what was checkpointed.
+fn kept_its_records(present: &BrokerImage, new: &BrokerRegistration) -> bool {
+    let known = &present.registration;
+    let same_volume = known.incarnation.generation == new.incarnation.generation
+        && known.directories == new.directories;
+    let clean = new.clean_stop_epoch == Some(present.epoch);
+    let crash_lost_nothing = known.boot == new.boot && new.recovered_to_checkpoint;
+    same_volume && (clean || crash_lost_nothing)
+}

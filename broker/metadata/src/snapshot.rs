@@ -1,0 +1,55 @@
+//! An image as records that rebuild it, for brokers and voters that are too far behind.
+
+use std::sync::Arc;
+
+use kintsugi_types::{MetadataOffset, PartitionId};
+
+use crate::image::{Delta, Image};
+use crate::record::MetadataRecord;
+
+/// Records that rebuild this image, see [`restore`].
+#[must_use]
+pub fn records_of(image: &Image) -> Vec<MetadataRecord> {
+    let mut records = Vec::new();
+    if let Some(cluster) = image.cluster.clone() {
+        records.push(MetadataRecord::ClusterFormed { cluster });
+    }
+    for (broker, generation) in &image.generations {
+        records.push(MetadataRecord::GenerationGranted {
+            broker: *broker,
+            generation: *generation,
+        });
+    }
+    for broker in image.brokers.values() {
+        records.push(MetadataRecord::BrokerRestored {
+            registration: Arc::clone(&broker.registration),
+            epoch: broker.epoch,
+            fenced: broker.fenced,
+            stopping: broker.stopping,
+        });
+    }
+    for topic in image.topics.values() {
+        records.push(MetadataRecord::TopicCreated {
+            topic: topic.id,
+            name: topic.name.clone(),
+            configs: topic.configs.clone(),
+        });
+        for (index, state) in &topic.partitions {
+            let partition = PartitionId {
+                topic: topic.id,
+                index: *index,
+            };
+            let state = Arc::clone(state);
+            records.push(MetadataRecord::Partition { partition, state });
+        }
+    }
+    records
+}
+
+/// The image that these records of a snapshot describe, as of `offset`.
+#[must_use]
+pub fn restore(offset: MetadataOffset, records: &[MetadataRecord]) -> Image {
+    let mut image = Image::default();
+    image.apply(offset, records, &mut Delta::default());
+    image
+}

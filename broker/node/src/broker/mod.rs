@@ -1,0 +1,301 @@
+//! A broker's control: registration, heartbeats and their lease, the metadata image, requests for
+//! the active controller, and the planned stop.
+//!
+//! Guarantees: the lease ends before the controller's session for this broker does; an image is
+//! published in the order of the metadata log, without gaps; every AlterPartition and Admin event
+//! is answered, at the latest when its time is over; a Metadata answer never names a leader there
+//! is evidence against. Assumes that one link is open at a time and that `handle` is called at
+//! `next_wake`. Never decides about partitions: that is the controller's and the shards'.
+
+mod admin;
+mod config;
+mod doubt;
+mod heartbeat;
+mod isr_changes;
+mod link;
+mod metadata_answers;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod updates;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kintsugi_metadata::Image;
+use kintsugi_types::{BrokerEpoch, BrokerId, MetadataOffset, Time};
+
+use crate::message::broker::{Command, Event, MetadataView};
+use crate::message::link::{ToBroker, ToController};
+
+use admin::AdminRequests;
+pub use config::{ADMIN_REQUESTS_MAX, BrokerConfig, ISR_CHANGES_MAX, METADATA_HOLDS_MAX, Timeouts};
+use doubt::Doubt;
+use heartbeat::Heartbeats;
+use isr_changes::IsrChanges;
+use link::Link;
+use metadata_answers::MetadataAnswers;
+use stop::Stop;
+
+/// A broker's control. See the module's documentation.
+#[derive(Debug)]
+pub struct Broker {
+    config: BrokerConfig,
+    id: BrokerId,
+    link: Link,
+    heartbeats: Heartbeats,
+    isr_changes: IsrChanges,
+    admin: AdminRequests,
+    doubt: Doubt,
+    metadata_answers: MetadataAnswers,
+    stop: Stop,
+    image: Arc<Image>,
+    /// -1 before the first registration.
+    broker_epoch: BrokerEpoch,
+    /// Up to where each shard has applied the metadata.
+    applied: BTreeMap<u16, MetadataOffset>,
+    applied_told: MetadataOffset,
+    is_ready: bool,
+    /// Whether image or doubt changed, so that answers that are held may go.
+    view_changed: bool,
+}
+
+impl Broker {
+    /// A control that has not dialled yet; it does with the first event.
+    #[must_use]
+    pub fn new(config: BrokerConfig, now: Time) -> Self {
+        let timeouts = config.timeouts;
+        Self {
+            id: config.registration.incarnation.broker,
+            link: Link::new(&config, now),
+            heartbeats: Heartbeats::new(timeouts, now),
+            isr_changes: IsrChanges::new(timeouts),
+            admin: AdminRequests::default(),
+            doubt: Doubt::new(timeouts),
+            metadata_answers: MetadataAnswers::default(),
+            stop: Stop::No,
+            image: Arc::default(),
+            broker_epoch: BrokerEpoch(-1),
+            applied: BTreeMap::new(),
+            applied_told: MetadataOffset(0),
+            is_ready: false,
+            view_changed: false,
+            config,
+        }
+    }
+
+    /// The newest metadata.
+    #[must_use]
+    pub const fn image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
+    /// Whether it serves clients.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// When `handle` has to be called again at the latest (with `Event::Wake`).
+    #[must_use]
+    pub fn next_wake(&self) -> Time {
+        if self.stop == Stop::Done {
+            return Time::NEVER;
+        }
+        self.link
+            .next_wake()
+            .min(self.heartbeats.next_wake(self.link.is_registered()))
+            .min(self.isr_changes.next_wake())
+            .min(self.admin.next_wake())
+            .min(self.doubt.next_wake())
+            .min(self.metadata_answers.next_wake())
+            .min(self.stop.next_wake(&self.config.timeouts))
+    }
+
+    /// Takes one event; what is to be done is appended to `out`, to be done in that order.
+    pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        // The lease comes first: after a freeze nothing may be done as if it still held.
+        self.heartbeats.check_lease(now, out);
+        match event {
+            Event::Wake => {}
+            Event::LinkOpened => self.link_opened(now, out),
+            Event::LinkClosed => {
+                self.link.closed(now);
+                self.link_lost(out);
+            }
+            Event::FromController(message) => self.from_controller(now, message, out),
+            Event::ShardApplied { shard, offset } => {
+                self.applied.insert(shard, offset);
+            }
+            Event::AlterPartition { shard, changes } => self.isr_changes.add(shard, changes),
+            Event::ShardProgress { shard, at } => self.heartbeats.progressed(shard, at),
+            Event::Metadata { token, topics } => {
+                let until = now + self.config.timeouts.metadata_hold;
+                let view = self.view();
+                self.metadata_answers.ask(until, token, topics, &view, out);
+            }
+            Event::Admin {
+                token,
+                request,
+                deadline,
+            } => self.admin.add(token, request, deadline, out),
+            Event::PeerConnection { broker, evidence } => {
+                let image = Arc::clone(&self.image);
+                if self.doubt.observe(now, &image, broker, evidence, out) {
+                    self.heartbeats.hurry(now);
+                }
+                self.view_changed = true;
+            }
+            Event::Stop => {
+                self.stop.ask(now);
+                self.heartbeats.hurry(now);
+            }
+            Event::ShardDrained { shard } => self.stop.drained(shard),
+        }
+        self.work(now, out);
+    }
+
+    /// What may be due after any event.
+    fn work(&mut self, now: Time, out: &mut Vec<Command>) {
+        if self.stop == Stop::Done {
+            return;
+        }
+        if self.link.wake(now, out) {
+            self.link_lost(out);
+        }
+        let image = Arc::clone(&self.image);
+        self.view_changed |= self.doubt.wake(now, &image, out);
+        self.isr_changes.wake(now, out);
+        self.admin.wake(now, out);
+        if self.link.is_registered() {
+            self.send(now, out);
+        }
+        if self.view_changed || now >= self.metadata_answers.next_wake() {
+            self.view_changed = false;
+            let view = self.view();
+            self.metadata_answers.release(now, &view, out);
+        }
+        let shards = self.config.registration.shards;
+        let timeouts = self.config.timeouts;
+        let is_over = self.stop.advance(now, shards, &timeouts, out);
+        self.refresh_ready(out);
+        if is_over {
+            let broker_epoch = self.broker_epoch;
+            out.push(Command::StopNow { broker_epoch });
+        }
+    }
+
+    fn send(&mut self, now: Time, out: &mut Vec<Command>) {
+        let applied = self.applied_by_all();
+        if applied > self.applied_told {
+            self.applied_told = applied;
+            let message = ToController::Applied { offset: applied };
+            out.push(Command::ToController(message));
+        }
+        self.isr_changes.send(now, self.broker_epoch, out);
+        self.admin.send(out);
+        if self.heartbeats.is_due(now) {
+            let content = heartbeat::Content {
+                broker_epoch: self.broker_epoch,
+                applied,
+                wants_to_stop: self.stop.is_wanted(),
+                refused_by: self.doubt.refused_by(),
+            };
+            let shards = self.config.registration.shards;
+            self.heartbeats.send(now, shards, content, out);
+        }
+    }
+
+    /// The metadata that every shard has applied.
+    fn applied_by_all(&self) -> MetadataOffset {
+        let shards = 0..self.config.registration.shards;
+        let applied = shards.map(|shard| self.applied.get(&shard).copied());
+        applied.min().flatten().unwrap_or_default()
+    }
+
+    fn link_opened(&mut self, now: Time, out: &mut Vec<Command>) {
+        self.link_lost(out);
+        self.link.opened(now);
+        out.push(Command::ToController(ToController::Register {
+            registration: Box::new(self.config.registration.clone()),
+            applied: self.image.offset,
+        }));
+    }
+
+    fn link_lost(&mut self, out: &mut Vec<Command>) {
+        self.isr_changes.give_up(out);
+        self.admin.link_lost(out);
+    }
+
+    fn from_controller(&mut self, now: Time, message: ToBroker, out: &mut Vec<Command>) {
+        self.link.heard(now);
+        match message {
+            ToBroker::NotActive { leader } => {
+                self.link.redirected(now, leader, out);
+                self.link_lost(out);
+            }
+            ToBroker::Registered { broker_epoch } => self.registered(now, broker_epoch),
+            ToBroker::Refused { reason, fatal } => self.refused(now, reason, fatal, out),
+            ToBroker::HeartbeatAnswer {
+                sequence,
+                fenced,
+                may_stop,
+            } => {
+                self.heartbeats.answered(now, sequence, fenced, out);
+                if may_stop {
+                    self.stop.allowed(now, out);
+                }
+            }
+            ToBroker::Snapshot { offset, records } => self.snapshot(offset, &records, out),
+            ToBroker::Delta { entries } => self.delta(&entries, out),
+            ToBroker::Suspects { suspects } => {
+                self.doubt.told(suspects);
+                self.view_changed = true;
+            }
+            ToBroker::AlterPartitionAnswer {
+                request_id,
+                error,
+                results,
+            } => self.isr_changes.answered(request_id, error, &results, out),
+            ToBroker::AdminAnswer { request_id, answer } => {
+                self.admin.answered(request_id, answer, out);
+            }
+        }
+    }
+
+    fn registered(&mut self, now: Time, broker_epoch: BrokerEpoch) {
+        self.broker_epoch = broker_epoch;
+        self.link.registered();
+        self.heartbeats.hurry(now);
+        // The controller behind this link may not know what was told on another.
+        self.applied_told = MetadataOffset(0);
+    }
+
+    fn refused(&mut self, now: Time, reason: String, fatal: bool, out: &mut Vec<Command>) {
+        if fatal {
+            out.push(Command::Fatal { reason });
+        } else {
+            self.link.redirected(now, None, out);
+            self.link_lost(out);
+        }
+    }
+
+    fn view(&self) -> Arc<MetadataView> {
+        Arc::new(MetadataView {
+            image: Arc::clone(&self.image),
+            suspects: self.doubt.suspects(&self.image),
+        })
+    }
+
+    /// Ready means: registered, with this registration in the image and not fenced, within the
+    /// lease, and not past handing over.
+    fn refresh_ready(&mut self, out: &mut Vec<Command>) {
+        let own = self.image.brokers.get(&self.id);
+        let is_unfenced = own.is_some_and(|own| own.epoch == self.broker_epoch && !own.fenced);
+        let is_ready = is_unfenced && self.heartbeats.has_lease() && !self.stop.is_past_asking();
+        if is_ready != self.is_ready {
+            self.is_ready = is_ready;
+            out.push(Command::Ready(is_ready));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Taking over metadata from the controller.
+
+use std::sync::Arc;
+
+use kintsugi_metadata::{Delta, Image, MetadataRecord};
+use kintsugi_types::MetadataOffset;
+
+use super::Broker;
+use crate::message::broker::Command;
+
+impl Broker {
+    /// Replaces the image, unless the snapshot is older than what is known.
+    pub(super) fn snapshot(
+        &mut self,
+        offset: MetadataOffset,
+        records: &[MetadataRecord],
+        out: &mut Vec<Command>,
+    ) {
+        if offset < self.image.offset {
+            return;
+        }
+        let mut image = Image::default();
+        image.apply(offset, records, &mut Delta::default());
+        self.publish(image, None, out);
+    }
+
+    /// Applies entries that follow the image; those that it has already are left out. A link
+    /// begins where the image ended when it was opened and loses nothing, so none is missing.
+    pub(super) fn delta(
+        &mut self,
+        entries: &[(MetadataOffset, Vec<MetadataRecord>)],
+        out: &mut Vec<Command>,
+    ) {
+        let mut image = Image::clone(&self.image);
+        let mut delta = Delta::default();
+        for (offset, records) in entries
+            .iter()
+            .filter(|(offset, _)| *offset > self.image.offset)
+        {
+            image.apply(*offset, records, &mut delta);
+        }
+        if image.offset > self.image.offset {
+            self.publish(image, Some(Arc::new(delta)), out);
+        }
+    }
+
+    fn publish(&mut self, image: Image, delta: Option<Arc<Delta>>, out: &mut Vec<Command>) {
+        self.doubt.image_changed(&image);
+        self.image = Arc::new(image);
+        self.view_changed = true;
+        out.push(Command::Publish {
+            image: Arc::clone(&self.image),
+            delta,
+            broker_epoch: self.broker_epoch,
+        });
+    }
+}

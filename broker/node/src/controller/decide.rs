@@ -1,0 +1,355 @@
+//! From a request to records, and to the answer that its commit allows.
+
+use std::collections::BTreeSet;
+
+use kintsugi_metadata::decision::generation::{self, GrantRefused};
+use kintsugi_metadata::decision::registration::{Registration, register};
+use kintsugi_metadata::decision::{alter_partition, fencing, last_known_leader, preferred};
+use kintsugi_metadata::decision::{stopping, unfencing};
+use kintsugi_metadata::topics::{self, TOPICS_A_REQUEST_MAX, TopicRequest};
+use kintsugi_metadata::{Delta, Image, MetadataRecord};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, ErrorCode, Incarnation, MetadataOffset, PartitionId, TopicName,
+};
+
+use super::config::ControllerConfig;
+use super::request::{Request, Requester};
+use crate::message::controller::LinkId;
+use crate::message::link::{
+    AdminAnswer, AdminRequest, AlterPartitionRequest, GenerationRefused, NewTopic, ToBroker,
+    TopicResult,
+};
+
+/// What to say once the records of a decision are committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Answer {
+    /// This incarnation is registered; entries after `applied` follow on its link.
+    Registered {
+        link: LinkId,
+        incarnation: Incarnation,
+        applied: MetadataOffset,
+    },
+    /// Send this on the link, and close it if told.
+    Send {
+        link: LinkId,
+        message: ToBroker,
+        close: bool,
+    },
+    /// Answer an admin request.
+    Admin {
+        requester: Requester,
+        answer: AdminAnswer,
+    },
+}
+
+/// One decided request.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Decision {
+    pub(super) records: Vec<MetadataRecord>,
+    pub(super) answer: Option<Answer>,
+}
+
+impl Decision {
+    fn of(records: Vec<MetadataRecord>) -> Self {
+        Self {
+            records,
+            answer: None,
+        }
+    }
+}
+
+/// Decides one request against the image, which holds everything decided before.
+pub(super) fn decide(
+    config: &ControllerConfig,
+    image: &Image,
+    rng: &mut fastrand::Rng,
+    request: &Request,
+) -> Decision {
+    let settings = &config.settings;
+    match request {
+        Request::FormCluster if image.cluster.is_some() => Decision::default(),
+        Request::FormCluster => {
+            let cluster = config.cluster.clone();
+            Decision::of(vec![MetadataRecord::ClusterFormed { cluster }])
+        }
+        Request::Fence { broker, epoch } => {
+            Decision::of(fencing::fence(image, settings, *broker, *epoch))
+        }
+        Request::Unfence { broker, epoch } => {
+            Decision::of(unfencing::unfence(image, settings, *broker, *epoch))
+        }
+        Request::Stop { broker, epoch } => {
+            Decision::of(stopping::stop(image, settings, *broker, *epoch))
+        }
+        Request::ElectLastKnownLeaders(waited) => Decision::of(
+            last_known_leader::elect_after_waiting(image, settings, waited),
+        ),
+        Request::Rebalance => Decision::of(preferred::rebalance(image, settings)),
+        Request::Register {
+            link,
+            registration,
+            applied,
+        } => {
+            let incarnation = registration.incarnation;
+            let registered = Answer::Registered {
+                link: *link,
+                incarnation,
+                applied: *applied,
+            };
+            match register(image, settings, registration) {
+                Ok(Registration::Known(_)) => Decision {
+                    records: Vec::new(),
+                    answer: Some(registered),
+                },
+                Ok(Registration::New(records)) => Decision {
+                    records,
+                    answer: Some(registered),
+                },
+                Err(refused) => {
+                    let (reason, fatal) = (refused.to_string(), refused.is_fatal());
+                    let answer = Answer::Send {
+                        link: *link,
+                        message: ToBroker::Refused { reason, fatal },
+                        close: true,
+                    };
+                    Decision {
+                        records: Vec::new(),
+                        answer: Some(answer),
+                    }
+                }
+            }
+        }
+        Request::AlterPartition {
+            link,
+            broker,
+            request,
+        } => alter(config, image, *link, *broker, request),
+        Request::Admin { requester, request } => admin(config, image, rng, *requester, request),
+    }
+}
+
+fn alter(
+    config: &ControllerConfig,
+    image: &Image,
+    link: LinkId,
+    broker: BrokerId,
+    request: &AlterPartitionRequest,
+) -> Decision {
+    let answer = |error, results| {
+        let request_id = request.request_id;
+        Some(Answer::Send {
+            link,
+            message: ToBroker::AlterPartitionAnswer {
+                request_id,
+                error,
+                results,
+            },
+            close: false,
+        })
+    };
+    let refused = |error| Decision {
+        records: Vec::new(),
+        answer: answer(error, Vec::new()),
+    };
+    if !is_in_force(image, broker, request.broker_epoch) {
+        return refused(ErrorCode::StaleBrokerEpoch);
+    }
+    if request.changes.len() > alter_partition::CHANGES_MAX {
+        return refused(ErrorCode::InvalidRequest);
+    }
+    let (mut records, mut results) = (Vec::new(), Vec::with_capacity(request.changes.len()));
+    let mut seen: BTreeSet<PartitionId> = BTreeSet::new();
+    for change in &request.changes {
+        let proposal = alter_partition::IsrProposal {
+            partition: change.partition,
+            leader_epoch: change.leader_epoch,
+            partition_epoch: change.partition_epoch,
+            isr: &change.isr,
+        };
+        let outcome = if seen.insert(change.partition) {
+            alter_partition::alter(image, &config.settings, broker, &proposal)
+        } else {
+            Err(ErrorCode::InvalidRequest)
+        };
+        let error = match outcome {
+            Ok(record) => {
+                records.extend(record);
+                ErrorCode::None
+            }
+            Err(error) => error,
+        };
+        results.push((change.partition, error));
+    }
+    Decision {
+        records,
+        answer: answer(ErrorCode::None, results),
+    }
+}
+
+fn is_in_force(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -> bool {
+    let known = image.brokers.get(&broker);
+    known.is_some_and(|known| known.epoch == epoch)
+}
+
+fn admin(
+    config: &ControllerConfig,
+    image: &Image,
+    rng: &mut fastrand::Rng,
+    requester: Requester,
+    request: &AdminRequest,
+) -> Decision {
+    let (records, answer) = match request {
+        AdminRequest::CreateTopics {
+            topics,
+            validate_only,
+        } => {
+            let (records, results) = create_topics(config, image, rng, topics);
+            let records = if *validate_only { Vec::new() } else { records };
+            (records, AdminAnswer::Topics(results))
+        }
+        AdminRequest::DeleteTopics { topics } => {
+            let (records, results) = delete_topics(image, topics);
+            (records, AdminAnswer::Topics(results))
+        }
+        AdminRequest::GrantGeneration { broker, generation } => {
+            match generation::grant(image, &config.settings, *broker, *generation) {
+                Ok(records) => (records, AdminAnswer::Generation(Ok(*generation))),
+                Err(refused) => {
+                    let refused = grant_refused(*broker, refused);
+                    (Vec::new(), AdminAnswer::Generation(Err(refused)))
+                }
+            }
+        }
+    };
+    Decision {
+        records,
+        answer: Some(Answer::Admin { requester, answer }),
+    }
+}
+
+fn grant_refused(broker: BrokerId, refused: GrantRefused) -> GenerationRefused {
+    match refused {
+        GrantRefused::BrokerIsLive => GenerationRefused::BrokerIsLive(broker),
+        GrantRefused::WrongGeneration(highest) => GenerationRefused::WrongGeneration(highest),
+        GrantRefused::LastCopy {
+            partitions,
+            example,
+        } => GenerationRefused::LastCopy {
+            broker,
+            partitions,
+            example,
+        },
+    }
+}
+
+fn create_topics(
+    config: &ControllerConfig,
+    image: &Image,
+    rng: &mut fastrand::Rng,
+    topics: &[NewTopic],
+) -> (Vec<MetadataRecord>, Vec<TopicResult>) {
+    let twice = named_twice(topics.iter().map(|topic| &topic.name));
+    let (mut records, mut results) = (Vec::new(), Vec::with_capacity(topics.len()));
+    let partitions_max = topics::PARTITIONS_A_REQUEST_MAX;
+    let mut partitions = 0_usize;
+    // Each topic of a request is decided in sight of those before it.
+    let mut scratch = image.clone();
+    for topic in topics {
+        let request = TopicRequest {
+            name: &topic.name,
+            partitions: topic.partitions,
+            replication_factor: topic.replication_factor,
+            assignments: &topic.assignments,
+            configs: &topic.configs,
+        };
+        let outcome = if topics.len() > TOPICS_A_REQUEST_MAX || partitions > partitions_max {
+            let message = format!(
+                "A request creates at most {TOPICS_A_REQUEST_MAX} topics and {partitions_max} partitions."
+            );
+            Err((ErrorCode::PolicyViolation, message))
+        } else if twice.contains(&topic.name) {
+            let message = "The request names this topic more than once.".to_owned();
+            Err((ErrorCode::InvalidRequest, message))
+        } else {
+            topics::create(&scratch, &config.settings, &request, rng)
+                .map_err(|refused| (refused.error, refused.message))
+        };
+        let outcome = outcome.and_then(|created| {
+            partitions += created.records.len() - 1;
+            if partitions > partitions_max {
+                let message = format!("A request creates at most {partitions_max} partitions.");
+                return Err((ErrorCode::PolicyViolation, message));
+            }
+            Ok(created)
+        });
+        let name = topic.name.clone();
+        results.push(match outcome {
+            Ok(created) => {
+                scratch.apply(image.offset, &created.records, &mut Delta::default());
+                records.extend(created.records);
+                TopicResult {
+                    name,
+                    topic: Some(created.topic),
+                    error: ErrorCode::None,
+                    message: None,
+                    partitions: created.partitions,
+                    replication_factor: created.replication_factor,
+                }
+            }
+            Err((error, message)) => failed(name, error, message),
+        });
+    }
+    (records, results)
+}
+
+fn delete_topics(image: &Image, names: &[TopicName]) -> (Vec<MetadataRecord>, Vec<TopicResult>) {
+    let twice = named_twice(names.iter());
+    let (mut records, mut results) = (Vec::new(), Vec::with_capacity(names.len()));
+    for name in names {
+        let outcome = if names.len() > TOPICS_A_REQUEST_MAX {
+            let message = format!("A request deletes at most {TOPICS_A_REQUEST_MAX} topics.");
+            Err((ErrorCode::PolicyViolation, message))
+        } else if twice.contains(name) {
+            let message = "The request names this topic more than once.".to_owned();
+            Err((ErrorCode::InvalidRequest, message))
+        } else {
+            topics::delete(image, name).map_err(|refused| (refused.error, refused.message))
+        };
+        results.push(match outcome {
+            Ok((topic, record)) => {
+                records.push(record);
+                TopicResult {
+                    name: name.clone(),
+                    topic: Some(topic),
+                    error: ErrorCode::None,
+                    message: None,
+                    partitions: 0,
+                    replication_factor: 0,
+                }
+            }
+            Err((error, message)) => failed(name.clone(), error, message),
+        });
+    }
+    (records, results)
+}
+
+fn failed(name: TopicName, error: ErrorCode, message: String) -> TopicResult {
+    TopicResult {
+        name,
+        topic: None,
+        error,
+        message: Some(message),
+        partitions: -1,
+        replication_factor: -1,
+    }
+}
+
+fn named_twice<'a>(names: impl Iterator<Item = &'a TopicName>) -> BTreeSet<TopicName> {
+    let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    for name in names {
+        if !seen.insert(name) {
+            twice.insert(name.clone());
+        }
+    }
+    twice
+}

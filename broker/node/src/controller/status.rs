@@ -1,0 +1,76 @@
+//! What a controller tells of the cluster: for metrics, and for the operator over HTTP.
+
+use kintsugi_types::{BrokerEpoch, BrokerId, Generation, Rack, StartCounter};
+
+use super::Controller;
+
+/// How many partitions are in which state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PartitionCounts {
+    /// All partitions.
+    pub total: usize,
+    /// Without a leader.
+    pub leaderless: usize,
+    /// With fewer in-sync replicas than replicas.
+    pub under_replicated: usize,
+    /// With fewer in-sync replicas than acks=all writes need.
+    pub under_min_isr: usize,
+}
+
+/// One registered broker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrokerStatus {
+    /// Its id.
+    pub broker: BrokerId,
+    /// The generation that is registered.
+    pub generation: Generation,
+    /// The highest generation that may register.
+    pub granted_generation: Generation,
+    /// The start counter that is registered.
+    pub start: StartCounter,
+    /// The epoch of its registration.
+    pub epoch: BrokerEpoch,
+    /// Whether it may neither lead nor be in an ISR.
+    pub fenced: bool,
+    /// Whether it is handing over before it stops.
+    pub stopping: bool,
+    /// Its rack.
+    pub rack: Option<Rack>,
+}
+
+impl Controller {
+    /// Counts the partitions by their state. Takes time with their number.
+    #[must_use]
+    pub fn partition_counts(&self) -> PartitionCounts {
+        let mut counts = PartitionCounts::default();
+        for (partition, state) in self.image.partitions() {
+            let settings = &self.config.settings;
+            let min_isr = settings.min_isr(&self.image, partition.topic, state);
+            counts.total += 1;
+            counts.leaderless += usize::from(state.leader.is_none());
+            counts.under_replicated += usize::from(state.isr.len() < state.replicas.len());
+            counts.under_min_isr += usize::from(state.isr.len() < min_isr);
+        }
+        counts
+    }
+
+    /// Every registered broker.
+    #[must_use]
+    pub fn brokers(&self) -> Vec<BrokerStatus> {
+        let status = |(id, broker): (&BrokerId, &kintsugi_metadata::BrokerImage)| {
+            let incarnation = broker.registration.incarnation;
+            let granted = self.image.generations.get(id).copied();
+            BrokerStatus {
+                broker: *id,
+                generation: incarnation.generation,
+                granted_generation: granted.unwrap_or_default().max(incarnation.generation),
+                start: incarnation.start,
+                epoch: broker.epoch,
+                fenced: broker.fenced,
+                stopping: broker.stopping,
+                rack: broker.registration.rack.clone(),
+            }
+        };
+        self.image.brokers.iter().map(status).collect()
+    }
+}

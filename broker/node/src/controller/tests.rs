@@ -1,0 +1,3 @@
+mod active_controller;
+mod harness;
+mod store;

@@ -1,0 +1,33 @@
+//! What the metadata says about a partition and about brokers.
+
+use std::collections::BTreeSet;
+
+use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch};
+
+/// A partition's committed state, as far as replication depends on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Assignment {
+    /// All replicas.
+    pub replicas: BTreeSet<BrokerId>,
+    /// The in-sync replicas.
+    pub isr: BTreeSet<BrokerId>,
+    /// The leader, if there is one.
+    pub leader: Option<BrokerId>,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The epoch of this state.
+    pub partition_epoch: PartitionEpoch,
+}
+
+/// The registered brokers, as the newest metadata has them.
+pub trait Registry {
+    /// The broker's epoch, if it is registered and neither fenced nor stopping: only then may it
+    /// join an ISR (KIP-841, KIP-903).
+    fn eligible_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch>;
+}
+
+impl<R: Registry + ?Sized> Registry for &R {
+    fn eligible_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch> {
+        (**self).eligible_epoch(broker)
+    }
+}

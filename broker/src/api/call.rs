@@ -1,0 +1,61 @@
+//! One request and what it is served with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use kafka_protocol::protocol::Request;
+use kintsugi_wire::frame::RequestHeader;
+use kintsugi_wire::message::{decode_request, encode_response};
+
+use super::answer::{Answer, ApiError};
+use crate::broker::BrokerHandle;
+use crate::client::AnswerMemory;
+
+/// What every request of a connection is served with.
+#[derive(Debug)]
+pub struct Context {
+    /// The broker.
+    pub broker: Arc<BrokerHandle>,
+    /// The memory of answers.
+    pub answers: AnswerMemory,
+    /// The client's address.
+    pub peer: Option<SocketAddr>,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What it is served with.
+    pub context: Arc<Context>,
+    /// Its header and its body.
+    pub header: RequestHeader,
+}
+
+impl Call {
+    /// The broker.
+    pub fn broker(&self) -> &Arc<BrokerHandle> {
+        &self.context.broker
+    }
+
+    /// The request's version.
+    pub fn version(&self) -> i16 {
+        self.header.version
+    }
+
+    /// Decodes the body.
+    ///
+    /// # Errors
+    /// [`ApiError::Message`].
+    pub fn decode<R: Request>(&self) -> Result<R, ApiError> {
+        Ok(decode_request(self.header.version, &self.header.body)?)
+    }
+
+    /// Encodes the answer.
+    ///
+    /// # Errors
+    /// [`ApiError::Message`].
+    pub fn encode<R: Request>(&self, response: &R::Response) -> Result<Answer, ApiError> {
+        let (version, correlation) = (self.header.version, self.header.correlation_id);
+        Ok(encode_response::<R>(version, correlation, response)?.into())
+    }
+}

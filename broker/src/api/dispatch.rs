@@ -1,0 +1,96 @@
+//! From a frame to its handler.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use kintsugi_wire::api::ApiKey;
+use kintsugi_wire::frame::{HeaderError, RequestHeader};
+
+use super::answer::{Answer, Answering, ApiError};
+use super::call::{Call, Context};
+use super::{
+    api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
+    find_coordinator, list_offsets, metadata, produce,
+};
+
+/// What serves an API. It has sent to shards whatever goes there when it returns.
+pub type Handler = fn(Call) -> BoxFuture<'static, Result<Answer, ApiError>>;
+
+/// The handler of each API.
+pub fn handler(key: ApiKey) -> Option<Handler> {
+    Some(match key {
+        ApiKey::Produce => |call| produce::serve(call).boxed(),
+        ApiKey::Fetch => |call| fetch::serve(call).boxed(),
+        ApiKey::ListOffsets => |call| list_offsets::serve(call).boxed(),
+        ApiKey::Metadata => |call| metadata::serve(call).boxed(),
+        ApiKey::ApiVersions => |call| api_versions::serve(call).boxed(),
+        ApiKey::CreateTopics => |call| create_topics::serve(call).boxed(),
+        ApiKey::DeleteTopics => |call| delete_topics::serve(call).boxed(),
+        ApiKey::DescribeConfigs => |call| describe_configs::serve(call).boxed(),
+        ApiKey::DescribeCluster => |call| describe_cluster::serve(call).boxed(),
+        ApiKey::FindCoordinator => |call| find_coordinator::serve(call).boxed(),
+        _ => return None,
+    })
+}
+
+/// Whether a request is answered before the broker's image has reached its own registration: only
+/// ApiVersions, so that clients find an open port and no empty metadata.
+pub fn is_served_before_ready(frame: &Bytes) -> bool {
+    frame
+        .first_chunk()
+        .is_some_and(|key| i16::from_be_bytes(*key) == ApiKey::ApiVersions as i16)
+}
+
+/// Begins to serve a request; `None` when its connection is to be closed.
+pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
+    let metrics = context.broker.metrics.clone();
+    let header = match RequestHeader::parse(&frame) {
+        Ok(header) => header,
+        Err(HeaderError::UnsupportedApiVersions { correlation_id, .. }) => {
+            let answer = api_versions::unsupported(correlation_id);
+            return Some(async move { answer.unwrap_or(Answer::Close) }.boxed());
+        }
+        Err(cause) => {
+            tracing::info!(peer = ?context.peer, %cause, "closed a client's connection");
+            return None;
+        }
+    };
+    let name = header.api.name;
+    let serve = handler(header.api.key)?;
+    metrics.requests.with_label_values(&[name]).inc();
+    let started = std::time::Instant::now();
+    let peer = context.peer;
+    let serving = serve(Call {
+        context: Arc::clone(context),
+        header,
+    });
+    Some(
+        async move {
+            let result = serving.await;
+            let seconds = started.elapsed().as_secs_f64();
+            let taken = metrics.request_seconds.with_label_values(&[name]);
+            taken.observe(seconds);
+            result.unwrap_or_else(|cause| {
+                tracing::info!(?peer, api = name, cause = crate::thread::chain(&cause), "closed a client's connection");
+                Answer::Close
+            })
+        }
+        .boxed(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use kintsugi_wire::api::TABLE;
+
+    use super::*;
+
+    #[test]
+    fn every_api_that_is_advertised_has_a_handler_and_no_other_has() {
+        for api in TABLE {
+            assert_eq!(handler(api.key).is_some(), api.is_served, "{}", api.name);
+        }
+    }
+}

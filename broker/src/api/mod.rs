@@ -1,0 +1,26 @@
+//! The Kafka APIs, one file each, behind one dispatch over the wire crate's table.
+//!
+//! Guarantees: every API that is advertised has a handler here (a test holds them together);
+//! parts of a request that go to shards are on their way, in the order of the requests, when
+//! [`begin`] returns; every wait ends. A request that cannot be decoded, and one of an API or
+//! version that is not served, closes the connection, as Kafka does.
+
+mod answer;
+mod api_versions;
+mod call;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod dispatch;
+mod fetch;
+mod find_coordinator;
+mod leader;
+mod list_offsets;
+mod metadata;
+mod produce;
+mod topics;
+
+pub use answer::{Answer, Answering};
+pub use call::Context;
+pub use dispatch::{begin, is_served_before_ready};

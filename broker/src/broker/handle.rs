@@ -1,0 +1,136 @@
+//! What clients' connections know of the broker: how to ask its actors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use kintsugi_node::message::broker::MetadataView;
+use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
+use kintsugi_node::message::shard::{
+    Event, Fetch, Fetched, OffsetAnswer, OffsetQuery, Produce, Produced, Token,
+};
+use kintsugi_types::{BrokerId, PartitionId, TopicName};
+use tokio::sync::{oneshot, watch};
+
+use super::{ControlInput, Published, Reply, ShardInput};
+use crate::clock::Clock;
+use crate::mailbox::Mailbox;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+
+/// Whether clients are served, and how often they were let go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Gate {
+    /// Whether this broker's image has reached its own registration and it is not fenced.
+    pub is_ready: bool,
+    /// How often the lease ran out; connections from before are closed.
+    pub expiries: u64,
+}
+
+/// Everything that the API needs. Shared by all connections.
+#[derive(Debug)]
+pub struct BrokerHandle {
+    /// This broker.
+    pub id: BrokerId,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The clock of the process.
+    pub clock: Clock,
+    /// The counters.
+    pub metrics: Metrics,
+    /// The metadata.
+    pub published: watch::Receiver<Published>,
+    /// Whether clients are served.
+    pub gate: watch::Receiver<Gate>,
+    /// Whether every log is closed and the clean stop is marked.
+    pub closed: watch::Receiver<bool>,
+    /// The control's mailbox.
+    pub control: Mailbox<ControlInput>,
+    /// The shards' mailboxes, by number.
+    pub shards: Vec<Mailbox<ShardInput>>,
+    /// The number of the next token.
+    pub next_token: AtomicU64,
+}
+
+impl BrokerHandle {
+    /// The shard that owns a partition.
+    pub fn shard_of(&self, partition: PartitionId) -> u16 {
+        let shards = u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
+        partition.shard_of(shards)
+    }
+
+    /// A token that no other request has.
+    pub fn token(&self) -> Token {
+        Token(self.next_token.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The metadata now.
+    pub fn image(&self) -> Published {
+        self.published.borrow().clone()
+    }
+
+    /// Asks a shard to append. The answer's channel closes without one when the shard gave up.
+    pub fn produce(&self, shard: u16, produce: Produce) -> oneshot::Receiver<Vec<Produced>> {
+        let (reply, answer) = oneshot::channel();
+        let token = produce.token;
+        self.ask(shard, token, Event::Produce(produce), Reply::Produce(reply));
+        answer
+    }
+
+    /// Asks a shard for records.
+    pub fn fetch(&self, shard: u16, fetch: Fetch) -> oneshot::Receiver<Vec<Fetched>> {
+        let (reply, answer) = oneshot::channel();
+        let token = fetch.token;
+        self.ask(shard, token, Event::Fetch(fetch), Reply::Fetch(reply));
+        answer
+    }
+
+    /// Asks a shard for offsets.
+    pub fn list_offsets(
+        &self,
+        shard: u16,
+        positions: Vec<OffsetQuery>,
+    ) -> oneshot::Receiver<Vec<OffsetAnswer>> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        let event = Event::ListOffsets { token, positions };
+        self.ask(shard, token, event, Reply::ListOffsets(reply));
+        answer
+    }
+
+    /// Says that nobody waits for this request any more.
+    pub fn cancel(&self, shard: u16, token: Token) {
+        if let Some(mailbox) = self.shards.get(usize::from(shard)) {
+            mailbox.post(ShardInput::Cancel(token));
+        }
+    }
+
+    fn ask(&self, shard: u16, token: Token, event: Event, reply: Reply) {
+        if let Some(mailbox) = self.shards.get(usize::from(shard)) {
+            mailbox.post(ShardInput::Ask {
+                token,
+                event,
+                reply,
+            });
+        }
+    }
+
+    /// What clients are told about the cluster. May wait for news about a leader that is suspect.
+    pub async fn metadata(&self, topics: Option<Vec<TopicName>>) -> Option<Arc<MetadataView>> {
+        let (reply, answer) = oneshot::channel();
+        self.control.post(ControlInput::Metadata { topics, reply });
+        answer.await.ok()
+    }
+
+    /// Has the active controller decide something, within `limit`.
+    pub async fn admin(&self, request: AdminRequest, limit: Duration) -> Option<AdminAnswer> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = self.clock.now() + limit;
+        self.control.post(ControlInput::Admin {
+            request,
+            deadline,
+            reply,
+        });
+        answer.await.ok()
+    }
+}

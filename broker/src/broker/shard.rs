@@ -1,0 +1,206 @@
+//! A shard's thread: events in, commands carried out.
+
+use std::collections::BTreeMap;
+
+use kintsugi_node::message::broker;
+use kintsugi_node::message::replication::FetchResponse;
+use kintsugi_node::message::shard::{Command, Event, Fetched, OffsetAnswer, Produced, Token};
+use kintsugi_node::shard::Shard as Node;
+use kintsugi_storage::RealFileSystem;
+use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_types::Time;
+use tokio::sync::oneshot;
+
+use super::ControlInput;
+use super::checkpoints::Checkpoint;
+use super::replication::Fetchers;
+use crate::clock::Clock;
+use crate::exit::{Ending, Exit};
+use crate::mailbox::{Letter, Letters, Mailbox};
+use crate::progress::Progress;
+use crate::thread::wait_until;
+
+/// How many events one wake-up handles: their appends are grouped.
+const BATCH_MAX: usize = 256;
+
+/// What reaches a shard's thread.
+#[derive(Debug)]
+pub enum ShardInput {
+    /// An event as it is.
+    Event(Event),
+    /// A request, and where its answer goes.
+    Ask {
+        /// The token of the request.
+        token: Token,
+        /// The request.
+        event: Event,
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// Nobody waits for this request any more.
+    Cancel(Token),
+    /// Flush and close every log, then say so.
+    Close {
+        /// Where it is said, with the high watermarks to checkpoint.
+        closed: std::sync::mpsc::Sender<OffsetCheckpoint>,
+    },
+}
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub enum Reply {
+    /// Of a produce request.
+    Produce(oneshot::Sender<Vec<Produced>>),
+    /// Of a fetch request.
+    Fetch(oneshot::Sender<Vec<Fetched>>),
+    /// Of a ListOffsets request.
+    ListOffsets(oneshot::Sender<Vec<OffsetAnswer>>),
+    /// Of a follower's fetch.
+    Replica(oneshot::Sender<FetchResponse>),
+}
+
+/// A shard's thread and what it works with.
+pub struct ShardThread {
+    /// Which shard.
+    pub number: u16,
+    /// The state machine, until it is closed.
+    pub node: Option<Node<RealFileSystem>>,
+    /// The clock of the process.
+    pub clock: Clock,
+    /// How the process ends.
+    pub exit: Exit,
+    /// The control's mailbox.
+    pub control: Mailbox<ControlInput>,
+    /// Where high watermarks are written.
+    pub checkpoints: Mailbox<Checkpoint>,
+    /// The connections to leaders.
+    pub fetchers: Fetchers,
+    /// Its signs of life.
+    pub progress: Progress,
+    /// Requests that wait.
+    pub waiting: BTreeMap<Token, Reply>,
+}
+
+impl ShardThread {
+    /// Runs until every sender is gone.
+    pub fn run(mut self, letters: &Letters<ShardInput>) {
+        let mut commands = Vec::new();
+        loop {
+            let now = self.clock.now();
+            self.progress.mark(now);
+            if self.next_wake() <= now {
+                self.handle(Event::Wake, &mut commands);
+            }
+            match letters.wait(wait_until(self.next_wake(), &self.clock)) {
+                Letter::Event(input) => self.take(input, &mut commands),
+                Letter::Nothing => continue,
+                Letter::Closed => return,
+            }
+            for _ in 1..BATCH_MAX {
+                match letters.take() {
+                    Some(input) => self.take(input, &mut commands),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Time {
+        self.node.as_ref().map_or(Time::NEVER, Node::next_wake)
+    }
+
+    fn take(&mut self, input: ShardInput, commands: &mut Vec<Command>) {
+        match input {
+            ShardInput::Event(event) => self.handle(event, commands),
+            ShardInput::Ask {
+                token,
+                event,
+                reply,
+            } => {
+                self.waiting.insert(token, reply);
+                self.handle(event, commands);
+            }
+            ShardInput::Cancel(token) => {
+                if self.waiting.remove(&token).is_some() {
+                    self.handle(Event::Cancel { token }, commands);
+                }
+            }
+            ShardInput::Close { closed } => {
+                // Whoever waits here is answered by the end of its connection.
+                self.waiting.clear();
+                match self.node.take().map(Node::close) {
+                    Some(Ok(high_watermarks)) => {
+                        // The control ends the process; if it is gone, so is the process.
+                        drop(closed.send(high_watermarks));
+                    }
+                    Some(Err(cause)) => {
+                        let reason = crate::thread::chain(&cause);
+                        self.exit.fatal(Ending::Storage, &reason);
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, commands: &mut Vec<Command>) {
+        let Some(node) = &mut self.node else {
+            return;
+        };
+        node.handle(self.clock.now(), self.clock.wall(), event, commands);
+        for command in commands.drain(..) {
+            self.carry_out(command);
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::AnswerProduce { token, results } => {
+                if let Some(Reply::Produce(reply)) = self.waiting.remove(&token) {
+                    // Whoever asked may have gone.
+                    drop(reply.send(results));
+                }
+            }
+            Command::AnswerFetch { token, results } => {
+                if let Some(Reply::Fetch(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(results));
+                }
+            }
+            Command::AnswerListOffsets { token, results } => {
+                if let Some(Reply::ListOffsets(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(results));
+                }
+            }
+            Command::AnswerReplicaFetch { token, response } => {
+                if let Some(Reply::Replica(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(response));
+                }
+            }
+            Command::ReplicaFetch {
+                leader,
+                endpoint,
+                request,
+            } => self.fetchers.fetch(leader, endpoint, request),
+            Command::AlterPartition { changes } => {
+                self.tell(broker::Event::AlterPartition {
+                    shard: self.number,
+                    changes,
+                });
+            }
+            Command::Applied { offset } => self.tell(broker::Event::ShardApplied {
+                shard: self.number,
+                offset,
+            }),
+            Command::Checkpoint { high_watermarks } => self.checkpoints.post(Checkpoint {
+                shard: self.number,
+                high_watermarks,
+            }),
+            Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
+            Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
+        }
+    }
+
+    fn tell(&self, event: broker::Event) {
+        self.control.post(ControlInput::Event(event));
+    }
+}

@@ -1,0 +1,139 @@
+//! Starting the broker role.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use kintsugi_metadata::{BrokerRegistration, Image};
+use kintsugi_node::broker::{Broker as Node, BrokerConfig};
+use kintsugi_node::message::link::Hello;
+use kintsugi_types::{BrokerEpoch, BrokerId};
+use tokio::sync::watch;
+
+use super::control::{Control, ShardOf, Waiting};
+use super::directory::{self, Directory};
+use super::link::Links;
+use super::shards::{self, Starting};
+use super::checkpoints::{self, Checkpoint};
+use super::{BrokerHandle, ControlInput, Gate, Published};
+use crate::client;
+use crate::mailbox::mailbox;
+use crate::process::Shared;
+use crate::progress::Progress;
+use crate::thread;
+use crate::transport::{bind, encode};
+
+/// Starts the broker's threads and its listeners.
+///
+/// # Errors
+/// When its directory cannot be used, or a port is taken.
+pub async fn start(
+    shared: &Shared,
+    id: BrokerId,
+    directory: Directory,
+    threads: &mut Vec<(String, Progress)>,
+) -> anyhow::Result<Arc<BrokerHandle>> {
+    let settings = &shared.settings;
+    let clients = bind(&settings.endpoints.client).await?;
+    let followers = bind(&settings.endpoints.replication).await?;
+    let incarnation = directory.incarnation();
+    let (control, letters) = mailbox::<ControlInput>();
+    let (checkpoints, newest) = mailbox::<Checkpoint>();
+    let starting = shards::open(shared, id, &directory, &control, &checkpoints)?;
+    let file = directory.high_watermarks(settings.shards);
+    thread::spawn("checkpoints", move || checkpoints::run(file, &newest))?;
+    let registration = registration(shared, &directory, &starting)?;
+    let (published, image) = watch::channel(Published {
+        image: Arc::new(Image::default()),
+        broker_epoch: BrokerEpoch(-1),
+    });
+    let (gate, gate_seen) = watch::channel(Gate::default());
+    let (closed, closed_seen) = watch::channel(false);
+    let handle = Arc::new(BrokerHandle {
+        id,
+        settings: Arc::clone(settings),
+        clock: shared.clock,
+        metrics: shared.metrics.clone(),
+        published: image,
+        gate: gate_seen,
+        closed: closed_seen,
+        control: control.clone(),
+        shards: starting.iter().map(|shard| shard.mailbox.clone()).collect(),
+        next_token: AtomicU64::new(1),
+    });
+    let hello = encode(&Hello::Broker {
+        incarnation,
+        cluster: settings.cluster.clone(),
+    })?;
+    let progress = Progress::default();
+    progress.mark(shared.clock.now());
+    threads.push(("broker".to_owned(), progress.clone()));
+    let actor = Control {
+        id,
+        node: Node::new(config(shared, registration), shared.clock.now()),
+        clock: shared.clock,
+        runtime: shared.runtime.clone(),
+        exit: shared.exit.clone(),
+        events: control.clone(),
+        links: Links::new(shared.runtime.clone(), control, hello),
+        shards: starting
+            .iter()
+            .map(|shard| ShardOf {
+                mailbox: shard.mailbox.clone(),
+                progress: shard.progress.clone(),
+            })
+            .collect(),
+        published,
+        gate,
+        closed,
+        metrics: shared.metrics.clone(),
+        progress,
+        waiting: Waiting::default(),
+        directory,
+    };
+    for shard in starting {
+        threads.push((shard.name.clone(), shard.progress.clone()));
+        shard.start()?;
+    }
+    thread::spawn("broker", move || actor.run(&letters))?;
+    tokio::spawn(client::serve(clients, Arc::clone(&handle)));
+    tokio::spawn(super::replication::serve(followers, Arc::clone(&handle)));
+    Ok(handle)
+}
+
+fn registration(
+    shared: &Shared,
+    directory: &Directory,
+    shards: &[Starting],
+) -> anyhow::Result<BrokerRegistration> {
+    let settings = &shared.settings;
+    Ok(BrokerRegistration {
+        incarnation: directory.incarnation(),
+        directories: vec![directory.id()],
+        boot: directory::boot_id()?,
+        rack: settings.rack.clone(),
+        client_endpoint: settings.endpoints.client_advertised.clone(),
+        replication_endpoint: settings.endpoints.replication_advertised.clone(),
+        control_endpoint: settings.endpoints.control_advertised.clone(),
+        shards: settings.shards,
+        clean_stop_epoch: directory.clean_stop_epoch(),
+        recovered_to_checkpoint: !directory.is_log_missing()
+            && shards.iter().all(|shard| shard.recovered_to_checkpoint),
+    })
+}
+
+fn config(shared: &Shared, registration: BrokerRegistration) -> BrokerConfig {
+    let settings = &shared.settings;
+    let mut config = BrokerConfig {
+        registration,
+        controllers: settings
+            .voters
+            .iter()
+            .map(|(id, endpoint)| (*id, endpoint.clone()))
+            .collect(),
+        timeouts: kintsugi_node::broker::Timeouts::default(),
+    };
+    config.timeouts.heartbeat_interval = settings.millis("broker.heartbeat.interval.ms");
+    config.timeouts.session = settings.millis("broker.session.timeout.ms");
+    config
+}

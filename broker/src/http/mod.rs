@@ -1,0 +1,103 @@
+//! HTTP: metrics, probes, and what the operator asks controllers.
+//!
+//! `/livez` looks only at this process's own threads, so that a broker that waits for a quorum is
+//! never killed for it. `/readyz` says whether clients are served, or whether a controller knows
+//! a leader. Guarantees: connections are few and each has an end; nothing here waits without a
+//! limit.
+
+mod health;
+mod listener;
+mod quorum;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use kintsugi_types::ControllerId;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::broker::BrokerHandle;
+use crate::clock::Clock;
+use crate::controller::{ControllerStatus, Input};
+use crate::mailbox::Mailbox;
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::settings::Settings;
+
+pub use quorum::cluster_settings;
+
+/// What the answers are made of.
+pub struct App {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The clock of the process.
+    pub clock: Clock,
+    /// The counters.
+    pub metrics: Metrics,
+    /// The threads that have to work, by name.
+    pub threads: Vec<(String, Progress)>,
+    /// The broker, if this process is one.
+    pub broker: Option<Arc<BrokerHandle>>,
+    /// The controller, if this process is one.
+    pub controller: Option<ControllerAccess>,
+}
+
+/// How a controller is asked.
+#[derive(Clone)]
+pub struct ControllerAccess {
+    /// Its id.
+    pub id: ControllerId,
+    /// Its state.
+    pub status: watch::Receiver<ControllerStatus>,
+    /// Its mailbox.
+    pub mailbox: Mailbox<Input>,
+}
+
+type Shared = State<Arc<App>>;
+
+/// Serves until the process ends.
+pub async fn serve(listener: TcpListener, app: App) {
+    let has_controller = app.controller.is_some();
+    let mut router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready));
+    if has_controller {
+        router = router
+            .route("/v1/quorum", get(quorum::describe))
+            .route("/v1/brokers", get(quorum::brokers))
+            .route("/v1/partitions", get(quorum::partitions))
+            .route("/v1/brokers/{id}/generations", post(quorum::grant));
+    }
+    let router = router.with_state(Arc::new(app));
+    let limited = listener::Limited::new(listener);
+    if let Err(cause) = axum::serve(limited, router).await {
+        tracing::error!(%cause, "the HTTP listener ended");
+    }
+}
+
+async fn metrics(State(app): Shared) -> Response {
+    if let Some(broker) = &app.broker {
+        app.metrics.observe_image(&broker.image().image, Some(broker.id), &app.settings);
+        let waiting: usize = broker.shards.iter().map(Mailbox::waiting).sum();
+        app.metrics.shard_events_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+    if let Some(controller) = &app.controller {
+        let status = controller.status.borrow().clone();
+        app.metrics.active_controller.set(i64::from(status.is_active));
+        if app.broker.is_none() {
+            app.metrics.observe_image(&status.image, None, &app.settings);
+        }
+    }
+    match app.metrics.render() {
+        Ok(text) => ([("content-type", "text/plain; version=0.0.4")], text).into_response(),
+        Err(cause) => {
+            let text = format!("failed to write metrics: {cause}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+    }
+}

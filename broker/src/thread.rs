@@ -1,0 +1,39 @@
+//! Threads of actors.
+
+use std::error::Error;
+use std::time::Duration;
+
+use kintsugi_types::Time;
+
+use crate::clock::Clock;
+
+/// The longest that a thread waits for work before it shows that it lives.
+pub const IDLE_MAX: Duration = Duration::from_millis(100);
+
+/// How long to wait for an event: until `wake`, at most [`IDLE_MAX`].
+pub fn wait_until(wake: Time, clock: &Clock) -> Duration {
+    wake.since(clock.now()).min(IDLE_MAX)
+}
+
+/// Starts a named thread.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map(|_| ())
+}
+
+/// An error with its causes, for a person.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

@@ -1,0 +1,168 @@
+//! Frames: a 4-byte big-endian length and that many bytes.
+
+use bytes::{Buf, Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::TransportError;
+
+const LENGTH_BYTES: usize = 4;
+
+/// How much is read at a time while little has come yet.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Reads frames. Every wait may be dropped and begun again without losing bytes.
+#[derive(Debug)]
+pub struct FrameReader<R> {
+    inner: R,
+    buffer: BytesMut,
+    length_max: usize,
+}
+
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    /// A reader that refuses frames of more than `length_max` bytes.
+    pub fn new(inner: R, length_max: usize) -> Self {
+        Self {
+            inner,
+            buffer: BytesMut::new(),
+            length_max,
+        }
+    }
+
+    /// Takes longer (or only shorter) frames from now on.
+    pub fn set_length_max(&mut self, length_max: usize) {
+        self.length_max = length_max;
+    }
+
+    /// The length of the next frame, not yet taken; `None` when the peer closed between frames.
+    ///
+    /// # Errors
+    /// [`TransportError::TooLong`], or [`TransportError::Io`].
+    pub async fn length(&mut self) -> Result<Option<usize>, TransportError> {
+        while self.buffer.len() < LENGTH_BYTES {
+            if !self.fill(LENGTH_BYTES).await? {
+                return match self.buffer.is_empty() {
+                    true => Ok(None),
+                    false => Err(closed()),
+                };
+            }
+        }
+        let length = (&self.buffer[..LENGTH_BYTES]).get_u32() as usize;
+        match length <= self.length_max {
+            true => Ok(Some(length)),
+            false => Err(TransportError::TooLong {
+                length,
+                max: self.length_max,
+            }),
+        }
+    }
+
+    /// The next frame without its length; `None` when the peer closed between frames.
+    ///
+    /// # Errors
+    /// [`TransportError::TooLong`], or [`TransportError::Io`].
+    pub async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+        let Some(length) = self.length().await? else {
+            return Ok(None);
+        };
+        let whole = LENGTH_BYTES + length;
+        while self.buffer.len() < whole {
+            if !self.fill(whole).await? {
+                return Err(closed());
+            }
+        }
+        self.buffer.advance(LENGTH_BYTES);
+        let frame = self.buffer.split_to(length).freeze();
+        if self.buffer.is_empty() {
+            // The frame keeps the memory; an idle connection keeps none.
+            self.buffer = BytesMut::new();
+        }
+        Ok(Some(frame))
+    }
+
+    /// The next frame, decoded.
+    ///
+    /// # Errors
+    /// Those of [`Self::next`], or [`TransportError::Malformed`].
+    pub async fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, TransportError> {
+        match self.next().await? {
+            Some(frame) => Ok(Some(decode(&frame)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads once; false at the end. Memory doubles with what has come, so that a forged length
+    /// costs its sender as much as it costs us.
+    async fn fill(&mut self, whole: usize) -> Result<bool, TransportError> {
+        let missing = whole.saturating_sub(self.buffer.len());
+        let step = missing.min(self.buffer.len().max(CHUNK_BYTES));
+        self.buffer.reserve(step.max(LENGTH_BYTES));
+        let read = self.inner.read_buf(&mut self.buffer).await?;
+        Ok(read > 0)
+    }
+}
+
+fn closed() -> TransportError {
+    TransportError::Io(std::io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Decodes one message of a frame.
+///
+/// # Errors
+/// [`TransportError::Malformed`].
+pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, TransportError> {
+    Ok(postcard::from_bytes(frame)?)
+}
+
+/// Encodes one message as a frame with its length.
+///
+/// # Errors
+/// [`TransportError::TooLong`] above what a length can carry, or [`TransportError::Malformed`].
+pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, TransportError> {
+    let mut frame = postcard::to_extend(message, vec![0_u8; LENGTH_BYTES])?;
+    let length = frame.len() - LENGTH_BYTES;
+    let max = u32::MAX as usize;
+    let field = u32::try_from(length).map_err(|_| TransportError::TooLong { length, max })?;
+    frame[..LENGTH_BYTES].copy_from_slice(&field.to_be_bytes());
+    Ok(frame.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn frames_are_read_whole_however_they_are_cut() {
+        let (mut near, far) = tokio::io::duplex(3);
+        let message = "x".repeat(40_000);
+        let frame = encode(&message).unwrap();
+        let writer = tokio::spawn(async move {
+            for _ in 0..2 {
+                tokio::io::AsyncWriteExt::write_all(&mut near, &frame).await.unwrap();
+            }
+        });
+        let mut reader = FrameReader::new(far, 50_000);
+        for _ in 0..2 {
+            let read: Option<String> = reader.message().await.unwrap();
+            assert_eq!(read.as_deref(), Some(message.as_str()));
+        }
+        assert!(reader.next().await.unwrap().is_none());
+        writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_frame_over_the_limit_is_refused_by_its_length_alone() {
+        let bytes: &[u8] = &[0xff, 0xff, 0xff, 0xff];
+        let mut reader = FrameReader::new(bytes, 10);
+        let error = reader.next().await.unwrap_err();
+        assert!(matches!(error, TransportError::TooLong { length, max: 10 } if length == u32::MAX as usize));
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_cut_off_is_an_error_not_an_end() {
+        let bytes: &[u8] = &[0, 0, 0, 9, 1];
+        let mut reader = FrameReader::new(bytes, 10);
+        assert!(reader.next().await.is_err());
+    }
+}

@@ -1,0 +1,209 @@
+use super::*;
+use crate::fs::{File, FileSystem, OpenMode};
+
+fn filled() -> (MemoryFileSystem, Vec<u8>) {
+    let (fs, mut log) = fresh(small());
+    for number in 0..30 {
+        append(&mut log, 1 + number % 3, 2 + number as i32 / 7 * 2);
+    }
+    let all = read_all(&log, 10_000);
+    log.close().unwrap();
+    (fs, all)
+}
+
+fn last_segment(fs: &MemoryFileSystem, suffix: &str) -> std::path::PathBuf {
+    let names = fs.read_dir(Path::new(DIRECTORY)).unwrap();
+    let name = names.iter().rfind(|name| name.ends_with(suffix)).unwrap();
+    Path::new(DIRECTORY).join(name)
+}
+
+#[test]
+fn a_log_opened_again_has_the_same_batches_epochs_and_sizes() {
+    let (fs, all) = filled();
+    let (clean, report) = open(&fs, small(), OpenHow::Clean);
+    assert_eq!((report.verified_bytes, report.cut_bytes), (0, 0));
+    assert_eq!(clean.recovery_point(), clean.log_end());
+    let (recovered, report) = open(&fs, small(), OpenHow::Recover { from: Offset(0) });
+    assert_eq!(report.verified_bytes, all.len() as u64);
+    assert_eq!((report.cut_bytes, report.cause), (0, None));
+    for log in [&clean, &recovered] {
+        assert_eq!(read_all(log, 10_000), all);
+        assert_eq!(log.size_bytes(), all.len() as u64);
+        let mut expected: Vec<(LeaderEpoch, Offset)> = Vec::new();
+        for header in headers(&all) {
+            if expected
+                .last()
+                .is_none_or(|last| last.0 != header.leader_epoch)
+            {
+                expected.push((header.leader_epoch, header.base_offset));
+            }
+        }
+        assert_eq!(log.epoch_entries(), expected);
+    }
+}
+
+#[test]
+fn recovery_verifies_from_the_recovery_point_and_always_the_last_segment() {
+    let (fs, all) = filled();
+    let (log, report) = open(
+        &fs,
+        small(),
+        OpenHow::Recover {
+            from: Offset(10_000),
+        },
+    );
+    assert!(report.verified_bytes > 0 && report.verified_bytes < all.len() as u64 / 2);
+    assert_eq!(log.recovery_point(), log.log_end());
+    assert_eq!(report.log_end, log.log_end());
+}
+
+#[test]
+fn a_last_batch_torn_at_any_byte_is_cut_off() {
+    let (fs, all) = filled();
+    let path = last_segment(&fs, ".log");
+    let whole = fs.read_to_vec(&path, 10_000).unwrap();
+    let last = *headers(&all).last().unwrap();
+    let start = whole.len() - last.size_bytes();
+    for cut in start..whole.len() {
+        for zeros in [false, true] {
+            let mut torn = whole[..cut].to_vec();
+            if zeros {
+                torn.resize(whole.len() + 100, 0);
+            }
+            if torn.starts_with(&whole) {
+                // The batch ends with a zero: nothing of it is missing.
+                continue;
+            }
+            let file = fs.open(&path, OpenMode::Write).unwrap();
+            file.set_len(0).unwrap();
+            file.write_at(&torn, 0).unwrap();
+            for how in [OpenHow::Recover { from: Offset(0) }, OpenHow::Clean] {
+                let (mut log, report) = open(&fs, small(), how);
+                assert_eq!(
+                    log.log_end(),
+                    last.base_offset,
+                    "cut {cut} zeros {zeros} {how:?}"
+                );
+                assert_eq!(read_all(&log, 10_000), all[..all.len() - last.size_bytes()]);
+                if matches!(how, OpenHow::Recover { .. }) {
+                    assert_eq!(report.cut_bytes, (torn.len() - start) as u64);
+                    assert_eq!(report.cause.is_some(), report.cut_bytes > 0);
+                    append(&mut log, 1, 100);
+                    log.truncate_to(last.base_offset).unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_cuts_the_log_there_and_removes_what_lies_behind() {
+    let (fs, all) = filled();
+    let names = fs.read_dir(Path::new(DIRECTORY)).unwrap();
+    let second = names.iter().filter(|n| n.ends_with(".log")).nth(1).unwrap();
+    let path = Path::new(DIRECTORY).join(second);
+    let file = fs.open(&path, OpenMode::Write).unwrap();
+    let mut byte = [0];
+    let position = 300;
+    file.read_full_at(&mut byte, position).unwrap();
+    file.write_at(&[byte[0] ^ 1], position).unwrap();
+    let (log, report) = open(&fs, small(), OpenHow::Recover { from: Offset(0) });
+    assert_eq!(log.segment_count(), 2);
+    assert!(report.removed_segments > 0);
+    let left = read_all(&log, 10_000);
+    assert_eq!(left, all[..left.len()]);
+    assert_eq!(report.cut_bytes, (all.len() - left.len()) as u64);
+    assert!(report.cause.unwrap().contains(second.as_str()));
+}
+
+#[test]
+fn indexes_that_are_missing_or_wrong_are_rebuilt() {
+    for suffix in [".index", ".timeindex"] {
+        for damage in 0..3 {
+            let (fs, all) = filled();
+            let path = last_segment(&fs, suffix);
+            match damage {
+                0 => fs.remove_file(&path).unwrap(),
+                1 => {
+                    let file = fs.open(&path, OpenMode::Write).unwrap();
+                    file.write_at(&[0xff; 24], 0).unwrap();
+                    file.set_len(24).unwrap();
+                }
+                _ => fs.open(&path, OpenMode::Write).unwrap().set_len(5).unwrap(),
+            }
+            let (log, report) = open(&fs, small(), OpenHow::Clean);
+            assert_eq!(report.cut_bytes, 0);
+            assert_eq!(read_all(&log, 100), all, "{suffix} damage {damage}");
+            let last = headers(&all).last().unwrap().max_timestamp;
+            let found = log
+                .offset_for_timestamp(last, Offset(1_000))
+                .unwrap()
+                .unwrap();
+            assert_eq!(found.max_timestamp, last, "{suffix} damage {damage}");
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_does_not_follow_is_removed() {
+    let (fs, all) = filled();
+    let (mut log, _) = open(&fs, small(), OpenHow::Clean);
+    let stale_path = last_segment(&fs, ".log");
+    let stale = fs.read_to_vec(&stale_path, 10_000).unwrap();
+    let end = headers(&stale)[0].base_offset;
+    // The tail is written anew by a later leader, but the old segment comes back with the power.
+    log.truncate_to(Offset(end.0 - 1)).unwrap();
+    let missing = end.since(log.log_end());
+    append(&mut log, usize::try_from(missing).unwrap(), 50);
+    let expected = read_all(&log, 10_000);
+    assert_eq!(log.log_end(), end);
+    drop(log);
+    for how in [OpenHow::Clean, OpenHow::Recover { from: Offset(0) }] {
+        let file = fs.open(&stale_path, OpenMode::Create).unwrap();
+        file.write_at(&stale, 0).unwrap();
+        let (log, report) = open(&fs, small(), how);
+        assert_eq!(report.cut_bytes, stale.len() as u64, "{how:?}");
+        assert!(report.cause.is_some(), "{how:?}");
+        assert_eq!(read_all(&log, 10_000), expected, "{how:?}");
+    }
+    assert!(all.len() > expected.len());
+}
+
+#[test]
+fn epochs_are_found_without_reading_every_batch() {
+    use crate::fs::memory::FaultPlan;
+    let config = LogConfig {
+        segment_bytes: 1 << 20,
+        ..small()
+    };
+    let (fs, mut log) = fresh(config.clone());
+    for number in 0..2_000 {
+        append(&mut log, 1, if number < 700 { 3 } else { 9 });
+    }
+    let expected = log.epoch_entries().to_vec();
+    assert_eq!(
+        expected,
+        [(LeaderEpoch(3), Offset(0)), (LeaderEpoch(9), Offset(700))]
+    );
+    log.close().unwrap();
+    fs.set_faults(FaultPlan {
+        read_error_after: Some(120),
+        ..FaultPlan::default()
+    });
+    assert_eq!(
+        open(&fs, config, OpenHow::Clean).0.epoch_entries(),
+        expected
+    );
+}
+
+#[test]
+fn an_epoch_file_is_written_for_kafkas_tools() {
+    let (fs, _) = filled();
+    let path = Path::new(DIRECTORY).join("leader-epoch-checkpoint");
+    let text = String::from_utf8(fs.read_to_vec(&path, 1_000).unwrap()).unwrap();
+    let entries = crate::checkpoint::parse_leader_epochs(&text).unwrap();
+    assert_eq!(
+        entries,
+        open(&fs, small(), OpenHow::Clean).0.epoch_entries()
+    );
+}

@@ -1,0 +1,217 @@
+//! Opening a segment that exists.
+
+use std::path::Path;
+
+use kintsugi_types::{LeaderEpoch, Offset};
+use kintsugi_wire::batch::BatchHeader;
+
+use super::index::Entries;
+use super::scan::{BATCHES_WINDOW_BYTES, HEADERS_WINDOW_BYTES};
+use super::{
+    Content, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES,
+};
+use crate::fs::{File, FileSystem, OpenMode};
+
+/// What recovery did to a segment.
+#[derive(Debug, Default)]
+pub(crate) struct SegmentRecovery {
+    /// The bytes whose CRC was found right.
+    pub(crate) verified_bytes: u64,
+    /// The bytes that were cut off at the end.
+    pub(crate) cut_bytes: u64,
+    /// Why.
+    pub(crate) cause: Option<SegmentError>,
+}
+
+impl<F: FileSystem> Segment<F> {
+    /// Opens a segment that was closed in order: reads only the batches after the last index
+    /// entry. Indexes that do not fit the log are rebuilt from headers.
+    ///
+    /// # Errors
+    /// With a content error ([`SegmentError::is_content`]) when batches are not intact: the
+    /// segment must be recovered.
+    pub(crate) fn open(
+        descriptors: &Descriptors<F>,
+        directory: &Path,
+        base: Offset,
+        index_interval_bytes: u64,
+    ) -> Result<Self, SegmentError> {
+        let mut segment = Self::at(descriptors, directory, base, index_interval_bytes);
+        let log = segment.descriptors.get(&segment.log, OpenMode::Write)?;
+        segment.content.size_bytes = log.size_bytes()?;
+        if !segment.load_indexes()? || !segment.load_tail()? {
+            let size_bytes = segment.content.size_bytes;
+            segment.content.last_epoch = None;
+            segment.rebuild(size_bytes, false)?;
+        }
+        Ok(segment)
+    }
+
+    /// Opens a segment after a crash: verifies each batch, cuts the file at the first that is not
+    /// intact or does not follow `expected` and `epoch`, and rebuilds the indexes.
+    pub(crate) fn recover(
+        descriptors: &Descriptors<F>,
+        directory: &Path,
+        base: Offset,
+        index_interval_bytes: u64,
+        epoch: Option<LeaderEpoch>,
+    ) -> Result<(Self, SegmentRecovery), SegmentError> {
+        let mut segment = Self::at(descriptors, directory, base, index_interval_bytes);
+        let log = segment.descriptors.get(&segment.log, OpenMode::Write)?;
+        let size_bytes = log.size_bytes()?;
+        segment.content.last_epoch = epoch;
+        let cause = segment.rebuild(size_bytes, true)?;
+        let verified_bytes = segment.content.size_bytes;
+        if verified_bytes == 0 {
+            segment.content.last_epoch = None;
+        }
+        if verified_bytes < size_bytes {
+            log.set_len(verified_bytes)?;
+        }
+        let recovery = SegmentRecovery {
+            verified_bytes,
+            cut_bytes: size_bytes - verified_bytes,
+            cause,
+        };
+        Ok((segment, recovery))
+    }
+
+    /// Counts the entries of the indexes; `false` if a file cannot be one, or contradicts the log.
+    fn load_indexes(&mut self) -> Result<bool, SegmentError> {
+        let index = self.descriptors.get(&self.index, OpenMode::Create)?;
+        let time_index = self.descriptors.get(&self.time_index, OpenMode::Create)?;
+        let (index_bytes, time_bytes) = (index.size_bytes()?, time_index.size_bytes()?);
+        if index_bytes % INDEX_ENTRY_BYTES != 0 || time_bytes % TIME_INDEX_ENTRY_BYTES != 0 {
+            return Ok(false);
+        }
+        self.content.index_entries = index_bytes / INDEX_ENTRY_BYTES;
+        self.content.time_entries = time_bytes / TIME_INDEX_ENTRY_BYTES;
+        if let Some(number) = self.content.time_entries.checked_sub(1) {
+            let last = self.time_entry(&time_index, number)?;
+            self.content.max_timestamp = last;
+            self.content.time_last = last.map(|last| last.timestamp);
+        }
+        // Without index entries a large log would be scanned at each open and read.
+        let is_missing = self.content.index_entries == 0
+            && self.content.size_bytes > 4 * self.index_interval_bytes.max(4096);
+        let Some(number) = self.content.index_entries.checked_sub(1) else {
+            return Ok(!is_missing || self.first_batch_fills()?);
+        };
+        let Some(last) = self.index_entry(&index, number)? else {
+            return Ok(false);
+        };
+        if last.position >= self.content.size_bytes {
+            return Ok(false);
+        }
+        let header = match self
+            .scan(last.position, HEADERS_WINDOW_BYTES)?
+            .next_header()
+        {
+            Err(error) if error.is_content() => return Ok(false),
+            other => other?,
+        };
+        Ok(header.is_some_and(|(_, header)| header.last_offset() == last.offset))
+    }
+
+    /// Whether one batch makes up the whole log, so that no entry is due.
+    fn first_batch_fills(&self) -> Result<bool, SegmentError> {
+        match self.scan(0, HEADERS_WINDOW_BYTES)?.next_header() {
+            Err(error) if error.is_content() => Ok(false),
+            other => Ok(other?
+                .is_some_and(|(_, header)| header.size_bytes() as u64 == self.content.size_bytes)),
+        }
+    }
+
+    /// Reads the headers from the last index entry on; `false` if the time index speaks of
+    /// offsets that are not there.
+    pub(super) fn load_tail(&mut self) -> Result<bool, SegmentError> {
+        let (_, last) = self.index_floor(Offset(i64::MAX))?;
+        let start = last.map_or(0, |entry| entry.position);
+        let mut scan = self.scan(start, HEADERS_WINDOW_BYTES)?;
+        let mut content = self.content.clone();
+        content.next_offset = self.base;
+        content.last_epoch = None;
+        while let Some((position, header)) = scan.next_header()? {
+            let previous = (content.next_offset, content.last_epoch);
+            self.check_order(position, &header, previous)?;
+            let mut entries = Entries::new(self.base, content, u64::MAX);
+            entries.add(&header);
+            content = entries.after;
+        }
+        content.size_bytes = self.content.size_bytes;
+        content.bytes_since_entry = content.size_bytes - start;
+        self.content = content;
+        let limit = self.content.next_offset;
+        let is_within = |timed: super::TimedOffset| timed.offset < limit;
+        Ok(self.content.max_timestamp.is_none_or(is_within))
+    }
+
+    fn check_order(
+        &self,
+        position: u64,
+        header: &BatchHeader,
+        (expected, epoch): (Offset, Option<LeaderEpoch>),
+    ) -> Result<(), SegmentError> {
+        let is_ordered = header.base_offset >= expected
+            && epoch.is_none_or(|epoch| header.leader_epoch >= epoch)
+            && header.last_offset().since(self.base) <= i64::from(i32::MAX);
+        if is_ordered {
+            return Ok(());
+        }
+        Err(SegmentError::Disordered {
+            path: self.log.path.display().to_string(),
+            position,
+            expected,
+            found: header.base_offset,
+        })
+    }
+
+    /// Writes the indexes anew from the batches in the first `size_bytes`. With `verify`, checks
+    /// each CRC, and content that is not intact ends the walk and is given as the cause.
+    fn rebuild(
+        &mut self,
+        size_bytes: u64,
+        verify: bool,
+    ) -> Result<Option<SegmentError>, SegmentError> {
+        let mut previous = (self.base, self.content.last_epoch);
+        self.content = Content::empty(self.base);
+        self.content.last_epoch = previous.1;
+        let window_bytes = if verify {
+            BATCHES_WINDOW_BYTES
+        } else {
+            HEADERS_WINDOW_BYTES
+        };
+        self.content.size_bytes = size_bytes;
+        let mut scan = self.scan(0, window_bytes)?;
+        self.content.size_bytes = 0;
+        let mut entries = Entries::new(self.base, self.content.clone(), self.index_interval_bytes);
+        let cause = loop {
+            let next = if verify {
+                scan.next_verified()
+            } else {
+                scan.next_header()
+            };
+            let checked = match next {
+                Ok(None) => break None,
+                Ok(Some((position, header))) => self
+                    .check_order(position, &header, previous)
+                    .map(|()| header),
+                Err(error) => Err(error),
+            };
+            match checked {
+                Ok(header) => {
+                    entries.add(&header);
+                    previous = (header.next_offset(), Some(header.leader_epoch));
+                }
+                Err(error) if verify && error.is_content() => break Some(error),
+                Err(error) => return Err(error),
+            }
+        };
+        entries.add_time_entry();
+        for slot in [&self.index, &self.time_index] {
+            self.descriptors.get(slot, OpenMode::Create)?.set_len(0)?;
+        }
+        self.write_entries(entries)?;
+        Ok(cause)
+    }
+}

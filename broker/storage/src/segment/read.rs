@@ -1,0 +1,204 @@
+//! Reading from a segment.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use kintsugi_types::{LeaderEpoch, Offset, TimestampMs};
+use kintsugi_wire::batch::{BatchHeader, HEADER_BYTES};
+
+use super::scan::{HEADERS_WINDOW_BYTES, Scan};
+use super::{Segment, SegmentError};
+use crate::fs::{File, FileSystem, OpenMode};
+
+/// Up to where, and how much, to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ReadLimits {
+    /// The bytes to give at most.
+    pub(crate) max_bytes: usize,
+    /// Give only batches that lie wholly before this offset.
+    pub(crate) upper: Offset,
+    /// Give the first batch even if it is larger than `max_bytes`.
+    pub(crate) minimum_one: bool,
+}
+
+/// Whole batches from the start of `bytes`, within the limits: how many bytes, and the offset
+/// after them. Stops silently before bytes that are no batch.
+pub(crate) fn whole_batches(bytes: &[u8], limits: ReadLimits) -> Option<(usize, Offset)> {
+    let mut taken = None;
+    let mut end = 0;
+    while let Ok(header) = BatchHeader::parse(&bytes[end..]) {
+        let next = end + header.size_bytes();
+        let is_forced = limits.minimum_one && end == 0;
+        if next > bytes.len()
+            || (next > limits.max_bytes && !is_forced)
+            || header.next_offset() > limits.upper
+        {
+            break;
+        }
+        end = next;
+        taken = Some((end, header.next_offset()));
+    }
+    taken
+}
+
+impl<F: FileSystem> Segment<F> {
+    pub(super) fn scan(
+        &self,
+        position: u64,
+        window_bytes: usize,
+    ) -> Result<Scan<F::File>, SegmentError> {
+        let file = self.descriptors.get(&self.log, OpenMode::Write)?;
+        let path = Arc::clone(&self.log.path);
+        let end = self.content.size_bytes;
+        Ok(Scan::new(file, path, position, end, window_bytes))
+    }
+
+    /// The first batch that holds `offset` or a later one, and its position.
+    pub(crate) fn find(&self, offset: Offset) -> Result<Option<(u64, BatchHeader)>, SegmentError> {
+        if offset >= self.content.next_offset {
+            return Ok(None);
+        }
+        let (_, floor) = self.index_floor(offset)?;
+        let start = floor.map_or(0, |entry| entry.position);
+        let mut scan = self.scan(start, HEADERS_WINDOW_BYTES)?;
+        while let Some((position, header)) = scan.next_header()? {
+            if header.next_offset() > offset {
+                return Ok(Some((position, header)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whole batches from the one that holds `offset` on; none if no batch here holds it or a
+    /// later one, or the limits let none through.
+    pub(crate) fn read(
+        &self,
+        offset: Offset,
+        limits: ReadLimits,
+    ) -> Result<Option<(Bytes, Offset)>, SegmentError> {
+        let Some((position, header)) = self.find(offset)? else {
+            return Ok(None);
+        };
+        let is_too_large = header.size_bytes() > limits.max_bytes && !limits.minimum_one;
+        if is_too_large || header.next_offset() > limits.upper {
+            return Ok(None);
+        }
+        let left = usize::try_from(self.content.size_bytes - position).unwrap_or(usize::MAX);
+        let size = limits.max_bytes.max(header.size_bytes()).min(left);
+        let mut buffer = BytesMut::zeroed(size);
+        let file = self.descriptors.get(&self.log, OpenMode::Write)?;
+        let read = file.read_full_at(&mut buffer, position)?;
+        buffer.truncate(read);
+        let Some((end, next_offset)) = whole_batches(&buffer, limits) else {
+            return Ok(None);
+        };
+        buffer.truncate(end);
+        Ok(Some((buffer.freeze(), next_offset)))
+    }
+
+    /// The whole batch at a position.
+    pub(crate) fn read_batch(
+        &self,
+        position: u64,
+        header: &BatchHeader,
+    ) -> Result<Bytes, SegmentError> {
+        let mut buffer = BytesMut::zeroed(header.size_bytes());
+        let file = self.descriptors.get(&self.log, OpenMode::Write)?;
+        let read = file.read_full_at(&mut buffer, position)?;
+        buffer.truncate(read);
+        Ok(buffer.freeze())
+    }
+
+    /// The first batch with records at `from` or later whose greatest timestamp is at least
+    /// `target`, and its position.
+    pub(crate) fn find_timestamp(
+        &self,
+        target: TimestampMs,
+        from: Offset,
+    ) -> Result<Option<(u64, BatchHeader)>, SegmentError> {
+        let is_before = |entry: super::TimedOffset| entry.timestamp <= target;
+        let (_, floor) = self.time_floor(is_before)?;
+        let from = floor.map_or(from, |entry| entry.offset.max(from));
+        let Some((start, _)) = self.find(from)? else {
+            return Ok(None);
+        };
+        let mut scan = self.scan(start, HEADERS_WINDOW_BYTES)?;
+        while let Some((position, header)) = scan.next_header()? {
+            if header.max_timestamp >= target {
+                return Ok(Some((position, header)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The epoch of the first batch.
+    pub(crate) fn first_epoch(&self) -> Result<Option<LeaderEpoch>, SegmentError> {
+        let header = self.scan(0, HEADER_BYTES)?.next_header()?;
+        Ok(header.map(|(_, header)| header.leader_epoch))
+    }
+
+    /// The epochs that begin in this segment, each with the base offset of its first batch.
+    ///
+    /// Epochs only grow, so equal epochs at two places mean the same one between them: this reads
+    /// few headers, however large the segment is.
+    pub(crate) fn epochs(&self) -> Result<Vec<(LeaderEpoch, Offset)>, SegmentError> {
+        let Some(last_epoch) = self.content.last_epoch else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let (mut position, mut number) = (0, 0);
+        let mut is_first = true;
+        while position < self.content.size_bytes {
+            let mut scan = self.scan(position, HEADER_BYTES)?;
+            let Some((_, header)) = scan.next_header()? else {
+                break;
+            };
+            let known = found.last().map(|(epoch, _)| *epoch);
+            if is_first || known != Some(header.leader_epoch) {
+                found.push((header.leader_epoch, header.base_offset));
+                is_first = false;
+            }
+            if header.leader_epoch == last_epoch {
+                break;
+            }
+            // The next entries whose batch still has this epoch can be skipped.
+            let skipped = self.last_entry_of_epoch(number, header.leader_epoch)?;
+            match skipped {
+                Some((entry, entry_position)) if entry_position > position => {
+                    number = entry + 1;
+                    position = entry_position;
+                }
+                _ => position = scan.position,
+            }
+        }
+        Ok(found)
+    }
+
+    /// The last entry of `.index` from `first` on whose batch has this epoch, and its position.
+    fn last_entry_of_epoch(
+        &self,
+        first: u64,
+        epoch: LeaderEpoch,
+    ) -> Result<Option<(u64, u64)>, SegmentError> {
+        let (mut low, mut high) = (first, self.content.index_entries);
+        if low >= high {
+            return Ok(None);
+        }
+        let file = self.descriptors.get(&self.index, OpenMode::Write)?;
+        let mut found = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let Some(entry) = self.index_entry(&file, middle)? else {
+                break;
+            };
+            let header = self.scan(entry.position, HEADER_BYTES)?.next_header()?;
+            if header.is_some_and(|(_, header)| header.leader_epoch <= epoch) {
+                found = Some((middle, entry.position));
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(found)
+    }
+}

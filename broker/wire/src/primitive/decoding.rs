@@ -1,0 +1,67 @@
+//! Reading strings, byte fields and arrays of a message.
+
+use bytes::Bytes;
+use kafka_protocol::protocol::StrBytes;
+
+use super::{CodecError, LengthKind, Reader};
+use crate::schema::TAGGED_FIELDS_MAX;
+
+/// Fields in one of the protocol's two encodings: with fixed lengths, or compact (KIP-482).
+#[derive(Debug)]
+pub(crate) struct Decoding<'a> {
+    pub(crate) reader: Reader<'a>,
+    pub(crate) is_flexible: bool,
+}
+
+impl Decoding<'_> {
+    /// The element count of an array; null is taken for none.
+    pub(crate) fn array(&mut self, element_bytes_min: usize) -> Result<usize, CodecError> {
+        let kind = self.wide();
+        let count = self.reader.array_length(kind, element_bytes_min)?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// A byte field, sharing the frame's memory.
+    pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, CodecError> {
+        let length = self.reader.length(self.wide())?;
+        length.map(|length| self.reader.slice(length)).transpose()
+    }
+
+    /// A string, sharing the frame's memory.
+    pub(crate) fn nullable_string(&mut self) -> Result<Option<StrBytes>, CodecError> {
+        let kind = if self.is_flexible {
+            LengthKind::Compact
+        } else {
+            LengthKind::Int16
+        };
+        let Some(length) = self.reader.length(kind)? else {
+            return Ok(None);
+        };
+        let at = self.reader.position();
+        let text = StrBytes::from_utf8(self.reader.slice(length)?);
+        text.map(Some).map_err(|_| CodecError::NotUtf8 { at })
+    }
+
+    /// A string that may not be null.
+    pub(crate) fn string(&mut self) -> Result<StrBytes, CodecError> {
+        let at = self.reader.position();
+        let text = self.nullable_string()?;
+        text.ok_or(CodecError::NegativeLength { at, length: -1 })
+    }
+
+    /// Passes over a tagged-field section, where there is one.
+    pub(crate) fn tagged_fields(&mut self) -> Result<(), CodecError> {
+        if self.is_flexible {
+            self.reader.skip_tagged_fields(TAGGED_FIELDS_MAX)?;
+        }
+        Ok(())
+    }
+
+    fn wide(&self) -> LengthKind {
+        if self.is_flexible {
+            LengthKind::Compact
+        } else {
+            LengthKind::Int32
+        }
+    }
+}
