@@ -123,18 +123,39 @@ impl Image {
     fn apply_one(&mut self, offset: MetadataOffset, record: &MetadataRecord, delta: &mut Delta) {
         match record {
             MetadataRecord::ClusterFormed { cluster } => self.cluster = Some(cluster.clone()),
+            MetadataRecord::GenerationGranted { broker, generation } => {
+                self.generations.insert(*broker, *generation);
+            }
+            MetadataRecord::BrokerRegistered { .. }
+            | MetadataRecord::BrokerRestored { .. }
+            | MetadataRecord::BrokerFenced { .. }
+            | MetadataRecord::BrokerUnfenced { .. }
+            | MetadataRecord::BrokerStopping { .. }
+            | MetadataRecord::BrokerUnregistered { .. } => {
+                self.apply_to_broker(offset, record, delta);
+            }
+            MetadataRecord::TopicCreated { .. }
+            | MetadataRecord::TopicDeleted { .. }
+            | MetadataRecord::TopicConfigChanged { .. }
+            | MetadataRecord::Partition { .. } => self.apply_to_topic(record, delta),
+        }
+    }
+
+    fn apply_to_broker(
+        &mut self,
+        offset: MetadataOffset,
+        record: &MetadataRecord,
+        delta: &mut Delta,
+    ) {
+        match record {
             MetadataRecord::BrokerRegistered { registration } => {
-                let id = registration.incarnation.broker;
-                let epoch = BrokerEpoch(i64::try_from(offset.0).unwrap_or(i64::MAX));
-                let registration = Arc::clone(registration);
                 let image = BrokerImage {
-                    registration,
-                    epoch,
+                    registration: Arc::clone(registration),
+                    epoch: BrokerEpoch(i64::try_from(offset.0).unwrap_or(i64::MAX)),
                     fenced: true,
                     stopping: false,
                 };
-                self.brokers.insert(id, image);
-                delta.brokers.insert(id);
+                self.put_broker(image, delta);
             }
             MetadataRecord::BrokerRestored {
                 registration,
@@ -142,15 +163,13 @@ impl Image {
                 fenced,
                 stopping,
             } => {
-                let id = registration.incarnation.broker;
                 let image = BrokerImage {
                     registration: Arc::clone(registration),
                     epoch: *epoch,
                     fenced: *fenced,
                     stopping: *stopping,
                 };
-                self.brokers.insert(id, image);
-                delta.brokers.insert(id);
+                self.put_broker(image, delta);
             }
             MetadataRecord::BrokerFenced { broker, epoch } => {
                 self.change_broker(*broker, *epoch, delta, |b| b.fenced = true);
@@ -165,9 +184,12 @@ impl Image {
                 self.brokers.remove(broker);
                 delta.brokers.insert(*broker);
             }
-            MetadataRecord::GenerationGranted { broker, generation } => {
-                self.generations.insert(*broker, *generation);
-            }
+            _ => {}
+        }
+    }
+
+    fn apply_to_topic(&mut self, record: &MetadataRecord, delta: &mut Delta) {
+        match record {
             MetadataRecord::TopicCreated {
                 topic,
                 name,
@@ -210,7 +232,14 @@ impl Image {
                     delta.partitions.insert(*partition);
                 }
             }
+            _ => {}
         }
+    }
+
+    fn put_broker(&mut self, image: BrokerImage, delta: &mut Delta) {
+        let broker = image.registration.incarnation.broker;
+        self.brokers.insert(broker, image);
+        delta.brokers.insert(broker);
     }
 
     fn change_broker(

@@ -78,11 +78,10 @@ pub fn grant(
     Ok(records)
 }
 
+/// Whether a committed record may be on this broker only. Where ISR and ELR are empty, nobody
+/// knows which replica holds what, so each may.
 fn may_be_last_copy(state: &PartitionState, broker: BrokerId) -> bool {
     let mut sure = state.isr.iter().chain(&state.elr);
     let another_has_it = sure.any(|member| *member != broker);
-    let has_it = state.isr.contains(&broker)
-        || state.elr.contains(&broker)
-        || state.last_known_leader == Some(broker);
-    has_it && !another_has_it
+    state.replicas.contains(&broker) && !another_has_it
 }

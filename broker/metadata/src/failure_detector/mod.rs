@@ -226,10 +226,9 @@ impl FailureDetector {
     }
 
     fn with(&mut self, who: Incarnation, act: impl FnOnce(&mut Watched, &DetectorConfig)) {
-        if let Some(watched) = self.watched.get_mut(&who.broker) {
-            if watched.incarnation == who {
-                act(watched, &self.config);
-            }
+        let watched = self.watched.get_mut(&who.broker);
+        if let Some(watched) = watched.filter(|w| w.incarnation == who) {
+            act(watched, &self.config);
         }
     }
 

@@ -10,6 +10,7 @@
 mod active;
 mod config;
 mod decide;
+mod error;
 mod link;
 mod push;
 mod request;
@@ -24,9 +25,10 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image, MetadataRecord, snapshot};
 use kintsugi_quorum as quorum;
-use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, Term, Time};
+use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, Time};
 
 pub use config::{ControllerConfig, ControllerLimits};
+pub use error::ControllerError;
 pub use status::{BrokerStatus, PartitionCounts};
 pub use store::{ControllerStore, OpenedVoter, StoreError, VoterIdentity};
 
@@ -34,35 +36,6 @@ use crate::message::controller::{Command, Event, LinkId};
 use crate::message::link::{AdminAnswer, Hello, ToBroker};
 use active::Active;
 use push::Tail;
-
-/// Failed to open a controller.
-#[derive(Debug, thiserror::Error)]
-pub enum ControllerError {
-    /// The quorum's engine refused.
-    #[error(transparent)]
-    Quorum(#[from] quorum::EngineError),
-    /// The snapshot on disk cannot be read.
-    #[error(
-        "failed to read the metadata snapshot at offset {offset}: it is damaged, or newer than this program"
-    )]
-    Snapshot {
-        /// The last entry in it.
-        offset: kintsugi_types::MetadataOffset,
-        /// Why.
-        #[source]
-        source: postcard::Error,
-    },
-    /// The directory is another cluster's.
-    #[error(
-        "failed to open controller: its metadata is of cluster {found}, but cluster.id is {configured}"
-    )]
-    OtherCluster {
-        /// The cluster in the metadata.
-        found: ClusterId,
-        /// The cluster configured.
-        configured: ClusterId,
-    },
-}
 
 /// One controller: event in, commands out.
 #[derive(Debug)]
@@ -143,7 +116,7 @@ impl Controller {
             }
             Event::FromBroker { link, message } => {
                 if let Some(active) = &mut self.active {
-                    active.from_broker(now, &self.config, &self.image, link, message, out);
+                    active.hear(now, &self.config, &self.image, link, message, out);
                 }
             }
             Event::Dialled { dial, outcome } => {
@@ -297,10 +270,10 @@ impl Controller {
             endpoint,
             ..
         } = hello
+            && cluster == self.config.cluster
+            && self.config.quorum.voters.contains_key(&id)
         {
-            if cluster == self.config.cluster && self.config.quorum.voters.contains_key(&id) {
-                self.endpoints.insert(id, endpoint);
-            }
+            self.endpoints.insert(id, endpoint);
         }
     }
 
@@ -343,48 +316,6 @@ impl Controller {
     fn known_leader(&self, leader: Option<ControllerId>) -> Option<(ControllerId, Endpoint)> {
         let id = leader.filter(|id| *id != self.config.quorum.id)?;
         Some((id, self.endpoints.get(&id)?.clone()))
-    }
-
-    /// The role in the quorum.
-    #[must_use]
-    pub const fn role(&self) -> quorum::Role {
-        self.engine.role()
-    }
-
-    /// The term of the quorum.
-    #[must_use]
-    pub const fn term(&self) -> Term {
-        self.engine.term()
-    }
-
-    /// Whether this is the active controller.
-    #[must_use]
-    pub const fn is_active(&self) -> bool {
-        self.active.is_some()
-    }
-
-    /// Who leads the quorum, if known.
-    #[must_use]
-    pub const fn leader(&self) -> Option<ControllerId> {
-        self.engine.leader()
-    }
-
-    /// Where another controller listens, as far as known; for an answer that sends clients there.
-    #[must_use]
-    pub fn endpoint(&self, controller: ControllerId) -> Option<&Endpoint> {
-        self.endpoints.get(&controller)
-    }
-
-    /// The quorum's engine, for what it tells of itself.
-    #[must_use]
-    pub const fn engine(&self) -> &quorum::Engine {
-        &self.engine
-    }
-
-    /// The committed metadata that this controller has applied.
-    #[must_use]
-    pub const fn image(&self) -> &Arc<Image> {
-        &self.image
     }
 }
 

@@ -1,6 +1,12 @@
 //! What a controller tells of the cluster: for metrics, and for the operator over HTTP.
 
-use kintsugi_types::{BrokerEpoch, BrokerId, Generation, Rack, StartCounter};
+use std::sync::Arc;
+
+use kintsugi_metadata::Image;
+use kintsugi_quorum as quorum;
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, ControllerId, Endpoint, Generation, Rack, StartCounter, Term,
+};
 
 use super::Controller;
 
@@ -39,6 +45,48 @@ pub struct BrokerStatus {
 }
 
 impl Controller {
+    /// The role in the quorum.
+    #[must_use]
+    pub const fn role(&self) -> quorum::Role {
+        self.engine.role()
+    }
+
+    /// The term of the quorum.
+    #[must_use]
+    pub const fn term(&self) -> Term {
+        self.engine.term()
+    }
+
+    /// Whether this is the active controller.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.active.is_some()
+    }
+
+    /// Who leads the quorum, if known.
+    #[must_use]
+    pub const fn leader(&self) -> Option<ControllerId> {
+        self.engine.leader()
+    }
+
+    /// Where another controller listens, as far as known; for an answer that sends clients there.
+    #[must_use]
+    pub fn endpoint(&self, controller: ControllerId) -> Option<&Endpoint> {
+        self.endpoints.get(&controller)
+    }
+
+    /// The quorum's engine, for what it tells of itself.
+    #[must_use]
+    pub const fn engine(&self) -> &quorum::Engine {
+        &self.engine
+    }
+
+    /// The committed metadata that this controller has applied.
+    #[must_use]
+    pub const fn image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
     /// Counts the partitions by their state. Takes time with their number.
     #[must_use]
     pub fn partition_counts(&self) -> PartitionCounts {

@@ -146,6 +146,9 @@ impl<F: FileSystem> ControllerStore<F> {
         limits: JournalLimits,
     ) -> Result<(Self, OpenedVoter), StoreError> {
         fs.create_dir_all(directory)?;
+        // Always, since a start that was stopped just here may have made the directory.
+        let parent = directory.parent().filter(|p| !p.as_os_str().is_empty());
+        fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
         let meta = MetaProperties::read(fs, directory)?;
         if let Some(meta) = &meta {
             check_owner(meta, identity)?;

@@ -140,17 +140,14 @@ fn a_broker_is_unfenced_by_the_heartbeat_that_shows_that_it_knows_its_registrati
         fenced: true,
         may_stop: false,
     };
-    assert_eq!(
-        harness.from_broker(0, heartbeat(2)),
-        [to(0, answer.clone())]
-    );
+    assert_eq!(harness.hear(0, heartbeat(2)), [to(0, answer.clone())]);
     let unfenced = MetadataRecord::BrokerUnfenced {
         broker: BrokerId(0),
         epoch: BrokerEpoch(3),
     };
     let entries = vec![(MetadataOffset(4), vec![unfenced])];
     let expected = [to(0, answer), to(0, ToBroker::Delta { entries })];
-    assert_eq!(harness.from_broker(0, heartbeat(3)), expected);
+    assert_eq!(harness.hear(0, heartbeat(3)), expected);
 }
 
 #[test]
@@ -159,7 +156,7 @@ fn the_same_incarnation_on_a_new_link_keeps_its_epoch_and_the_old_link_is_closed
     harness.open(7, incarnation(0, 1));
     let applied = harness.controller.image().offset;
     let registration = Box::new(registration(0, 1));
-    let out = harness.from_broker(
+    let out = harness.hear(
         7,
         ToController::Register {
             registration,
@@ -234,7 +231,7 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     assert!(harness.states().iter().all(|s| s.isr.len() == 2));
     // The others get it when the new leader has applied it.
     let offset = before.next();
-    let out = harness.from_broker(*new_leader, ToController::Applied { offset });
+    let out = harness.hear(*new_leader, ToController::Applied { offset });
     let other = 3 - *new_leader;
     assert_eq!(deltas(&out), [(other, records.clone())]);
 }
@@ -262,7 +259,7 @@ fn topics_are_created_once_and_the_answer_comes_when_committed() {
         request_id,
         request: request.clone(),
     };
-    let out = harness.from_broker(2, admin);
+    let out = harness.hear(2, admin);
     let Some(Command::ToBroker {
         link: LinkId(2),
         message:
@@ -328,17 +325,17 @@ fn an_isr_change_is_answered_after_its_delta_and_a_duplicate_is_refused() {
         to(link, message)
     };
     let alter = ToController::AlterPartition(request.clone());
-    let out = harness.from_broker(link, alter);
+    let out = harness.hear(link, alter);
     assert_eq!(deltas(&out).len(), 3);
     assert_eq!(out.last(), Some(&answer(ErrorCode::None)));
     let duplicate = ToController::AlterPartition(request.clone());
-    let out = harness.from_broker(link, duplicate);
+    let out = harness.hear(link, duplicate);
     assert_eq!(out, [answer(ErrorCode::InvalidUpdateVersion)]);
     let stale = AlterPartitionRequest {
         broker_epoch: BrokerEpoch(1),
         ..request
     };
-    let out = harness.from_broker(link, ToController::AlterPartition(stale));
+    let out = harness.hear(link, ToController::AlterPartition(stale));
     let message = ToBroker::AlterPartitionAnswer {
         request_id: 8,
         error: ErrorCode::StaleBrokerEpoch,
@@ -369,13 +366,13 @@ fn a_broker_that_wants_to_stop_hands_over_and_may_then_stop() {
         may_stop,
     };
     let message = wants_to_stop(&harness);
-    let out = harness.from_broker(0, message);
+    let out = harness.hear(0, message);
     assert_eq!(out[0], to(0, answer(false)));
     let moved = harness.states();
     assert!(moved.iter().all(|s| s.leader != Some(BrokerId(0))));
     assert!(moved.iter().all(|s| !s.isr.contains(&BrokerId(0))));
     let message = wants_to_stop(&harness);
-    let out = harness.from_broker(0, message);
+    let out = harness.hear(0, message);
     assert_eq!(out, [to(0, answer(true))]);
 }
 
@@ -430,6 +427,7 @@ fn a_broker_far_behind_gets_a_snapshot_and_then_deltas() {
         let request = create(&format!("t{number}"), 1, 1);
         harness.give(Event::Admin { token: 1, request });
     }
+    harness.all_apply();
     let out = harness.register(9, 2, 1);
     let snapshots = out.iter().filter(|command| {
         matches!(

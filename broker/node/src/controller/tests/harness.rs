@@ -131,7 +131,7 @@ impl Harness {
         }
     }
 
-    pub(super) fn from_broker(&mut self, link: u64, message: ToController) -> Vec<Command> {
+    pub(super) fn hear(&mut self, link: u64, message: ToController) -> Vec<Command> {
         self.give(Event::FromBroker {
             link: LinkId(link),
             message,
@@ -149,7 +149,7 @@ impl Harness {
     pub(super) fn register(&mut self, link: u64, broker: i32, start: u64) -> Vec<Command> {
         self.open(link, incarnation(broker, start));
         let registration = Box::new(registration(broker, start));
-        self.from_broker(
+        self.hear(
             link,
             ToController::Register {
                 registration,
@@ -171,7 +171,7 @@ impl Harness {
             wants_to_stop: false,
             refused_by: BTreeSet::new(),
         };
-        self.from_broker(link, ToController::Heartbeat(heartbeat))
+        self.hear(link, ToController::Heartbeat(heartbeat))
     }
 
     /// Registers and unfences brokers 0.. on links of the same number, each up to date.
@@ -192,7 +192,7 @@ impl Harness {
             let offset = self.controller.image().offset;
             let links: Vec<LinkId> = self.images.keys().copied().collect();
             for link in links {
-                self.from_broker(link.0, ToController::Applied { offset });
+                self.hear(link.0, ToController::Applied { offset });
             }
         }
     }

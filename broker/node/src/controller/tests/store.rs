@@ -146,7 +146,7 @@ proptest! {
             store.write(write).unwrap();
         }
         drop(store);
-        fs.lose_power(seed);
+        fs.lose_power(&mut fastrand::Rng::with_seed(seed));
         prop_assert_eq!(open(&fs).unwrap().1, model(&writes));
     }
 
@@ -168,7 +168,7 @@ proptest! {
                 done += 1;
             }
         }
-        fs.lose_power(seed);
+        fs.lose_power(&mut fastrand::Rng::with_seed(seed));
         let (_, recovered) = open(&fs).unwrap();
         let before = &writes[..done];
         let mut allowed = vec![model(before)];
