@@ -12,4 +12,6 @@
 
 pub mod broker;
 pub mod controller;
+pub mod directory;
 pub mod message;
+pub mod shard;

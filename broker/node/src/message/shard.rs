@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kintsugi_metadata::{Delta, Image};
+use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{
     BrokerEpoch, BrokerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset, Offset, PartitionId,
     Time, TimestampMs,
@@ -236,8 +237,9 @@ pub enum Command {
         /// The answer.
         response: FetchResponse,
     },
-    /// Fetch from a leader's shard. One at a time for each (leader, shard); answer
-    /// `ReplicaFetched` or `ReplicaFetchFailed`. A connection is kept open between fetches.
+    /// Fetch from a leader's shard; answer `ReplicaFetched` or `ReplicaFetchFailed`. A connection
+    /// is kept open between fetches. One at a time for each (leader, shard): a request that comes
+    /// while one is in flight replaces it, and its connection is closed.
     ReplicaFetch {
         /// From whom.
         leader: BrokerId,
@@ -255,6 +257,12 @@ pub enum Command {
     Applied {
         /// The offset of the image.
         offset: MetadataOffset,
+    },
+    /// Write these high watermarks to the log directory's checkpoint, with those of the other
+    /// shards, without making this shard wait (`directory::HighWatermarks`).
+    Checkpoint {
+        /// Of every partition of this shard.
+        high_watermarks: OffsetCheckpoint,
     },
     /// Everything is handed over.
     Drained,

@@ -1,0 +1,97 @@
+//! Opening a directory.
+
+use std::path::Path;
+
+use kintsugi_storage::{FileSystem, MemoryFileSystem};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, DirectoryId, Generation, Offset, PartitionIndex, StartCounter,
+};
+use uuid::Uuid;
+
+use super::*;
+
+fn expectation(fresh: u128) -> Expectation {
+    Expectation {
+        cluster: "cluster".parse().unwrap(),
+        broker: BrokerId(3),
+        generation: Generation(1),
+        fresh_directory: DirectoryId(Uuid::from_u128(fresh)),
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new("data")
+}
+
+#[test]
+fn a_directory_keeps_its_id_and_counts_its_starts() {
+    let fs = MemoryFileSystem::new(1);
+    let first = open_directory(&fs, root(), &expectation(1)).unwrap();
+    assert_eq!(first.start, StartCounter(1));
+    assert_eq!(first.directory, DirectoryId(Uuid::from_u128(1)));
+    assert_eq!(first.clean_stop_epoch, None);
+    // What it gave out is durable.
+    fs.lose_power(&mut fastrand::Rng::with_seed(1));
+    let second = open_directory(&fs, root(), &expectation(2)).unwrap();
+    assert_eq!(second.start, StartCounter(2));
+    assert_eq!(second.directory, first.directory);
+}
+
+#[test]
+fn a_mark_of_a_clean_stop_counts_once() {
+    let fs = MemoryFileSystem::new(1);
+    open_directory(&fs, root(), &expectation(1)).unwrap();
+    mark_clean_stop(&fs, root(), BrokerEpoch(7)).unwrap();
+    let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
+    assert_eq!(opened.clean_stop_epoch, Some(BrokerEpoch(7)));
+    let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
+    assert_eq!(opened.clean_stop_epoch, None);
+}
+
+#[test]
+fn a_foreign_directory_is_refused_and_left_as_it_is() {
+    let fs = MemoryFileSystem::new(1);
+    open_directory(&fs, root(), &expectation(1)).unwrap();
+    let mut other = expectation(1);
+    other.cluster = "another".parse().unwrap();
+    let before = fs.mutations();
+    let refused = open_directory(&fs, root(), &other).unwrap_err();
+    assert!(
+        refused.to_string().contains("cluster.id=cluster"),
+        "{refused}"
+    );
+    let mut other = expectation(1);
+    other.generation = Generation(2);
+    assert!(open_directory(&fs, root(), &other).is_err());
+    assert_eq!(fs.mutations(), before);
+}
+
+#[test]
+fn a_directory_with_logs_but_no_owner_is_refused() {
+    let fs = MemoryFileSystem::new(1);
+    fs.create_dir_all(&root().join("t-0")).unwrap();
+    let refused = open_directory(&fs, root(), &expectation(1)).unwrap_err();
+    assert!(refused.to_string().contains("t-0"), "{refused}");
+}
+
+#[test]
+fn high_watermarks_are_written_when_every_shard_gave_its_own() {
+    let fs = MemoryFileSystem::new(1);
+    open_directory(&fs, root(), &expectation(1)).unwrap();
+    let entry = |topic: &str, offset| {
+        let key = (topic.parse().unwrap(), PartitionIndex(0));
+        [(key, Offset(offset))].into()
+    };
+    let mut high_watermarks = HighWatermarks::new(fs.clone(), root(), 2);
+    high_watermarks.write(0, entry("a", 5)).unwrap();
+    let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
+    assert!(opened.high_watermarks.is_empty());
+    high_watermarks.write(1, entry("b", 6)).unwrap();
+    fs.create_dir_all(&root().join("a-0")).unwrap();
+    let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
+    assert_eq!(opened.high_watermarks.len(), 2);
+    assert!(opened.is_log_missing);
+    fs.create_dir_all(&root().join("b-0")).unwrap();
+    let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
+    assert!(!opened.is_log_missing);
+}

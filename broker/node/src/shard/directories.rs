@@ -1,0 +1,152 @@
+//! The directories of partitions: `<topic>-<partition>` in the log directory.
+
+use std::path::{Path, PathBuf};
+
+use kintsugi_storage::checkpoint::{CheckpointError, PartitionMetadata};
+use kintsugi_storage::{FileSystem, FsError};
+use kintsugi_types::{PartitionId, PartitionIndex, TopicName};
+
+/// The end of the name of a deleted partition's directory, until it is removed.
+const DELETED: &str = "-delete";
+/// The end of the name of a directory that was set aside.
+const STRAY: &str = "-stray";
+
+/// The name of a partition's directory.
+pub(crate) fn directory_name(topic: &TopicName, index: PartitionIndex) -> String {
+    format!("{topic}-{index}")
+}
+
+/// The topic's name and the partition's number in a directory's name.
+fn parse_name(name: &str) -> Option<(TopicName, PartitionIndex)> {
+    let (topic, index) = name.rsplit_once('-')?;
+    let number: i32 = index.parse().ok()?;
+    let is_canonical = number >= 0 && number.to_string() == index;
+    Some((topic.parse().ok()?, PartitionIndex(number))).filter(|_| is_canonical)
+}
+
+/// A partition's directory that was found.
+pub(super) struct Found {
+    pub partition: PartitionId,
+    pub topic: TopicName,
+    pub path: PathBuf,
+}
+
+/// Removes what is left of partitions that were deleted before a crash.
+pub(crate) fn remove_deleted<F: FileSystem>(fs: &F, root: &Path) -> Result<(), FsError> {
+    for name in fs.read_dir(root)? {
+        if name.ends_with(DELETED) && name.contains('.') {
+            fs.remove_dir_all(&root.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The partitions' directories in a log directory.
+///
+/// A directory whose `partition.metadata` is missing was being made when the process ended: no
+/// batch was written, because that file is written first. It is left alone, and used when the
+/// partition is made again.
+pub(super) fn scan<F: FileSystem>(fs: &F, root: &Path) -> Result<Vec<Found>, CheckpointError> {
+    let mut found = Vec::new();
+    for name in fs.read_dir(root)? {
+        let path = root.join(&name);
+        let Some((topic, index)) = parse_name(&name) else {
+            continue;
+        };
+        if let Some(metadata) = PartitionMetadata::read(fs, &path)? {
+            let partition = PartitionId {
+                topic: metadata.topic_id,
+                index,
+            };
+            found.push(Found {
+                partition,
+                topic,
+                path,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Makes a partition's directory with its `partition.metadata`. A directory of another topic that
+/// has the name is set aside.
+pub(super) fn create<F: FileSystem>(
+    fs: &F,
+    root: &Path,
+    topic: &TopicName,
+    partition: PartitionId,
+) -> Result<PathBuf, CheckpointError> {
+    let path = root.join(directory_name(topic, partition.index));
+    let metadata = PartitionMetadata {
+        topic_id: partition.topic,
+    };
+    if fs.exists(&path)? {
+        match PartitionMetadata::read(fs, &path)? {
+            Some(found) if found == metadata => return Ok(path),
+            Some(_) => set_aside(fs, root, &path)?,
+            None => {}
+        }
+    }
+    fs.create_dir_all(&path)?;
+    metadata.write(fs, &path)?;
+    Ok(path)
+}
+
+/// Renames a directory so that it is used no more but kept.
+pub(super) fn set_aside<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
+    let to = free_name(fs, path, STRAY)?;
+    fs.rename(path, &to)?;
+    fs.sync_dir(root)
+}
+
+/// Removes a partition's directory. It is renamed first, so that what a crash leaves of it is not
+/// taken for a log.
+pub(super) fn remove<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
+    let to = free_name(fs, path, DELETED)?;
+    fs.rename(path, &to)?;
+    fs.sync_dir(root)?;
+    fs.remove_dir_all(&to)
+}
+
+/// The longest name that file systems take.
+const NAME_BYTES_MAX: usize = 255;
+
+/// The most directories of one partition that are set aside.
+const ASIDE_MAX: u32 = 10_000;
+
+fn free_name<F: FileSystem>(fs: &F, path: &Path, end: &str) -> Result<PathBuf, FsError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    for number in 0..ASIDE_MAX {
+        let end = format!(".{number}{end}");
+        let kept: String = name.chars().take(NAME_BYTES_MAX - end.len()).collect();
+        let to = path.with_file_name(kept + &end);
+        if !fs.exists(&to)? {
+            return Ok(to);
+        }
+    }
+    let text = "10000 directories of this partition were set aside; remove some";
+    let source = std::io::Error::other(text);
+    Err(FsError::new("set aside", path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_partitions_are_taken_for_partitions() {
+        let parsed = parse_name("a-b-12").unwrap();
+        assert_eq!(directory_name(&parsed.0, parsed.1), "a-b-12");
+        for other in [
+            "meta.properties",
+            "a",
+            "a-",
+            "a-01",
+            "a--1",
+            "a-0.0-delete",
+            "a-1.3-stray",
+        ] {
+            assert!(parse_name(other).is_none(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Fetching from leaders: one session with each (leader, shard of it), one request in flight.
+
+mod apply;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kintsugi_types::{BrokerId, PartitionId, Time};
+
+use super::config::Timings;
+
+/// A leader and which of its shards.
+pub(super) type FetcherKey = (BrokerId, u16);
+
+/// A request in flight.
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    session: u64,
+    sequence: u64,
+    until: Time,
+}
+
+/// A session with one leader's shard.
+#[derive(Debug)]
+struct Fetcher {
+    session: u64,
+    /// Zero: the next request begins a session.
+    next_sequence: u64,
+    partitions: BTreeSet<PartitionId>,
+    /// Partitions whose position the leader does not know.
+    changed: BTreeSet<PartitionId>,
+    forgotten: BTreeSet<PartitionId>,
+    /// Partitions that the leader would not serve; told again at these times.
+    delayed: BTreeMap<PartitionId, Time>,
+    in_flight: Option<InFlight>,
+    send_at: Time,
+    backoff: Duration,
+}
+
+/// All fetchers of this shard.
+#[derive(Debug)]
+pub(super) struct Fetchers {
+    fetchers: BTreeMap<FetcherKey, Fetcher>,
+    /// From whom each partition is fetched.
+    sources: BTreeMap<PartitionId, FetcherKey>,
+    timings: Timings,
+    rng: fastrand::Rng,
+}
+
+impl Fetchers {
+    pub fn new(timings: Timings, seed: u64) -> Self {
+        Self {
+            fetchers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            timings,
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// From now on a partition is fetched from here, or from nobody. A new position is told with
+    /// the next request.
+    pub fn assign(&mut self, now: Time, partition: PartitionId, source: Option<FetcherKey>) {
+        let before = self.sources.remove(&partition);
+        if before != source
+            && let Some(fetcher) = before.and_then(|key| self.fetchers.get_mut(&key))
+        {
+            fetcher.partitions.remove(&partition);
+            fetcher.changed.remove(&partition);
+            fetcher.delayed.remove(&partition);
+            fetcher.forgotten.insert(partition);
+        }
+        if let Some(key) = source {
+            self.sources.insert(partition, key);
+            let backoff = self.timings.backoff_min;
+            let fetcher = self.fetchers.entry(key).or_insert_with(|| Fetcher {
+                session: 0,
+                next_sequence: 0,
+                partitions: BTreeSet::new(),
+                changed: BTreeSet::new(),
+                forgotten: BTreeSet::new(),
+                delayed: BTreeMap::new(),
+                in_flight: None,
+                send_at: now,
+                backoff,
+            });
+            fetcher.partitions.insert(partition);
+            fetcher.changed.insert(partition);
+            fetcher.forgotten.remove(&partition);
+            fetcher.delayed.remove(&partition);
+        }
+    }
+
+    /// A leader has a new incarnation: its sessions begin anew, at once.
+    pub fn reset(&mut self, now: Time, leader: BrokerId) {
+        let keys = (leader, 0)..=(leader, u16::MAX);
+        for (_, fetcher) in self.fetchers.range_mut(keys) {
+            fetcher.in_flight = None;
+            fetcher.next_sequence = 0;
+            fetcher.send_at = now;
+            fetcher.backoff = self.timings.backoff_min;
+        }
+    }
+
+    /// A request failed: the session begins anew, after a while.
+    pub fn failed(&mut self, now: Time, key: FetcherKey) {
+        let backoff_max = self.timings.backoff_max;
+        if let Some(fetcher) = self.fetchers.get_mut(&key)
+            && fetcher.in_flight.take().is_some()
+        {
+            fetcher.next_sequence = 0;
+            fetcher.send_at = now + fetcher.backoff;
+            fetcher.backoff = (fetcher.backoff * 2).min(backoff_max);
+        }
+    }
+
+    /// Gives up requests that were not answered in time, and tells positions again that a leader
+    /// would not take.
+    pub fn wake(&mut self, now: Time) {
+        let mut overdue = Vec::new();
+        for (key, fetcher) in &mut self.fetchers {
+            if fetcher
+                .in_flight
+                .is_some_and(|request| now >= request.until)
+            {
+                overdue.push(*key);
+            }
+            let changed = &mut fetcher.changed;
+            fetcher.delayed.retain(|partition, at| {
+                let is_due = now >= *at;
+                if is_due {
+                    changed.insert(*partition);
+                }
+                !is_due
+            });
+        }
+        for key in overdue {
+            self.failed(now, key);
+        }
+        // One whose last partition went elsewhere ends when its request has come back.
+        self.fetchers
+            .retain(|_, fetcher| fetcher.in_flight.is_some() || !fetcher.partitions.is_empty());
+    }
+
+    pub fn next_wake(&self) -> Time {
+        let wakes = self.fetchers.values().map(|fetcher| {
+            let request = match fetcher.in_flight {
+                Some(request) => request.until,
+                None if fetcher.partitions.is_empty() => Time::NEVER,
+                None => fetcher.send_at,
+            };
+            let delayed = fetcher.delayed.values().min();
+            request.min(delayed.copied().unwrap_or(Time::NEVER))
+        });
+        wakes.min().unwrap_or(Time::NEVER)
+    }
+}

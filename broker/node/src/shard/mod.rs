@@ -1,0 +1,186 @@
+//! A shard: an event loop that owns some of a broker's partitions.
+//!
+//! Guarantees: every request gets exactly one answer (but for acks=0 and cancelled ones), at the
+//! latest when its time is over; nothing is served to clients past the lease, which is looked at
+//! before every event; a batch counts for offsets, acknowledgements and followers only after the
+//! write of it returned; taking over a leadership touches no file, because replicas' logs are
+//! open already. A poll of a follower costs the partitions that changed, not those it follows.
+//! Assumes that the log directory belongs to this broker and that all its shards use the same
+//! number of shards. Never waits other than for the file system, and starts no thread.
+
+mod client_fetch;
+mod config;
+pub(crate) mod directories;
+mod fetchers;
+mod list_offsets;
+mod open;
+mod partition;
+mod produce;
+mod publish;
+mod sessions;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod topic_settings;
+mod upkeep;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kintsugi_metadata::Image;
+use kintsugi_storage::{FileSystem, LogContext};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, PartitionId, Time, TimestampMs,
+};
+
+use crate::message::shard::{Command, CurrentLeader, Event};
+
+use client_fetch::HeldFetches;
+pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
+use fetchers::Fetchers;
+use open::Recovered;
+pub use open::ShardError;
+use partition::Partition;
+use produce::WaitingProduces;
+use sessions::Sessions;
+use settle::Todo;
+use upkeep::Upkeep;
+
+/// A shard. See the module's documentation.
+pub struct Shard<F: FileSystem> {
+    config: ShardConfig,
+    context: LogContext<F>,
+    root: PathBuf,
+    partitions: BTreeMap<PartitionId, Partition<F>>,
+    /// Logs that were found at the start and that the metadata has not named yet.
+    recovered: BTreeMap<PartitionId, Recovered<F>>,
+    recovered_to_checkpoint: bool,
+    image: Arc<Image>,
+    broker_epoch: BrokerEpoch,
+    lease_until: Option<Time>,
+    produces: WaitingProduces,
+    fetches: HeldFetches,
+    sessions: Sessions,
+    fetchers: Fetchers,
+    upkeep: Upkeep,
+    todo: Todo,
+}
+
+impl<F: FileSystem> Shard<F> {
+    /// When `handle` has to be called again at the latest (with `Event::Wake`).
+    #[must_use]
+    pub fn next_wake(&self) -> Time {
+        let lease = self.lease_until.unwrap_or(Time::NEVER);
+        lease
+            .min(self.produces.next_wake())
+            .min(self.fetches.next_wake())
+            .min(self.sessions.next_wake())
+            .min(self.fetchers.next_wake())
+            .min(self.upkeep.next_wake())
+    }
+
+    /// Takes one event; what is to be done is appended to `out`, to be done in that order.
+    pub fn handle(&mut self, now: Time, wall: TimestampMs, event: Event, out: &mut Vec<Command>) {
+        // The lease comes first: after a freeze nothing may be served as if it still held.
+        self.check_lease(now, out);
+        match event {
+            Event::Wake => {}
+            Event::Produce(produce) => self.produce(now, wall, produce, out),
+            Event::Fetch(fetch) => self.client_fetch(now, fetch, out),
+            Event::ListOffsets { token, positions } => {
+                self.list_offsets(now, token, &positions, out);
+            }
+            Event::Cancel { token } => self.cancel(token),
+            Event::ReplicaFetch { token, request } => self.replica_fetch(now, token, request, out),
+            Event::ReplicaFetched {
+                leader,
+                leader_shard,
+                response,
+            } => self.replica_fetched(now, wall, (leader, leader_shard), response),
+            Event::ReplicaFetchFailed {
+                leader,
+                leader_shard,
+            } => self.fetchers.failed(now, (leader, leader_shard)),
+            Event::Publish {
+                image,
+                delta,
+                broker_epoch,
+            } => self.publish(now, image, delta.as_deref(), broker_epoch, out),
+            Event::ExtendLease { until } => self.lease_until = Some(until),
+            Event::AlterPartitionAnswered { results } => {
+                for (partition, error) in results {
+                    self.isr_answered(partition, error);
+                }
+            }
+            Event::Drain => self.upkeep.drain(),
+        }
+        self.keep_up(now, wall, out);
+        self.settle_all(now, out);
+    }
+
+    /// Whether clients may be served.
+    fn is_serving(&self, now: Time) -> bool {
+        self.lease_until.is_some_and(|until| now < until) && !self.upkeep.is_draining()
+    }
+
+    fn check_lease(&mut self, now: Time, out: &mut Vec<Command>) {
+        if self.lease_until.is_some_and(|until| now >= until) {
+            self.lease_until = None;
+            let partitions: Vec<PartitionId> = self.partitions.keys().copied().collect();
+            for partition in partitions {
+                self.with_replica(partition, |replica, _, commands| {
+                    replica.fail_waiting(commands)
+                });
+            }
+            self.todo.fetches.extend(self.fetches.tokens());
+            self.settle_all(now, out);
+        }
+    }
+
+    fn cancel(&mut self, token: crate::message::shard::Token) {
+        for (ticket, partition) in self.produces.cancel(token) {
+            self.with_replica(partition, |replica, _, _| replica.cancel(ticket));
+        }
+        self.forget_fetch(token);
+        self.sessions.cancel(token);
+    }
+
+    /// The partition, if it is led here and the client's leader epoch is the present one.
+    fn led(
+        &self,
+        now: Time,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+    ) -> Result<&Partition<F>, ErrorCode> {
+        let Some(state) = self.image.partition(partition) else {
+            return Err(ErrorCode::UnknownTopicOrPartition);
+        };
+        let local = self.partitions.get(&partition);
+        let Some(local) = local.filter(|p| p.replica.is_leader() && self.is_serving(now)) else {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        };
+        if epoch != LeaderEpoch::UNKNOWN && epoch < state.leader_epoch {
+            return Err(ErrorCode::FencedLeaderEpoch);
+        }
+        if epoch > state.leader_epoch {
+            return Err(ErrorCode::UnknownLeaderEpoch);
+        }
+        Ok(local)
+    }
+
+    /// KIP-951's hint: who leads, where another than this broker does.
+    fn hint(&self, partition: PartitionId, error: ErrorCode) -> Option<CurrentLeader> {
+        let wants_hint = matches!(
+            error,
+            ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
+        );
+        let state = self.image.partition(partition).filter(|_| wants_hint)?;
+        let is_elsewhere =
+            |leader: &BrokerId| *leader != self.config.broker && self.image.is_active(*leader);
+        Some(CurrentLeader {
+            leader: state.leader.filter(is_elsewhere),
+            epoch: state.leader_epoch,
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! One partition on this broker: its log, its replica, and who watches it.
+
+use std::collections::BTreeSet;
+
+use kintsugi_metadata::{Image, PartitionState};
+use kintsugi_replica::{Assignment, EpochEnd, Registry, Replica};
+use kintsugi_storage::{FileSystem, Log};
+use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, TopicName};
+
+use super::sessions::SessionKey;
+use crate::message::shard::Token;
+
+/// A partition that this shard owns.
+pub(super) struct Partition<F: FileSystem> {
+    pub name: TopicName,
+    pub log: Log<F>,
+    pub replica: Replica,
+    /// Followers' sessions that have a position here.
+    pub sessions: BTreeSet<SessionKey>,
+    /// Clients' fetches that are held and name this partition.
+    pub fetches: BTreeSet<Token>,
+}
+
+impl<F: FileSystem> Partition<F> {
+    pub fn new(name: TopicName, log: Log<F>, replica: Replica) -> Self {
+        Self {
+            name,
+            log,
+            replica,
+            sessions: BTreeSet::new(),
+            fetches: BTreeSet::new(),
+        }
+    }
+}
+
+/// The largest epoch of a log that is not above `epoch`, and where it ends there; `None` if all of
+/// the log's epochs are above it, or it has none. The latest ends at the log's end.
+pub(super) fn epoch_end<F: FileSystem>(log: &Log<F>, epoch: LeaderEpoch) -> Option<EpochEnd> {
+    let entries = log.epoch_entries();
+    let above = entries.partition_point(|(known, _)| *known <= epoch);
+    let (found, _) = *entries.get(above.checked_sub(1)?)?;
+    let end = entries
+        .get(above)
+        .map_or(log.log_end(), |(_, start)| *start);
+    Some(EpochEnd { epoch: found, end })
+}
+
+/// The epoch of a log's last batch; unknown if it has none.
+pub(super) fn last_epoch<F: FileSystem>(log: &Log<F>) -> LeaderEpoch {
+    log.latest_epoch().unwrap_or(LeaderEpoch::UNKNOWN)
+}
+
+/// What a replica needs of a partition's committed state.
+pub(super) fn assignment_of(state: &PartitionState) -> Assignment {
+    Assignment {
+        replicas: state.replicas.iter().copied().collect(),
+        isr: state.isr.iter().copied().collect(),
+        leader: state.leader,
+        leader_epoch: state.leader_epoch,
+        partition_epoch: state.partition_epoch,
+    }
+}
+
+/// The brokers of an image, as replicas ask for them.
+pub(super) struct Brokers<'a>(pub &'a Image);
+
+impl Registry for Brokers<'_> {
+    fn eligible_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch> {
+        let broker = self.0.brokers.get(&broker)?;
+        (!broker.fenced && !broker.stopping).then_some(broker.epoch)
+    }
+}

@@ -1,0 +1,213 @@
+//! Produce: append as it came, then wait for whom the producer waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::{Bytes, BytesMut};
+use kintsugi_replica::Ticket;
+use kintsugi_storage::FileSystem;
+use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time, TimestampMs};
+
+use super::Shard;
+use crate::message::shard::{Acks, Command, Produce, Produced, Token};
+
+/// A produce that has partitions which are not decided yet.
+#[derive(Debug)]
+struct Waiting {
+    results: Vec<Produced>,
+    /// Those not decided, by their place in `results`.
+    undecided: BTreeMap<Ticket, usize>,
+    deadline: Time,
+}
+
+/// Produces that wait for in-sync replicas.
+#[derive(Debug, Default)]
+pub(super) struct WaitingProduces {
+    waiting: BTreeMap<Token, Waiting>,
+    tickets: BTreeMap<Ticket, Token>,
+    deadlines: BTreeSet<(Time, Token)>,
+    last_ticket: u64,
+}
+
+impl WaitingProduces {
+    fn draw_ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
+    fn insert(&mut self, token: Token, waiting: Waiting) {
+        let tickets = waiting.undecided.keys();
+        self.tickets.extend(tickets.map(|ticket| (*ticket, token)));
+        self.deadlines.insert((waiting.deadline, token));
+        self.waiting.insert(token, waiting);
+    }
+
+    /// One partition of a produce is decided; the last one answers it.
+    pub fn decide(&mut self, ticket: Ticket, error: ErrorCode, out: &mut Vec<Command>) {
+        let Some(token) = self.tickets.remove(&ticket) else {
+            return;
+        };
+        let Some(waiting) = self.waiting.get_mut(&token) else {
+            return;
+        };
+        let place = waiting.undecided.remove(&ticket);
+        if let Some(result) = place.and_then(|place| waiting.results.get_mut(place)) {
+            result.error = error;
+            if !error.is_none() {
+                result.base_offset = Offset(-1);
+            }
+        }
+        if waiting.undecided.is_empty()
+            && let Some(waiting) = self.waiting.remove(&token)
+        {
+            self.deadlines.remove(&(waiting.deadline, token));
+            let results = waiting.results;
+            out.push(Command::AnswerProduce { token, results });
+        }
+    }
+
+    /// Forgets a produce whose client has gone; gives what waits for it in replicas.
+    pub fn cancel(&mut self, token: Token) -> Vec<(Ticket, PartitionId)> {
+        let Some(waiting) = self.waiting.remove(&token) else {
+            return Vec::new();
+        };
+        self.deadlines.remove(&(waiting.deadline, token));
+        let places = waiting.undecided.iter();
+        let tickets = places.map(|(ticket, place)| (*ticket, waiting.results[*place].partition));
+        let tickets: Vec<_> = tickets.collect();
+        for (ticket, _) in &tickets {
+            self.tickets.remove(ticket);
+        }
+        tickets
+    }
+
+    /// What waits in replicas and has waited for long enough.
+    fn overdue(&self, now: Time) -> Vec<(Ticket, PartitionId)> {
+        let tokens = self.deadlines.iter().take_while(|(at, _)| now >= *at);
+        let waiting = tokens.filter_map(|(_, token)| self.waiting.get(token));
+        waiting
+            .flat_map(|waiting| {
+                let places = waiting.undecided.iter();
+                places.map(|(ticket, place)| (*ticket, waiting.results[*place].partition))
+            })
+            .collect()
+    }
+
+    pub fn next_wake(&self) -> Time {
+        self.deadlines.first().map_or(Time::NEVER, |(at, _)| *at)
+    }
+}
+
+impl<F: FileSystem> Shard<F> {
+    pub(super) fn produce(
+        &mut self,
+        now: Time,
+        wall: TimestampMs,
+        produce: Produce,
+        out: &mut Vec<Command>,
+    ) {
+        let Produce {
+            token,
+            acks,
+            timeout_ms,
+            batches,
+        } = produce;
+        let needs_all = acks == Acks::All;
+        let is_full =
+            needs_all && self.produces.waiting.len() >= self.config.limits.waiting_produces_max;
+        let mut results = Vec::with_capacity(batches.len());
+        let mut undecided = BTreeMap::new();
+        let mut appended = Vec::new();
+        for (place, (partition, batch)) in batches.into_iter().enumerate() {
+            let result = if is_full {
+                Err(ErrorCode::ThrottlingQuotaExceeded)
+            } else {
+                self.append(now, wall, partition, batch, needs_all)
+            };
+            if result.is_ok() {
+                let ticket = needs_all.then(|| self.produces.draw_ticket());
+                undecided.extend(ticket.map(|ticket| (ticket, place)));
+                appended.push((partition, ticket));
+            }
+            results.push(self.produced(partition, result));
+        }
+        if undecided.is_empty() {
+            if acks != Acks::None {
+                out.push(Command::AnswerProduce { token, results });
+            }
+        } else {
+            let wait = std::time::Duration::from_millis(timeout_ms.into());
+            let deadline = now + wait.min(self.config.limits.produce_wait_max);
+            let waiting = Waiting {
+                results,
+                undecided,
+                deadline,
+            };
+            self.produces.insert(token, waiting);
+        }
+        for (partition, ticket) in appended {
+            self.wake_watchers(partition);
+            let Some(end) = self.partitions.get(&partition).map(|p| p.log.log_end()) else {
+                continue;
+            };
+            self.with_replica(partition, |replica, brokers, commands| {
+                replica.appended(now, end, ticket, brokers, commands);
+            });
+        }
+    }
+
+    /// Appends one batch as the leader; gives the offset of its first record.
+    fn append(
+        &mut self,
+        now: Time,
+        wall: TimestampMs,
+        id: PartitionId,
+        batch: Bytes,
+        needs_all: bool,
+    ) -> Result<Offset, ErrorCode> {
+        self.led(now, id, LeaderEpoch::UNKNOWN)?
+            .replica
+            .check_produce(needs_all)?;
+        let partition = self.partitions.get_mut(&id);
+        let partition = partition.ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let epoch = partition.replica.leader_epoch();
+        // The network buffer is stamped in place where nobody else holds it.
+        let mut batch = batch
+            .try_into_mut()
+            .unwrap_or_else(|held| BytesMut::from(&held[..]));
+        match partition.log.append_as_leader(&mut batch, epoch, wall) {
+            Ok(appended) => Ok(appended.first_offset),
+            Err(error) => {
+                let code = error.error_code();
+                self.note_storage(id, Some(error));
+                Err(code)
+            }
+        }
+    }
+
+    fn produced(&self, id: PartitionId, result: Result<Offset, ErrorCode>) -> Produced {
+        let error = result.err().unwrap_or(ErrorCode::None);
+        Produced {
+            partition: id,
+            error,
+            base_offset: result.unwrap_or(Offset(-1)),
+            log_append_time: TimestampMs(-1),
+            log_start: self.log_start(id),
+            current_leader: self.hint(id, error),
+        }
+    }
+
+    pub(super) fn log_start(&self, id: PartitionId) -> Offset {
+        self.partitions
+            .get(&id)
+            .map_or(Offset(-1), |p| p.log.log_start())
+    }
+
+    /// Ends the wait of produces whose time is over.
+    pub(super) fn time_out_produces(&mut self, now: Time, out: &mut Vec<Command>) {
+        for (ticket, partition) in self.produces.overdue(now) {
+            self.with_replica(partition, |replica, _, _| replica.cancel(ticket));
+            self.produces
+                .decide(ticket, ErrorCode::RequestTimedOut, out);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Taking over new metadata, as one batch.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kintsugi_metadata::{Delta, Image, PartitionState, TopicImage};
+use kintsugi_replica::{Replica, ReplicaConfig};
+use kintsugi_storage::{FileSystem, Log, OpenHow};
+use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, Time};
+
+use super::open::ShardError;
+use super::partition::{Partition, assignment_of};
+use super::topic_settings::topic_settings;
+use super::{Shard, TopicDefaults, directories};
+use crate::message::shard::Command;
+
+impl<F: FileSystem> Shard<F> {
+    pub(super) fn publish(
+        &mut self,
+        now: Time,
+        image: Arc<Image>,
+        delta: Option<&Delta>,
+        broker_epoch: BrokerEpoch,
+        out: &mut Vec<Command>,
+    ) {
+        let before = std::mem::replace(&mut self.image, image);
+        self.broker_epoch = broker_epoch;
+        let image = Arc::clone(&self.image);
+        self.restart_fetchers(now, &before, delta);
+        let result = self
+            .remove_partitions(delta)
+            .and_then(|()| self.set_strays_aside());
+        self.note_failure(result);
+        for topic in changed_topics(&image, delta) {
+            self.configure(topic);
+        }
+        for id in self.changed_partitions(&image, delta) {
+            if let Some(state) = image.partition(id) {
+                let result = self.take_state(now, id, state);
+                self.note_failure(result);
+            }
+        }
+        if delta.is_none_or(|delta| !delta.brokers.is_empty()) {
+            // Who may join an ISR may have changed.
+            self.tick_leaders(now);
+        }
+        let offset = image.offset;
+        out.push(Command::Applied { offset });
+    }
+
+    fn note_failure(&mut self, result: Result<(), ShardError>) {
+        if let Err(error) = result {
+            self.todo.fatal.get_or_insert(error.to_string());
+        }
+    }
+
+    /// The partitions of this shard whose state may have changed.
+    fn changed_partitions(&self, image: &Image, delta: Option<&Delta>) -> Vec<PartitionId> {
+        let is_own = |id: &PartitionId| id.shard_of(self.config.shards) == self.config.shard;
+        match delta {
+            Some(delta) => delta.partitions.iter().copied().filter(is_own).collect(),
+            None => all_partitions(image).filter(is_own).collect(),
+        }
+    }
+
+    /// Begins the sessions with leaders anew whose incarnation changed.
+    fn restart_fetchers(&mut self, now: Time, before: &Image, delta: Option<&Delta>) {
+        let image = Arc::clone(&self.image);
+        let epoch_of = |image: &Image, id| image.brokers.get(id).map(|broker| broker.epoch);
+        let is_affected = |id: &BrokerId| delta.is_none_or(|delta| delta.brokers.contains(id));
+        for id in image.brokers.keys().filter(|id| is_affected(id)) {
+            let known = epoch_of(before, id);
+            if known.is_some() && known != epoch_of(&image, id) {
+                self.fetchers.reset(now, *id);
+            }
+        }
+    }
+
+    fn remove_partitions(&mut self, delta: Option<&Delta>) -> Result<(), ShardError> {
+        let image = Arc::clone(&self.image);
+        let is_deleted = |id: &PartitionId| {
+            delta.is_some_and(|delta| delta.topics_deleted.contains_key(&id.topic))
+        };
+        let is_gone = |id: &PartitionId| is_deleted(id) || image.partition(*id).is_none();
+        let gone: Vec<_> = self.partitions.keys().copied().filter(is_gone).collect();
+        for id in gone {
+            self.drop_partition(id, is_deleted(&id))?;
+        }
+        let found: Vec<_> = self.recovered.keys().copied().filter(is_deleted).collect();
+        for found in found.iter().filter_map(|id| self.recovered.remove(id)) {
+            drop(found.log);
+            directories::remove(self.context.fs(), &self.root, &found.path)?;
+        }
+        Ok(())
+    }
+
+    /// Stops serving a partition. Its log is removed if its topic was deleted, else set aside.
+    fn drop_partition(&mut self, id: PartitionId, is_deleted: bool) -> Result<(), ShardError> {
+        self.with_replica(id, |replica, _, commands| replica.fail_waiting(commands));
+        self.wake_watchers(id);
+        self.fetchers.assign(Time::ZERO, id, None);
+        let Some(partition) = self.partitions.remove(&id) else {
+            return Ok(());
+        };
+        let path = partition.log.directory().to_owned();
+        drop(partition.log);
+        let fs = self.context.fs();
+        if is_deleted {
+            directories::remove(fs, &self.root, &path)?;
+        } else {
+            directories::set_aside(fs, &self.root, &path)?;
+        }
+        Ok(())
+    }
+
+    /// Sets logs aside that the metadata does not give to this broker, once it has reached this
+    /// registration: before that it may be older than they are.
+    fn set_strays_aside(&mut self) -> Result<(), ShardError> {
+        let own = self.image.brokers.get(&self.config.broker);
+        if self.recovered.is_empty() || own.is_none_or(|own| own.epoch != self.broker_epoch) {
+            return Ok(());
+        }
+        let is_stray = |id: &PartitionId| {
+            let state = self.image.partition(*id);
+            state.is_none_or(|state| !state.replicas.contains(&self.config.broker))
+        };
+        let strays: Vec<_> = self.recovered.keys().copied().filter(is_stray).collect();
+        for stray in strays.iter().filter_map(|id| self.recovered.remove(id)) {
+            drop(stray.log);
+            directories::set_aside(self.context.fs(), &self.root, &stray.path)?;
+        }
+        Ok(())
+    }
+
+    fn configure(&mut self, topic: &TopicImage) {
+        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+        let first = PartitionId {
+            topic: topic.id,
+            index: kintsugi_types::PartitionIndex(0),
+        };
+        let of_topic = self.partitions.range_mut(first..);
+        for (_, partition) in of_topic.take_while(|(id, _)| id.topic == topic.id) {
+            partition.log.set_config(settings.log.clone());
+            partition.replica.set_min_isr(settings.min_isr);
+        }
+    }
+
+    /// Brings one partition to its committed state.
+    fn take_state(
+        &mut self,
+        now: Time,
+        id: PartitionId,
+        state: &PartitionState,
+    ) -> Result<(), ShardError> {
+        if !state.replicas.contains(&self.config.broker) {
+            return if self.partitions.contains_key(&id) {
+                self.drop_partition(id, false)
+            } else {
+                Ok(())
+            };
+        }
+        if !self.partitions.contains_key(&id) {
+            self.add_partition(id)?;
+        }
+        let Some(partition) = self.partitions.get(&id) else {
+            return Ok(());
+        };
+        let known_epoch = partition.replica.leader_epoch();
+        let end = partition.log.log_end();
+        let assignment = assignment_of(state);
+        self.with_replica(id, |replica, brokers, commands| {
+            replica.assign(now, &assignment, end, brokers, commands);
+        });
+        if state.leader_epoch != known_epoch {
+            self.change_epoch(now, id, state);
+        }
+        self.wake_watchers(id);
+        Ok(())
+    }
+
+    /// The leader or its epoch changed: fetch from the new leader, or await the new followers.
+    fn change_epoch(&mut self, now: Time, id: PartitionId, state: &PartitionState) {
+        let broker = self.config.broker;
+        let shards_of = |broker: &BrokerId| {
+            let broker = self.image.brokers.get(broker);
+            broker.map_or(1, |broker| broker.registration.shards)
+        };
+        let source = state.leader.filter(|leader| *leader != broker);
+        let source = source.map(|leader| (leader, id.shard_of(shards_of(&leader))));
+        self.fetchers.assign(now, id, source);
+        if state.leader != Some(broker) {
+            return;
+        }
+        let until = now + self.config.timings.expecting_for;
+        for follower in state.replicas.iter().filter(|id| **id != broker) {
+            let key = (*follower, id.shard_of(shards_of(follower)));
+            self.sessions.expect(key, id, until);
+            self.todo.sessions.insert(key);
+        }
+        // Followers that heard of this epoch first have told their positions already.
+        let sessions = self.partitions.get(&id).map(|p| p.sessions.clone());
+        for key in sessions.unwrap_or_default() {
+            self.count_position(now, key, id);
+        }
+    }
+
+    /// Takes a log that was found at the start, or makes a new one.
+    fn add_partition(&mut self, id: PartitionId) -> Result<(), ShardError> {
+        let image = Arc::clone(&self.image);
+        let Some(topic) = image.topics.get(&id.topic) else {
+            return Ok(());
+        };
+        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+        let (log, high_watermark) = match self.recovered.remove(&id) {
+            Some(found) if found.topic == topic.name => {
+                let mut log = found.log;
+                log.set_config(settings.log.clone());
+                (log, found.high_watermark)
+            }
+            _ => (self.create_log(id, topic, &settings)?, Offset::ZERO),
+        };
+        let replica = Replica::new(self.replica_config(settings.min_isr), high_watermark);
+        let mut partition = Partition::new(topic.name.clone(), log, replica);
+        partition.sessions = self.sessions.with_position(id);
+        self.partitions.insert(id, partition);
+        Ok(())
+    }
+
+    fn create_log(
+        &self,
+        id: PartitionId,
+        topic: &TopicImage,
+        settings: &TopicDefaults,
+    ) -> Result<Log<F>, ShardError> {
+        let path = directories::create(self.context.fs(), &self.root, &topic.name, id)?;
+        // A directory that a crash left half made has no batch that anyone was told of.
+        let how = OpenHow::Recover { from: Offset::ZERO };
+        let opened = Log::open(&self.context, &path, settings.log.clone(), how);
+        let (log, _) = opened.map_err(|source| ShardError::Log {
+            topic: topic.name.clone(),
+            partition: id,
+            source,
+        })?;
+        Ok(log)
+    }
+
+    fn replica_config(&self, min_isr: usize) -> ReplicaConfig {
+        let config = ReplicaConfig::new(self.config.broker, min_isr, self.config.lag_max);
+        #[cfg(any(test, feature = "bugs"))]
+        let config = ReplicaConfig {
+            bugs: self.config.bugs,
+            ..config
+        };
+        config
+    }
+
+    /// The newest leader epoch that this shard knows of a partition.
+    #[must_use]
+    pub fn leader_epoch(&self, id: PartitionId) -> Option<LeaderEpoch> {
+        self.partitions.get(&id).map(|p| p.replica.leader_epoch())
+    }
+}
+
+fn all_partitions(image: &Image) -> impl Iterator<Item = PartitionId> {
+    image.topics.values().flat_map(|topic| {
+        let indexes = topic.partitions.keys();
+        indexes.map(|index| PartitionId {
+            topic: topic.id,
+            index: *index,
+        })
+    })
+}
+
+fn changed_topics<'a>(
+    image: &'a Image,
+    delta: Option<&Delta>,
+) -> impl Iterator<Item = &'a TopicImage> {
+    let changed: BTreeSet<_> = match delta {
+        Some(delta) => delta.topics_configured.clone(),
+        None => image.topics.keys().copied().collect(),
+    };
+    let topics = changed.into_iter();
+    topics.filter_map(|topic| image.topics.get(&topic).map(Arc::as_ref))
+}

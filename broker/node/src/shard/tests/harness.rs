@@ -1,0 +1,364 @@
+//! Some brokers of one shard each, wired by hand over in-memory file systems.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kintsugi_metadata::{
+    BrokerRegistration, Delta, Image, MetadataRecord, PartitionState, RecoveryState,
+};
+use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::{LogContext, LogLimits, MemoryFileSystem};
+use kintsugi_types::{
+    BootId, BrokerEpoch, BrokerId, Endpoint, Generation, Incarnation, LeaderEpoch, MetadataOffset,
+    Offset, PartitionEpoch, PartitionId, PartitionIndex, StartCounter, Time, TimestampMs, TopicId,
+};
+use kintsugi_wire::records::{Record, build};
+use uuid::Uuid;
+
+use crate::message::link::IsrChange;
+use crate::message::shard::{
+    Acks, ClientPosition, Command, Event, Fetch, Fetched, Produce, Produced, Token,
+};
+use crate::shard::{Shard, ShardConfig};
+
+pub const TOPIC: TopicId = TopicId(Uuid::from_u128(1));
+pub const PARTITION: PartitionId = PartitionId {
+    topic: TOPIC,
+    index: PartitionIndex(0),
+};
+pub const WALL: TimestampMs = TimestampMs(1_000);
+
+/// The most deliveries of one run: more means that something goes round in circles.
+const DELIVERIES_MAX: usize = 10_000;
+
+pub struct Broker {
+    pub shard: Option<Shard<MemoryFileSystem>>,
+    pub fs: MemoryFileSystem,
+    /// What it wanted done other than what the harness does.
+    pub commands: Vec<Command>,
+}
+
+pub struct Cluster {
+    pub brokers: Vec<Broker>,
+    pub image: Image,
+    pub now: Time,
+    /// Brokers that no fetch reaches and that reach none.
+    pub cut_off: BTreeSet<usize>,
+    queue: VecDeque<(usize, Event)>,
+    /// Who awaits the answer to a follower's fetch.
+    fetches: BTreeMap<u64, (usize, usize)>,
+    last_token: u64,
+}
+
+pub fn registration(id: i32) -> BrokerRegistration {
+    let endpoint = Endpoint {
+        host: "broker".to_owned(),
+        port: 9091,
+    };
+    BrokerRegistration {
+        incarnation: Incarnation {
+            broker: BrokerId(id),
+            generation: Generation(1),
+            start: StartCounter(1),
+        },
+        directories: Vec::new(),
+        boot: BootId(Uuid::nil()),
+        rack: None,
+        client_endpoint: endpoint.clone(),
+        replication_endpoint: endpoint.clone(),
+        control_endpoint: endpoint,
+        shards: 1,
+        clean_stop_epoch: None,
+        recovered_to_checkpoint: true,
+    }
+}
+
+pub fn state(leader: i32, epoch: i32, partition_epoch: i32, isr: &[i32]) -> MetadataRecord {
+    let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
+    MetadataRecord::Partition {
+        partition: PARTITION,
+        state: Arc::new(PartitionState {
+            replicas: ids(&[0, 1, 2]),
+            isr: ids(isr),
+            elr: Vec::new(),
+            last_known_leader: None,
+            leader: Some(BrokerId(leader)),
+            leader_epoch: LeaderEpoch(epoch),
+            partition_epoch: PartitionEpoch(partition_epoch),
+            recovery: RecoveryState::Recovered,
+        }),
+    }
+}
+
+pub fn batch(value: &str) -> Bytes {
+    let record = Record {
+        timestamp: TimestampMs(5),
+        value: Some(Bytes::copy_from_slice(value.as_bytes())),
+        ..Record::default()
+    };
+    build(&[record]).unwrap()
+}
+
+pub fn open(
+    fs: &MemoryFileSystem,
+    id: usize,
+    checkpoint: &OffsetCheckpoint,
+) -> Shard<MemoryFileSystem> {
+    let config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
+    let context = LogContext::new(fs.clone(), LogLimits::default());
+    let seed = id as u64;
+    Shard::open(
+        config,
+        context,
+        Path::new("data"),
+        checkpoint,
+        false,
+        Time::ZERO,
+        seed,
+    )
+    .unwrap()
+}
+
+impl Cluster {
+    /// Three brokers that know of nothing but each other, with leases for a long time.
+    pub fn new() -> Self {
+        let brokers = (0..3).map(|id| {
+            let fs = MemoryFileSystem::new(id as u64);
+            kintsugi_storage::FileSystem::create_dir_all(&fs, Path::new("data")).unwrap();
+            Broker {
+                shard: Some(open(&fs, id, &OffsetCheckpoint::new())),
+                fs,
+                commands: Vec::new(),
+            }
+        });
+        let mut cluster = Self {
+            brokers: brokers.collect(),
+            image: Image::default(),
+            now: Time::ZERO,
+            cut_off: BTreeSet::new(),
+            queue: VecDeque::new(),
+            fetches: BTreeMap::new(),
+            last_token: 0,
+        };
+        let mut records = Vec::new();
+        for id in 0..3 {
+            records.push(MetadataRecord::BrokerRestored {
+                registration: Arc::new(registration(id)),
+                epoch: BrokerEpoch(100 + i64::from(id)),
+                fenced: false,
+                stopping: false,
+            });
+        }
+        cluster.publish(records);
+        let until = Time::from_millis(3_600_000);
+        for id in 0..3 {
+            cluster.send(id, Event::ExtendLease { until });
+        }
+        cluster
+    }
+
+    /// Three brokers with topic "t", whose only partition broker 0 leads in epoch 1.
+    pub fn with_topic() -> Self {
+        let mut cluster = Self::new();
+        cluster.publish(vec![
+            MetadataRecord::TopicCreated {
+                topic: TOPIC,
+                name: "t".parse().unwrap(),
+                configs: BTreeMap::new(),
+            },
+            state(0, 1, 1, &[0, 1, 2]),
+        ]);
+        cluster
+    }
+
+    /// Gives new metadata to all brokers, in order.
+    pub fn publish(&mut self, records: Vec<MetadataRecord>) {
+        self.publish_to(records, &[0, 1, 2]);
+    }
+
+    pub fn publish_to(&mut self, records: Vec<MetadataRecord>, brokers: &[usize]) {
+        let mut delta = Delta::default();
+        let offset = MetadataOffset(self.image.offset.0 + 1);
+        self.image.apply(offset, &records, &mut delta);
+        self.push_image(Some(delta), brokers);
+    }
+
+    pub fn push_image(&mut self, delta: Option<Delta>, brokers: &[usize]) {
+        let image = Arc::new(self.image.clone());
+        let delta = delta.map(Arc::new);
+        for id in brokers {
+            let broker_epoch = BrokerEpoch(100 + *id as i64);
+            let (image, delta) = (Arc::clone(&image), delta.clone());
+            self.queue.push_back((
+                *id,
+                Event::Publish {
+                    image,
+                    delta,
+                    broker_epoch,
+                },
+            ));
+        }
+        self.run();
+    }
+
+    pub fn send(&mut self, id: usize, event: Event) {
+        self.queue.push_back((id, event));
+        self.run();
+    }
+
+    /// Delivers everything that is under way, without time passing.
+    fn run(&mut self) {
+        let mut deliveries = 0;
+        while let Some((id, event)) = self.queue.pop_front() {
+            deliveries += 1;
+            assert!(deliveries < DELIVERIES_MAX, "messages go round in circles");
+            let mut out = Vec::new();
+            if let Some(shard) = &mut self.brokers[id].shard {
+                shard.handle(self.now, WALL, event, &mut out);
+            }
+            for command in out {
+                self.carry_out(id, command);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, from: usize, command: Command) {
+        match command {
+            Command::ReplicaFetch {
+                leader, request, ..
+            } => {
+                let to = usize::try_from(leader.0).unwrap();
+                let leader_shard = request.leader_shard;
+                let is_cut = self.cut_off.contains(&from) || self.cut_off.contains(&to);
+                if is_cut || self.brokers[to].shard.is_none() {
+                    let failed = Event::ReplicaFetchFailed {
+                        leader,
+                        leader_shard,
+                    };
+                    self.queue.push_back((from, failed));
+                    return;
+                }
+                self.last_token += 1;
+                self.fetches.insert(self.last_token, (from, to));
+                let token = Token(self.last_token);
+                self.queue
+                    .push_back((to, Event::ReplicaFetch { token, request }));
+            }
+            Command::AnswerReplicaFetch { token, response } => {
+                let (follower, leader) = self.fetches.remove(&token.0).unwrap();
+                if self.cut_off.contains(&follower) || self.cut_off.contains(&leader) {
+                    return;
+                }
+                let leader = BrokerId(i32::try_from(leader).unwrap());
+                let fetched = Event::ReplicaFetched {
+                    leader,
+                    leader_shard: 0,
+                    response,
+                };
+                self.queue.push_back((follower, fetched));
+            }
+            Command::Applied { .. } | Command::Checkpoint { .. } => {}
+            other => self.brokers[from].commands.push(other),
+        }
+    }
+
+    /// Lets time pass, waking every shard when it wants to be woken.
+    pub fn pass(&mut self, millis: u64) {
+        let end = Time(self.now.0 + millis * 1_000);
+        for _ in 0..DELIVERIES_MAX {
+            let wakes = self.brokers.iter().filter_map(|b| b.shard.as_ref());
+            let next = wakes.map(Shard::next_wake).min().unwrap_or(end);
+            self.now = next.clamp(self.now, end);
+            if next > end {
+                return;
+            }
+            for id in 0..self.brokers.len() {
+                self.queue.push_back((id, Event::Wake));
+            }
+            self.run();
+        }
+        panic!("time does not pass: a shard wants to be woken at once, again and again");
+    }
+
+    pub fn produce(&mut self, id: usize, token: u64, acks: Acks, value: &str) {
+        let produce = Produce {
+            token: Token(token),
+            acks,
+            timeout_ms: 30_000,
+            batches: vec![(PARTITION, batch(value))],
+        };
+        self.send(id, Event::Produce(produce));
+    }
+
+    pub fn fetch(&mut self, id: usize, token: u64, offset: i64, max_wait_ms: u32) {
+        let position = ClientPosition {
+            partition: PARTITION,
+            leader_epoch: LeaderEpoch::UNKNOWN,
+            offset: Offset(offset),
+            max_bytes: 1 << 20,
+        };
+        let fetch = Fetch {
+            token: Token(token),
+            positions: vec![position],
+            min_bytes: 1,
+            max_bytes: 1 << 20,
+            max_wait_ms,
+        };
+        self.send(id, Event::Fetch(fetch));
+    }
+
+    /// What a broker answered a produce.
+    pub fn produced(&self, id: usize, token: u64) -> Option<&Produced> {
+        let commands = self.brokers[id].commands.iter();
+        commands
+            .filter_map(|command| match command {
+                Command::AnswerProduce { token: to, results } if to.0 == token => results.first(),
+                _ => None,
+            })
+            .next()
+    }
+
+    /// What a broker answered a client's fetch.
+    pub fn fetched(&self, id: usize, token: u64) -> Option<&Fetched> {
+        let commands = self.brokers[id].commands.iter();
+        commands
+            .filter_map(|command| match command {
+                Command::AnswerFetch { token: to, results } if to.0 == token => results.first(),
+                _ => None,
+            })
+            .next()
+    }
+
+    /// The ISR changes that a broker asked for since the last call.
+    pub fn isr_changes(&mut self, id: usize) -> Vec<IsrChange> {
+        let commands = std::mem::take(&mut self.brokers[id].commands);
+        let mut changes = Vec::new();
+        for command in commands {
+            match command {
+                Command::AlterPartition { changes: new } => changes.extend(new),
+                other => self.brokers[id].commands.push(other),
+            }
+        }
+        changes
+    }
+
+    /// Everything in a broker's log.
+    pub fn log(&self, id: usize) -> Bytes {
+        let shard = self.brokers[id].shard.as_ref().unwrap();
+        let log = &shard.partitions[&PARTITION].log;
+        let read = log.read(log.log_start(), usize::MAX, log.log_end(), true);
+        read.unwrap().bytes
+    }
+
+    pub fn high_watermark(&self, id: usize) -> i64 {
+        let shard = self.brokers[id].shard.as_ref().unwrap();
+        shard.partitions[&PARTITION].replica.high_watermark().0
+    }
+
+    pub fn end(&self, id: usize) -> i64 {
+        let shard = self.brokers[id].shard.as_ref().unwrap();
+        shard.partitions[&PARTITION].log.log_end().0
+    }
+}

@@ -1,0 +1,86 @@
+//! Directories of partitions as metadata changes, and starting again.
+
+use std::path::Path;
+
+use kintsugi_metadata::MetadataRecord;
+use kintsugi_storage::FileSystem;
+use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_types::{Offset, PartitionIndex, Time};
+
+use super::harness::{Cluster, TOPIC, open, state};
+use crate::message::shard::{Acks, Event};
+
+fn names(cluster: &Cluster, id: usize) -> Vec<String> {
+    cluster.brokers[id].fs.read_dir(Path::new("data")).unwrap()
+}
+
+fn checkpoint(offset: i64) -> OffsetCheckpoint {
+    let key = ("t".parse().unwrap(), PartitionIndex(0));
+    [(key, Offset(offset))].into()
+}
+
+#[test]
+fn a_deleted_topics_directories_are_removed() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    assert_eq!(names(&cluster, 1), ["t-0"]);
+    cluster.publish(vec![MetadataRecord::TopicDeleted { topic: TOPIC }]);
+    assert!(names(&cluster, 1).is_empty());
+}
+
+#[test]
+fn a_restarted_broker_goes_on_with_its_logs() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    cluster.brokers[1].shard = None;
+    cluster.brokers[1].fs.crash_process();
+    let shard = open(&cluster.brokers[1].fs, 1, &checkpoint(1));
+    assert!(shard.recovered_to_checkpoint());
+    cluster.brokers[1].shard = Some(shard);
+    cluster.push_image(None, &[1]);
+    assert_eq!(cluster.high_watermark(1), 1);
+    assert_eq!(cluster.log(1), cluster.log(0));
+    cluster.produce(0, 2, Acks::All, "two");
+    cluster.pass(2_500);
+    assert_eq!(cluster.log(1), cluster.log(0));
+}
+
+#[test]
+fn a_log_below_its_checkpointed_high_watermark_is_told() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    cluster.brokers[1].shard = None;
+    assert!(!open(&cluster.brokers[1].fs, 1, &checkpoint(2)).recovered_to_checkpoint());
+}
+
+#[test]
+fn a_log_that_the_metadata_does_not_know_is_set_aside_and_kept() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    let mut other = Cluster::new();
+    other.brokers[1].shard = None;
+    other.brokers[1].fs = cluster.brokers[1].fs.clone();
+    cluster.brokers[1].shard = None;
+    other.brokers[1].shard = Some(open(&other.brokers[1].fs, 1, &checkpoint(1)));
+    other.push_image(None, &[1]);
+    assert_eq!(names(&other, 1), ["t-0.0-stray"]);
+}
+
+#[test]
+fn becoming_leader_touches_no_file() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    let before = cluster.brokers[1].fs.mutations();
+    cluster.publish(vec![state(1, 2, 2, &[1, 2])]);
+    assert_eq!(cluster.brokers[1].fs.mutations(), before);
+}
+
+#[test]
+fn a_shard_closes_all_logs_for_a_clean_stop() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    let until = Time::ZERO;
+    cluster.send(0, Event::ExtendLease { until });
+    let shard = cluster.brokers[0].shard.take().unwrap();
+    assert_eq!(shard.close().unwrap(), checkpoint(1));
+}

@@ -1,0 +1,130 @@
+//! What comes round: ISR checks, checkpoints, retention, time-outs, and the hand-over.
+
+use kintsugi_storage::FileSystem;
+use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_types::{ErrorCode, PartitionId, Time, TimestampMs};
+
+use super::{Shard, Timings};
+use crate::message::shard::Command;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Drain {
+    No,
+    Asked,
+    Done,
+}
+
+/// When what comes round is due.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    timings: Timings,
+    isr_check_at: Time,
+    checkpoint_at: Time,
+    retention_at: Time,
+    drain: Drain,
+}
+
+impl Upkeep {
+    pub fn new(timings: Timings, now: Time) -> Self {
+        Self {
+            timings,
+            isr_check_at: now + timings.isr_check,
+            checkpoint_at: now + timings.checkpoint,
+            retention_at: now + timings.retention,
+            drain: Drain::No,
+        }
+    }
+
+    pub fn drain(&mut self) {
+        if self.drain == Drain::No {
+            self.drain = Drain::Asked;
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.drain != Drain::No
+    }
+
+    pub fn next_wake(&self) -> Time {
+        let due = self.isr_check_at.min(self.checkpoint_at);
+        due.min(self.retention_at)
+    }
+}
+
+impl<F: FileSystem> Shard<F> {
+    /// Does what is due.
+    pub(super) fn keep_up(&mut self, now: Time, wall: TimestampMs, out: &mut Vec<Command>) {
+        self.time_out_produces(now, out);
+        let overdue = self.fetches.overdue(now);
+        self.todo.fetches.extend(overdue);
+        let overdue = self.sessions.overdue(now);
+        self.todo.sessions.extend(overdue);
+        self.fetchers.wake(now);
+        if now >= self.upkeep.isr_check_at {
+            self.upkeep.isr_check_at = now + self.upkeep.timings.isr_check;
+            self.tick_leaders(now);
+        }
+        if now >= self.upkeep.checkpoint_at {
+            self.upkeep.checkpoint_at = now + self.upkeep.timings.checkpoint;
+            let high_watermarks = self.high_watermarks();
+            out.push(Command::Checkpoint { high_watermarks });
+        }
+        if now >= self.upkeep.retention_at {
+            self.upkeep.retention_at = now + self.upkeep.timings.retention;
+            self.retain(wall);
+        }
+        if self.upkeep.drain == Drain::Asked && self.is_handed_over() {
+            self.upkeep.drain = Drain::Done;
+            out.push(Command::Drained);
+        }
+    }
+
+    pub(super) fn tick_leaders(&mut self, now: Time) {
+        let led = self
+            .partitions
+            .iter()
+            .filter(|(_, p)| p.replica.is_leader());
+        let led: Vec<PartitionId> = led.map(|(id, _)| *id).collect();
+        for id in led {
+            self.with_replica(id, |replica, brokers, commands| {
+                replica.tick(now, brokers, commands);
+            });
+        }
+    }
+
+    pub(super) fn isr_answered(&mut self, id: PartitionId, error: ErrorCode) {
+        self.with_replica(id, |replica, _, _| replica.isr_answered(error));
+    }
+
+    /// The high watermark of every partition; also of logs that the metadata has not named yet,
+    /// so that a checkpoint never forgets one.
+    pub(super) fn high_watermarks(&self) -> OffsetCheckpoint {
+        let named = self.partitions.iter().map(|(id, partition)| {
+            let key = (partition.name.clone(), id.index);
+            (key, partition.replica.high_watermark())
+        });
+        let found = self.recovered.iter().map(|(id, found)| {
+            let key = (found.topic.clone(), id.index);
+            (key, found.high_watermark)
+        });
+        named.chain(found).collect()
+    }
+
+    fn retain(&mut self, wall: TimestampMs) {
+        let ids: Vec<PartitionId> = self.partitions.keys().copied().collect();
+        for id in ids {
+            let Some(partition) = self.partitions.get_mut(&id) else {
+                continue;
+            };
+            let high_watermark = partition.replica.high_watermark();
+            let result = partition.log.delete_old_segments(wall, high_watermark);
+            self.note_storage(id, result.err());
+        }
+    }
+
+    /// Whether every in-sync follower has everything of what is still led here.
+    fn is_handed_over(&self) -> bool {
+        let mut partitions = self.partitions.values();
+        partitions.all(|partition| partition.replica.is_handed_over())
+    }
+}
