@@ -16,6 +16,6 @@ pub mod testing;
 pub use fs::{DirectoryLock, File, FileSystem, FsError, MemoryFileSystem, RealFileSystem};
 pub use journal::{Journal, JournalError, JournalLimits};
 pub use log::{
-    Appended, Log, LogConfig, LogContext, LogError, LogLimits, OpenHow, ReadResult, RecoveryReport,
-    SyncJob, Synced, TimestampMatch,
+    Appended, Log, LogConfig, LogContext, LogError, LogLimits, OpenHow, ReadDone, ReadJob,
+    ReadResult, ReadStep, RecoveryReport, SyncJob, Synced, TimestampMatch,
 };

@@ -8,6 +8,8 @@ mod leader_epochs;
 mod meta_properties;
 mod offsets;
 mod partition_metadata;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

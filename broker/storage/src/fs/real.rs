@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{File, FileSystem, FsError, OpenMode};
 
 /// The zeros written at once by [`File::allocate_zeroed`].
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The operating system's file system.
 #[derive(Clone, Copy, Debug, Default)]

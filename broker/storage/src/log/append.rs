@@ -6,7 +6,7 @@ use kintsugi_wire::batch::{self, BatchError, BatchHeader};
 
 use super::{Log, LogConfig, LogError};
 use crate::fs::FileSystem;
-use crate::segment::Segment;
+use crate::segment::{BATCH_BYTES_MAX, Segment};
 
 /// What an append did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +55,7 @@ impl<F: FileSystem> Log<F> {
     ) -> Result<Appended, LogError> {
         self.check_usable()?;
         self.check_epoch(epoch)?;
-        let max_bytes = self.config.max_message_bytes;
+        let max_bytes = self.config.max_message_bytes.min(BATCH_BYTES_MAX);
         let mut headers = Vec::new();
         let (mut at, mut next) = (0, self.log_end());
         while at < batches.len() {
@@ -102,10 +102,10 @@ impl<F: FileSystem> Log<F> {
                 let found = header.leader_epoch;
                 return Err(LogError::EpochWentBack { latest, found });
             }
-            if bytes.len() as u64 > LogConfig::SEGMENT_BYTES_MAX {
+            if bytes.len() > BATCH_BYTES_MAX {
                 return Err(LogError::BatchTooLarge {
                     size_bytes: bytes.len(),
-                    max_bytes: i32::MAX as usize,
+                    max_bytes: BATCH_BYTES_MAX,
                 });
             }
             expected = header.next_offset();

@@ -32,7 +32,7 @@ pub use config::{LogConfig, LogContext, LogLimits};
 use epochs::EpochCache;
 pub use error::LogError;
 pub use open::{OpenHow, RecoveryReport};
-pub use read::{ReadResult, TimestampMatch};
+pub use read::{ReadDone, ReadJob, ReadResult, ReadStep, TimestampMatch};
 pub use sync::{SyncJob, Synced};
 use tail_cache::TailCache;
 
@@ -162,5 +162,13 @@ impl<F: FileSystem> Log<F> {
     /// Refuses all further writes, because of `error`.
     fn poison(&mut self, error: &dyn std::error::Error) {
         self.poisoned.get_or_insert_with(|| error.to_string());
+    }
+}
+
+impl<F: FileSystem> Drop for Log<F> {
+    fn drop(&mut self) {
+        for segment in self.segments.values() {
+            segment.close();
+        }
     }
 }

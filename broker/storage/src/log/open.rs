@@ -116,8 +116,6 @@ impl<F: FileSystem> Log<F> {
             context: context.clone(),
             directory,
             config,
-            // What was read may only lie in the page cache: the first sync covers all that is
-            // past the recovery point.
             dirty: BTreeSet::new(),
             segments,
             active_since: None,
@@ -143,11 +141,13 @@ impl<F: FileSystem> Log<F> {
             OpenHow::Clean => self.log_start,
             OpenHow::Recover { from } => from.clamp(self.log_start, end),
         };
-        let unsynced = self.segments.values();
-        self.dirty = unsynced
-            .filter(|s| s.content.next_offset > self.recovery_point)
-            .map(|s| s.base)
-            .collect();
+        // A segment that ends right there may owe its end to a cut that was not synced.
+        let may_be_unsynced = |segment: &&Segment<F>| match how {
+            OpenHow::Clean => segment.content.next_offset > self.recovery_point,
+            OpenHow::Recover { .. } => segment.content.next_offset >= self.recovery_point,
+        };
+        let unsynced = self.segments.values().filter(may_be_unsynced);
+        self.dirty = unsynced.map(|segment| segment.base).collect();
         if cut_bytes > 0 {
             self.dirty.insert(self.active().base);
         }

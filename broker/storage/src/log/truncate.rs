@@ -89,7 +89,9 @@ impl<F: FileSystem> Log<F> {
                 Ok(segment) => {
                     let is_same = last.base == offset;
                     self.segments.insert(offset, segment);
-                    if !is_same {
+                    if is_same {
+                        last.close();
+                    } else {
                         last.remove()?;
                     }
                 }

@@ -127,23 +127,22 @@ impl<F: FileSystem> Segment<F> {
             .collect()
     }
 
-    /// Removes the files: the log first, since indexes without a log are removed at the next open.
-    pub(crate) fn remove(self) -> Result<(), SegmentError> {
+    /// Closes the files, if they are open.
+    pub(crate) fn close(&self) {
         for slot in self.slots() {
             self.descriptors.close(slot);
+        }
+    }
+
+    /// Removes the files: the log first, since indexes without a log are removed at the next open.
+    pub(crate) fn remove(self) -> Result<(), SegmentError> {
+        self.close();
+        for slot in self.slots() {
             match self.descriptors.fs().remove_file(&slot.path) {
                 Err(error) if !error.is_not_found() => return Err(error.into()),
                 _ => {}
             }
         }
         Ok(())
-    }
-}
-
-impl<F: FileSystem> Drop for Segment<F> {
-    fn drop(&mut self) {
-        for slot in self.slots() {
-            self.descriptors.close(slot);
-        }
     }
 }

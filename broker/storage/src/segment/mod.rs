@@ -23,6 +23,13 @@ use descriptors::FileSlot;
 pub(crate) use names::{base_offset_of, is_index_name, log_name};
 pub(crate) use read::{ReadLimits, whole_batches};
 
+/// The largest batch that is appended or read: one must fit into a request, and Kafka's
+/// `socket.request.max.bytes` is as large.
+pub const BATCH_BYTES_MAX: usize = 100 << 20;
+
+/// The most that one read gives, beyond a first batch that is larger.
+pub const READ_BYTES_MAX: usize = 32 << 20;
+
 /// The bytes of an entry of `.index`: relative offset and position, both 32 bits.
 const INDEX_ENTRY_BYTES: u64 = 8;
 /// The bytes of an entry of `.timeindex`: timestamp (64 bits) and relative offset (32 bits).
@@ -111,7 +118,9 @@ impl Content {
     }
 }
 
-/// A segment. Its files are opened through the shared descriptors when they are needed.
+/// A segment. Its files are opened through the shared descriptors when they are needed. A clone
+/// is a view of what counted then; only the original is written to.
+#[derive(Clone)]
 pub(crate) struct Segment<F: FileSystem> {
     pub(crate) base: Offset,
     pub(crate) content: Content,

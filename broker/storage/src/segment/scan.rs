@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use kintsugi_wire::batch::{self, BatchError, BatchHeader, HEADER_BYTES};
 
-use super::SegmentError;
+use super::{BATCH_BYTES_MAX, SegmentError};
 use crate::fs::{File, FsError};
 
 /// The bytes read at once where only headers are wanted.
 pub(super) const HEADERS_WINDOW_BYTES: usize = 8 * 1024;
 /// The bytes read at once where whole batches are wanted.
 pub(super) const BATCHES_WINDOW_BYTES: usize = 256 * 1024;
+
+/// Where what the CRC of a batch covers begins.
+const CRC_START: u64 = 21;
 
 /// A walk over the batches of a file.
 pub(super) struct Scan<T: File> {
@@ -68,13 +71,42 @@ impl<T: File> Scan<T> {
         let Some(header) = self.peek()? else {
             return Ok(None);
         };
-        let bytes = self.bytes(header.size_bytes())?;
-        if let Err(source) = batch::verify(bytes) {
-            return Err(self.corrupt(source));
-        }
         let at = self.position;
-        self.position += header.size_bytes() as u64;
+        if header.size_bytes() <= self.window_bytes {
+            let bytes = self.bytes(header.size_bytes())?;
+            if let Err(source) = batch::verify(bytes) {
+                return Err(self.corrupt(source));
+            }
+            self.position += header.size_bytes() as u64;
+            return Ok(Some((at, header)));
+        }
+        // The length may be what is corrupt: not even then may it decide how much memory is used.
+        let computed = self.crc_of_large(header.size_bytes())?;
+        if computed != header.crc {
+            self.position = at;
+            let stored = header.crc;
+            return Err(self.corrupt(BatchError::Crc { stored, computed }));
+        }
         Ok(Some((at, header)))
+    }
+
+    /// The CRC of the batch of this size at the current position, window by window; moves past it.
+    fn crc_of_large(&mut self, size_bytes: usize) -> Result<u32, SegmentError> {
+        let end = self.position + size_bytes as u64;
+        self.position += CRC_START;
+        let mut crc = 0;
+        while self.position < end {
+            let left = usize::try_from(end - self.position).unwrap_or(usize::MAX);
+            let bytes = self.bytes(left.min(self.window_bytes))?;
+            if bytes.is_empty() {
+                break;
+            }
+            crc = crc32c::crc32c_append(crc, bytes);
+            let read = bytes.len() as u64;
+            self.position += read;
+        }
+        self.position = end;
+        Ok(crc)
     }
 
     fn peek(&mut self) -> Result<Option<BatchHeader>, SegmentError> {
@@ -85,6 +117,12 @@ impl<T: File> Scan<T> {
         let parsed = BatchHeader::parse(self.bytes(HEADER_BYTES)?);
         match parsed {
             Err(source) => Err(self.corrupt(source)),
+            Ok(header) if header.size_bytes() > BATCH_BYTES_MAX => {
+                Err(self.corrupt(BatchError::TooLarge {
+                    size_bytes: header.size_bytes(),
+                    max_bytes: BATCH_BYTES_MAX,
+                }))
+            }
             Ok(header) if header.size_bytes() as u64 > left => {
                 Err(self.corrupt(BatchError::Truncated {
                     needed: header.size_bytes() as u64,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::{File, FileSystem, FsError, OpenMode};
 
+type Case<F> = fn(&F, &Path) -> Result<(), FsError>;
+
 const SIZE_MAX_BYTES: u64 = 1 << 20;
 
 /// Checks what [`FileSystem`] and [`File`] promise. `make` gives a file system, an existing empty
@@ -13,7 +15,7 @@ const SIZE_MAX_BYTES: u64 = 1 << 20;
 /// # Panics
 /// When a promise is broken.
 pub fn file_system_conformance<F: FileSystem>(make: impl Fn() -> (F, PathBuf, Box<dyn Any>)) {
-    let cases: [(&str, fn(&F, &Path) -> Result<(), FsError>); 7] = [
+    let cases: [(&str, Case<F>); 7] = [
         ("reads and writes", reads_and_writes),
         ("lengths", lengths),
         ("opening", opening),

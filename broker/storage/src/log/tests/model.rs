@@ -136,19 +136,7 @@ impl World {
                 self.log().append_as_follower(&bytes, NOW).unwrap();
                 self.add(&bytes);
             }
-            Step::Truncate { back } => {
-                let to = Offset((self.log_end.0 - back).max(self.log_start.0));
-                let end = self.log().truncate_to(to).unwrap();
-                let expected = self
-                    .batches
-                    .iter()
-                    .find(|b| headers(b)[0].next_offset() > to);
-                let expected = expected.map_or(self.log_end, |batch| base(batch));
-                assert_eq!(end, expected);
-                self.log_start = self.log_start.min(end);
-                self.cut(end);
-                self.epoch += 1;
-            }
+            Step::Truncate { back } => self.truncate(*back),
             Step::StartAt { ahead } => {
                 let at = self.log_end.plus(*ahead);
                 self.log().truncate_fully_and_start_at(at).unwrap();
@@ -188,6 +176,20 @@ impl World {
                 self.follow(log);
             }
         }
+    }
+
+    fn truncate(&mut self, back: i64) {
+        let to = Offset((self.log_end.0 - back).max(self.log_start.0));
+        let end = self.log().truncate_to(to).unwrap();
+        let expected = self
+            .batches
+            .iter()
+            .find(|b| headers(b)[0].next_offset() > to);
+        let expected = expected.map_or(self.log_end, |batch| base(batch));
+        assert_eq!(end, expected);
+        self.log_start = self.log_start.min(end);
+        self.cut(end);
+        self.epoch += 1;
     }
 
     /// Opens the log again where nothing may have been lost.
@@ -259,7 +261,7 @@ fn headers_with_bytes(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn a_log_is_the_list_of_its_batches(steps in proptest::collection::vec(step(), 1..30)) {
         let mut world = World::new();

@@ -207,3 +207,74 @@ fn an_epoch_file_is_written_for_kafkas_tools() {
         open(&fs, small(), OpenHow::Clean).0.epoch_entries()
     );
 }
+
+#[test]
+fn a_batch_larger_than_the_window_is_verified_too() {
+    let config = LogConfig {
+        segment_bytes: 4 << 20,
+        ..small()
+    };
+    let (fs, mut log) = fresh(config.clone());
+    append(&mut log, 1, 1);
+    let mut large = produced(1, 900_000, 1);
+    log.append_as_leader(&mut large, LeaderEpoch(1), NOW)
+        .unwrap();
+    append(&mut log, 1, 1);
+    let all = read_all(&log, 10_000);
+    drop(log);
+    let how = OpenHow::Recover { from: Offset(0) };
+    let (log, report) = open(&fs, config.clone(), how);
+    assert_eq!(report.verified_bytes, all.len() as u64);
+    assert_eq!(read_all(&log, 10_000), all);
+    let path = last_segment(&fs, ".log");
+    fs.open(&path, OpenMode::Write)
+        .unwrap()
+        .write_at(b"x", 600_000)
+        .unwrap();
+    let (log, report) = open(&fs, config, how);
+    assert_eq!(log.log_end(), Offset(1));
+    assert!(report.cause.unwrap().contains("CRC"));
+}
+
+#[test]
+fn a_log_may_move_between_threads() {
+    fn assert_send<T: Send>() {}
+    assert_send::<Log<crate::fs::RealFileSystem>>();
+    assert_send::<Log<MemoryFileSystem>>();
+    assert_send::<SyncJob<MemoryFileSystem>>();
+    assert_send::<crate::Journal<MemoryFileSystem>>();
+}
+
+#[test]
+fn the_real_file_system_holds_logs_too() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("topic-0");
+    let open_real = |how| {
+        let context = LogContext::new(crate::fs::RealFileSystem, LogLimits::default());
+        Log::open(&context, &directory, small(), how).unwrap().0
+    };
+    let mut log = open_real(OpenHow::Clean);
+    let mut all = Vec::new();
+    for number in 0..40 {
+        let mut batch = produced(2, 30, number);
+        let epoch = LeaderEpoch(i32::try_from(number / 15).unwrap());
+        log.append_as_leader(&mut batch, epoch, NOW).unwrap();
+        all.extend_from_slice(&batch);
+    }
+    let cut = all.len() / 4 * 3;
+    assert_eq!(log.truncate_to(Offset(61)).unwrap(), Offset(60));
+    log.sync().unwrap();
+    drop(log);
+    for how in [OpenHow::Recover { from: Offset(0) }, OpenHow::Clean] {
+        let log = open_real(how);
+        let (mut read, mut next) = (Vec::new(), Offset(0));
+        while next < log.log_end() {
+            let result = log.read(next, 500, Offset(100), true).unwrap();
+            read.extend_from_slice(&result.bytes);
+            next = result.next_offset;
+        }
+        assert_eq!(read, all[..cut]);
+        assert_eq!(log.latest_epoch(), Some(LeaderEpoch(1)));
+        log.close().unwrap();
+    }
+}

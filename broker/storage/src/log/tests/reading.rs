@@ -161,3 +161,29 @@ fn a_timestamp_is_found_in_the_first_batch_that_reaches_it() {
         .unwrap();
     assert_eq!(beyond, None);
 }
+
+#[test]
+fn a_read_on_another_thread_gives_nothing_of_what_was_cut_meanwhile() {
+    let (_, mut log) = fresh(small());
+    append(&mut log, 2, 1);
+    append(&mut log, 2, 1);
+    let begin =
+        |log: &Log<MemoryFileSystem>| match log.begin_read(Offset(0), 10_000, Offset(4), true) {
+            Ok(ReadStep::Job(job)) => job,
+            _ => panic!("it must touch files"),
+        };
+    let job = begin(&log);
+    append(&mut log, 2, 1);
+    let done = std::thread::spawn(move || job.run().unwrap())
+        .join()
+        .unwrap();
+    let read = log.finish_read(done);
+    assert_eq!(
+        (headers(&read.bytes).len(), read.next_offset),
+        (2, Offset(4))
+    );
+    let done = begin(&log).run().unwrap();
+    log.truncate_to(Offset(2)).unwrap();
+    let read = log.finish_read(done);
+    assert_eq!((read.bytes.len(), read.next_offset), (0, Offset(0)));
+}

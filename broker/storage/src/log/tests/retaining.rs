@@ -128,3 +128,27 @@ fn old_segments_go_by_size_and_by_the_logs_start() {
     assert!(log.log_start() <= Offset(179));
     assert_eq!(log.log_end(), Offset(180));
 }
+
+#[test]
+fn a_cut_that_a_crash_left_unsynced_is_synced_with_what_follows_it() {
+    for seed in 0..40 {
+        let (fs, mut log) = fresh(small());
+        fs.sync_dir(Path::new("/")).unwrap();
+        for _ in 0..3 {
+            append(&mut log, 2, 1);
+        }
+        log.sync().unwrap();
+        log.truncate_to(Offset(4)).unwrap();
+        log.roll().unwrap();
+        drop(log);
+        fs.crash_process();
+        let mut log = open(&fs, small(), OpenHow::Recover { from: Offset(4) }).0;
+        append(&mut log, 1, 2);
+        log.sync().unwrap();
+        let expected = read_all(&log, 10_000);
+        drop(log);
+        fs.lose_power(&mut fastrand::Rng::with_seed(seed));
+        let log = open(&fs, small(), OpenHow::Recover { from: Offset(5) }).0;
+        assert_eq!(read_all(&log, 10_000), expected, "seed {seed}");
+    }
+}
