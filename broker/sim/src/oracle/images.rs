@@ -1,0 +1,61 @@
+//! The same metadata offset is the same metadata, on every controller and broker, however it came
+//! there: entry by entry, by deltas or by a snapshot.
+//!
+//! Source: Raft's State Machine Safety (§5.4.3), carried on to the brokers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kintsugi_metadata::Image;
+use kintsugi_types::{MetadataOffset, TopicId};
+
+use crate::place::Node;
+
+/// How many offsets back images are kept.
+const KEPT: usize = 4_000;
+
+/// The first image seen of each offset.
+#[derive(Default)]
+pub(crate) struct Images {
+    seen: BTreeMap<MetadataOffset, (Node, Arc<Image>)>,
+    last: BTreeMap<Node, MetadataOffset>,
+    violation: Option<String>,
+}
+
+impl Images {
+    pub(crate) fn observe(&mut self, node: Node, image: &Arc<Image>) {
+        if self.last.insert(node, image.offset) == Some(image.offset) {
+            return;
+        }
+        let new = || (node, Arc::clone(image));
+        let (first, seen) = self.seen.entry(image.offset).or_insert_with(new);
+        if seen != image {
+            let what = format!(
+                "metadata at offset {} is not the same on {first:?} and {node:?}",
+                image.offset
+            );
+            self.violation.get_or_insert(what);
+        }
+        if self.seen.len() > KEPT {
+            self.seen.pop_first();
+        }
+    }
+
+    pub(super) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    /// The newest metadata that anybody has.
+    pub(crate) fn newest(&self) -> Option<&Arc<Image>> {
+        self.seen.last_key_value().map(|(_, (_, image))| image)
+    }
+
+    /// The ids of all topics by name.
+    pub(super) fn topics(&self) -> BTreeMap<String, TopicId> {
+        let names = self.newest().map(|image| image.names.iter());
+        let names = names.into_iter().flatten();
+        names
+            .map(|(name, id)| (name.as_str().to_owned(), *id))
+            .collect()
+    }
+}

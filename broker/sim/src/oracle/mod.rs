@@ -1,0 +1,186 @@
+//! What must always hold, each in a file with where it is from. They watch from outside: commands,
+//! logs and answers, never the state machines' own opinion of what is right.
+
+mod committed;
+mod high_watermark;
+mod images;
+mod leaders;
+mod log_matching;
+mod mirror;
+mod raft;
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use kintsugi_node::shard::Shard;
+use kintsugi_storage::MemoryFileSystem;
+use kintsugi_types::{Incarnation, Offset, PartitionId};
+use kintsugi_wire::batch::BatchHeader;
+
+use committed::Committed;
+use high_watermark::HighWatermarks;
+use images::Images;
+use leaders::Leaders;
+use log_matching::LogMatching;
+pub(crate) use mirror::{Batch, Mirrors};
+use raft::Raft;
+
+/// All oracles, and what they found.
+#[derive(Default)]
+pub(crate) struct Oracles {
+    violation: Option<String>,
+    pub(crate) raft: Raft,
+    pub(crate) images: Images,
+    pub(crate) mirrors: Mirrors,
+    leaders: Leaders,
+    log_matching: LogMatching,
+    high_watermarks: HighWatermarks,
+    pub(crate) committed: Committed,
+    /// The checksums of all batches that clients sent.
+    sent: BTreeSet<(PartitionId, u32)>,
+}
+
+impl Oracles {
+    /// Notes a violation; the first one counts.
+    pub(crate) fn fail(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    fn check(&mut self, result: Result<(), String>) {
+        if let Err(what) = result {
+            self.fail(what);
+        }
+    }
+
+    /// The first violation, if there is one.
+    pub(crate) fn violation(&self) -> Option<&str> {
+        let found = self.violation.as_deref();
+        found.or(self.raft.violation()).or(self.images.violation())
+    }
+
+    /// A client is about to send this.
+    pub(crate) fn sent(&mut self, partition: PartitionId, batch: &Bytes) {
+        if let Ok(header) = BatchHeader::parse(batch) {
+            self.sent.insert((partition, header.crc));
+        }
+    }
+
+    /// A broker started on these logs: everything that was readable must be there.
+    pub(crate) fn started<'a>(
+        &mut self,
+        broker: usize,
+        life: u64,
+        incarnation: Incarnation,
+        shards: impl Iterator<Item = &'a Shard<MemoryFileSystem>>,
+    ) {
+        let mut found = BTreeSet::new();
+        for shard in shards {
+            for view in shard.inspect() {
+                found.insert(view.partition);
+                let result = self.mirrors.reopened(broker, &view);
+                self.check(result);
+            }
+            self.observe_shard(broker, life, incarnation, shard);
+        }
+        let result = self.mirrors.check_none_missing(broker, &found);
+        self.check(result);
+    }
+
+    /// A shard handled an event.
+    pub(crate) fn observe_shard(
+        &mut self,
+        broker: usize,
+        life: u64,
+        incarnation: Incarnation,
+        shard: &Shard<MemoryFileSystem>,
+    ) {
+        for view in shard.inspect() {
+            let before = self.mirrors.of(broker, view.partition).len();
+            match self.mirrors.follow(broker, &view) {
+                Ok(truncated) => {
+                    let from = if truncated { 0 } else { before };
+                    self.appended(broker, view.partition, from);
+                }
+                Err(what) => self.fail(what),
+            }
+            let (partition, epoch) = (view.partition, view.leader_epoch);
+            let marks = &mut self.high_watermarks;
+            let result = marks.observe((broker, life), partition, epoch, view.high_watermark);
+            self.check(result);
+            if view.role == kintsugi_replica::RoleName::Leader {
+                let first = self.leaders.observe(partition, epoch, (incarnation, life));
+                let mirror = self.mirrors.of(broker, partition);
+                let result = first.and_then(|is_first| {
+                    if is_first {
+                        self.committed.check_leader(partition, epoch, broker, mirror)?;
+                    }
+                    let high_watermark = view.high_watermark;
+                    self.committed.advance(partition, broker, mirror, high_watermark)
+                });
+                self.check(result);
+            }
+        }
+    }
+
+    /// Batches after `from` are new in a log.
+    fn appended(&mut self, broker: usize, partition: PartitionId, from: usize) {
+        let mirror = self.mirrors.of(broker, partition);
+        for batch in mirror.iter().skip(from) {
+            if !self.sent.contains(&(partition, batch.crc)) {
+                let what = format!("broker {broker} has a batch in {partition} that nobody sent: {batch:?}");
+                self.violation.get_or_insert(what);
+            }
+            if let Err(what) = self.log_matching.observe(partition, broker, batch) {
+                self.violation.get_or_insert(what);
+            }
+        }
+    }
+
+    /// A broker answers an acks=all produce.
+    pub(crate) fn acknowledged(&mut self, broker: usize, partition: PartitionId, base: Offset) {
+        let mirror = self.mirrors.of(broker, partition);
+        let result = self.committed.acknowledged(partition, base, mirror);
+        self.check(result);
+    }
+
+    /// A broker answers a consumer's fetch.
+    pub(crate) fn read(&mut self, broker: usize, partition: PartitionId, batches: &Bytes) {
+        let result = self.committed.read(broker, partition, batches);
+        self.check(result);
+    }
+
+    /// A consumer was told that its position lies outside the log.
+    pub(crate) fn out_of_range(&mut self, partition: PartitionId, offset: Offset) {
+        let result = self.committed.out_of_range(partition, offset);
+        self.check(result);
+    }
+
+    /// Machines lost power: what is readable now is what their disks hold.
+    pub(crate) fn power_lost(&mut self, machines: &[(usize, MemoryFileSystem)]) {
+        let names = self.images.topics();
+        for (broker, fs) in machines {
+            let result = self.mirrors.reread(*broker, fs, &names);
+            self.check(result);
+        }
+        self.committed.excuse(&self.mirrors);
+    }
+
+    /// At the end: every acknowledged record is in the leader's log, and all logs are the same.
+    pub(crate) fn check_healed(&mut self, leaders: &[(PartitionId, usize, Vec<usize>)]) {
+        for (partition, leader, replicas) in leaders {
+            let log = self.mirrors.of(*leader, *partition);
+            let result = self.committed.check_final(*partition, *leader, log);
+            let same = replicas.iter().find(|replica| {
+                let other = self.mirrors.of(**replica, *partition);
+                other.last().map(|b| b.chain) != log.last().map(|b| b.chain)
+            });
+            let same = same.map(|replica| {
+                format!("after healing the log of {partition} on broker {replica} is not the leader's")
+            });
+            self.check(result);
+            if let Some(what) = same {
+                self.fail(what);
+            }
+        }
+    }
+}
