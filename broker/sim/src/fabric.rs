@@ -178,7 +178,7 @@ impl Fabric {
         let (sender, receiver) = (stream.end(to.other()).node, stream.end(to).node);
         let is_stalled = !stream.way(to).stalled.is_empty();
         if is_stalled || self.network.is_cut(sender, receiver) {
-            self.stall(id, to, frame);
+            self.stall(id, to, frame, false);
             return;
         }
         let usual = self.now + self.network.delay(&mut self.rng);
@@ -198,7 +198,7 @@ impl Fabric {
         }
         let is_stalled = !stream.way(to).stalled.is_empty();
         if is_stalled || self.network.is_cut(sender, end.node) {
-            self.stall(id, to, frame);
+            self.stall(id, to, frame, true);
             return None;
         }
         if matches!(frame, Frame::Close) {
@@ -208,12 +208,17 @@ impl Fabric {
         Some((end.node, end.life, Input::Frame { stream, frame }))
     }
 
-    fn stall(&mut self, id: StreamId, to: Side, frame: Frame) {
+    fn stall(&mut self, id: StreamId, to: Side, frame: Frame, was_sent_before: bool) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
         let way = stream.way_mut(to);
-        way.stalled.push_back(frame);
+        if was_sent_before {
+            way.stalled.insert(way.overtaken, frame);
+            way.overtaken += 1;
+        } else {
+            way.stalled.push_back(frame);
+        }
         if way.stalled.len() == 1 {
             way.stalls += 1;
             let stalls = way.stalls;
@@ -235,7 +240,9 @@ impl Fabric {
                 let Some(stream) = stream.filter(|stream| goes(stream, side)) else {
                     continue;
                 };
-                let stalled = std::mem::take(&mut stream.way_mut(side).stalled);
+                let way = stream.way_mut(side);
+                way.overtaken = 0;
+                let stalled = std::mem::take(&mut way.stalled);
                 for frame in stalled {
                     self.send_to(id, side, frame);
                 }

@@ -63,6 +63,8 @@ pub(crate) struct Way {
     pub(crate) horizon: Time,
     /// What a cut holds back.
     pub(crate) stalled: VecDeque<Frame>,
+    /// How many of those were on their way already when the cut began: they go first.
+    pub(crate) overtaken: usize,
     /// How often this way began to stall.
     pub(crate) stalls: u64,
 }

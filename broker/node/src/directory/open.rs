@@ -105,6 +105,9 @@ pub fn open_directory<F: FileSystem>(
     expected: &Expectation,
 ) -> Result<OpenedDirectory, DirectoryError> {
     fs.create_dir_all(path)?;
+    // Always, since a start that was stopped just here may have made the directory.
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
     let directory = match MetaProperties::read(fs, path)? {
         Some(found) => {
             check_owner(path, &found, expected)?;

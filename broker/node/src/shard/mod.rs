@@ -60,6 +60,8 @@ pub struct Shard<F: FileSystem> {
     recovered_to_checkpoint: bool,
     image: Arc<Image>,
     broker_epoch: BrokerEpoch,
+    /// Whether the metadata has reached this broker's registration.
+    is_named: bool,
     lease_until: Option<Time>,
     produces: WaitingProduces,
     fetches: HeldFetches,

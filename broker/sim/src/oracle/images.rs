@@ -31,8 +31,9 @@ impl Images {
         let (first, seen) = self.seen.entry(image.offset).or_insert_with(new);
         if seen != image {
             let what = format!(
-                "metadata at offset {} is not the same on {first:?} and {node:?}",
-                image.offset
+                "metadata at offset {} is not the same on {first:?} and {node:?}: {}",
+                image.offset,
+                difference(&format!("{seen:?}"), &format!("{image:?}"))
             );
             self.violation.get_or_insert(what);
         }
@@ -58,4 +59,15 @@ impl Images {
             .map(|(name, id)| (name.as_str().to_owned(), *id))
             .collect()
     }
+}
+
+/// Where two texts part.
+fn difference(first: &str, second: &str) -> String {
+    let mut pairs = first.chars().zip(second.chars());
+    let same = pairs.by_ref().take_while(|(a, b)| a == b).count();
+    let around = |text: &str| {
+        let from = same.saturating_sub(120);
+        text.chars().skip(from).take(260).collect::<String>()
+    };
+    format!("{} | and | {}", around(first), around(second))
 }
