@@ -190,9 +190,7 @@ impl World {
             Node::Client(_) => None,
         };
         for input in inbox.into_iter().flatten() {
-            let now = self.fabric.now;
-            self.fabric
-                .at(now, Happening::Arrive { to: node, life, input });
+            self.arrive(node, life, input);
         }
     }
 

@@ -26,6 +26,7 @@ pub struct Counts {
     pub snapshots: u64,
     pub isr_changes: u64,
     pub excused: u64,
+    pub lossy: u64,
 }
 
 impl Counts {
@@ -52,6 +53,7 @@ impl Counts {
             (&mut self.snapshots, other.snapshots),
             (&mut self.isr_changes, other.isr_changes),
             (&mut self.excused, other.excused),
+            (&mut self.lossy, other.lossy),
         ];
         for (mine, others) in pairs {
             *mine += others;
@@ -63,7 +65,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "kills {} power losses {} freezes {} cuts {} stops {} ({} clean) lies {} of {} resets {} leases expired {} | sent {} acked {} errors {} timeouts {} | elections {} truncations {} snapshots {} ISR changes {} excused {}",
+            "kills {} power losses {} freezes {} cuts {} stops {} ({} clean) lies {} of {} resets {} leases expired {} | sent {} acked {} errors {} timeouts {} | elections {} truncations {} snapshots {} ISR changes {} | batches excused {} lost by elections of the last known leader {}",
             self.kills,
             self.power_losses,
             self.freezes,
@@ -83,6 +85,7 @@ impl fmt::Display for Counts {
             self.snapshots,
             self.isr_changes,
             self.excused,
+            self.lossy,
         )
     }
 }

@@ -50,6 +50,7 @@ pub fn run(options: &Options) -> Outcome {
     counts.elections = fabric.oracles.raft.elections;
     counts.truncations = fabric.oracles.mirrors.truncations;
     counts.excused = fabric.oracles.committed.excused;
+    counts.lossy = fabric.oracles.committed.lossy;
     Outcome {
         seed: options.seed,
         violation: fabric.oracles.violation().map(ToOwned::to_owned),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use kintsugi_types::Time;
 
 /// How many happenings are kept in words.
-const KEPT_MAX: usize = 120;
+const KEPT_MAX: usize = 200;
 
 /// The trace of one run.
 #[derive(Debug)]

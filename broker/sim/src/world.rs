@@ -59,7 +59,7 @@ impl World {
         true
     }
 
-    fn arrive(&mut self, to: Node, life: u64, input: Input) {
+    pub(crate) fn arrive(&mut self, to: Node, life: u64, input: Input) {
         self.fabric.trace.mix(to.number());
         match to {
             Node::Controller(index) => {

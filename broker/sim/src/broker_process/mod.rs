@@ -238,7 +238,8 @@ impl BrokerProcess {
                 delta,
                 broker_epoch,
             } => {
-                fabric.oracles.images.observe(place, &image);
+                let who = self.incarnation;
+                fabric.oracles.published(who, self.index, &image);
                 self.tell_shards(fabric, || shard::Event::Publish {
                     image: image.clone(),
                     delta: delta.clone(),

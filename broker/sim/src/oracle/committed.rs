@@ -6,8 +6,12 @@
 //! excuse is promise 1's own: no machine holds the record's bytes any more, which only losses of
 //! power can do. It is decided at the moment of a loss of power, from the bytes on all disks,
 //! those of machines that are down included.
+//!
+//! One known gap is counted apart (`lossy`), not excused in silence: where ISR and ELR are both
+//! empty, the last known leader is elected (KIP-966's balanced recovery), though it lost power and
+//! a replica that had left the ISR earlier may hold more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use kintsugi_types::{LeaderEpoch, Offset, PartitionId};
@@ -24,12 +28,29 @@ struct Ledger {
     acknowledged: BTreeMap<Offset, Batch>,
 }
 
+impl Ledger {
+    /// Keeps only what is held; gives how many batches that were.
+    fn forget(&mut self, is_held: impl Fn(&Batch) -> bool) -> u64 {
+        let before = self.committed.len() + self.acknowledged.len();
+        while self.committed.last().is_some_and(|last| !is_held(last)) {
+            self.committed.pop();
+        }
+        self.acknowledged.retain(|_, batch| is_held(batch));
+        let after = self.committed.len() + self.acknowledged.len();
+        (before - after) as u64
+    }
+}
+
 /// What was promised of each partition.
 #[derive(Default)]
 pub(crate) struct Committed {
     ledgers: BTreeMap<PartitionId, Ledger>,
     /// Batches that losses of power excuse.
     pub(crate) excused: u64,
+    /// Batches that elections from outside ISR and ELR lost.
+    pub(crate) lossy: u64,
+    /// Who ever lost power.
+    powerless: BTreeSet<usize>,
 }
 
 fn holds(log: &[Batch], batch: &Batch) -> bool {
@@ -44,25 +65,27 @@ impl Committed {
         partition: PartitionId,
         epoch: LeaderEpoch,
         broker: usize,
-        log: &[Batch],
+        mirrors: &Mirrors,
     ) -> Result<(), String> {
+        let log = mirrors.of(broker, partition);
         let Some(ledger) = self.ledgers.get(&partition) else {
             return Ok(());
         };
         let lacks = |batch: &&Batch| !holds(log, batch);
         let who = format!("broker {broker} leads {partition} in epoch {epoch}");
         let end = log.last().map_or(Offset::ZERO, |batch| batch.end);
-        if let Some(lost) = ledger.acknowledged.values().find(lacks) {
-            return Err(format!(
-                "acknowledged record lost: {who} without {lost:?}; its log ends at {end}"
-            ));
-        }
-        if let Some(lost) = ledger.committed.last().filter(lacks) {
-            return Err(format!(
-                "committed record lost: {who} without {lost:?}; its log ends at {end}"
-            ));
-        }
-        Ok(())
+        let lost = ledger.acknowledged.values().find(lacks);
+        let (what, lost) = match (lost, ledger.committed.last().filter(lacks)) {
+            (Some(lost), _) => ("acknowledged", lost),
+            (None, Some(lost)) => ("committed", lost),
+            (None, None) => return Ok(()),
+        };
+        let copies = mirrors.copies(partition);
+        let holders = copies.filter(|(_, log)| holds(log, lost));
+        let holders: Vec<usize> = holders.map(|(broker, _)| broker).collect();
+        Err(format!(
+            "{what} record lost: {who} without {lost:?}, which brokers {holders:?} hold; its log ends at {end}"
+        ))
     }
 
     /// A leader's high watermark stands here.
@@ -141,7 +164,7 @@ impl Committed {
     pub(super) fn out_of_range(&self, partition: PartitionId, offset: Offset) -> Result<(), String> {
         let committed = self.ledgers.get(&partition).map(|ledger| &ledger.committed);
         let end = committed.and_then(|log| log.last()).map_or(Offset::ZERO, |b| b.end);
-        if self.excused > 0 || offset > end {
+        if self.excused + self.lossy > 0 || offset > end {
             return Ok(());
         }
         Err(format!(
@@ -149,17 +172,20 @@ impl Committed {
         ))
     }
 
+    /// A broker that lost power was elected from outside ISR and ELR, which were empty.
+    pub(super) fn elected_with_losses(&mut self, partition: PartitionId, broker: usize, log: &[Batch]) {
+        let ledger = self.ledgers.entry(partition).or_default();
+        if self.powerless.contains(&broker) {
+            self.lossy += ledger.forget(|batch| holds(log, batch));
+        }
+    }
+
     /// After a loss of power: what no machine holds any more is excused.
-    pub(super) fn excuse(&mut self, mirrors: &Mirrors) {
+    pub(super) fn excuse(&mut self, machines: impl Iterator<Item = usize>, mirrors: &Mirrors) {
+        self.powerless.extend(machines);
         for (partition, ledger) in &mut self.ledgers {
-            let is_held = |batch: &Batch| mirrors.copies(*partition).any(|log| holds(log, batch));
-            let before = ledger.committed.len() + ledger.acknowledged.len();
-            while ledger.committed.last().is_some_and(|last| !is_held(last)) {
-                ledger.committed.pop();
-            }
-            ledger.acknowledged.retain(|_, batch| is_held(batch));
-            let after = ledger.committed.len() + ledger.acknowledged.len();
-            self.excused += (before - after) as u64;
+            let is_held = |batch: &Batch| mirrors.copies(*partition).any(|(_, log)| holds(log, batch));
+            self.excused += ledger.forget(is_held);
         }
     }
 
@@ -173,8 +199,8 @@ impl Committed {
         &self,
         partition: PartitionId,
         broker: usize,
-        log: &[Batch],
+        mirrors: &Mirrors,
     ) -> Result<(), String> {
-        self.check_leader(partition, LeaderEpoch::UNKNOWN, broker, log)
+        self.check_leader(partition, LeaderEpoch::UNKNOWN, broker, mirrors)
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kintsugi_metadata::Image;
-use kintsugi_types::{MetadataOffset, TopicId};
+use kintsugi_metadata::{Image, RecoveryState};
+use kintsugi_types::{BrokerId, LeaderEpoch, MetadataOffset, PartitionId, TopicId};
 
 use crate::place::Node;
 
@@ -40,6 +40,43 @@ impl Images {
         if self.seen.len() > KEPT {
             self.seen.pop_first();
         }
+    }
+
+    /// Whether this epoch's leader was elected from outside ISR and ELR.
+    pub(super) fn is_lossy(&self, partition: PartitionId, epoch: LeaderEpoch) -> bool {
+        let states = self.seen.values().rev();
+        let mut states = states.filter_map(|(_, image)| image.partition(partition));
+        states
+            .by_ref()
+            .take_while(|state| state.leader_epoch >= epoch)
+            .any(|state| {
+                state.leader_epoch == epoch && state.recovery == RecoveryState::Recovering
+            })
+    }
+
+    /// Adds a partition's states, each with the offset that it began at.
+    pub(super) fn with_history(&self, what: String, partition: PartitionId) -> String {
+        let mut text = what;
+        let mut last = None;
+        for (offset, (_, image)) in &self.seen {
+            let state = image.partition(partition);
+            if let Some(now) = state
+                && state != last
+            {
+                let ids = |ids: &[BrokerId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
+                text += &format!(
+                    "\n    @{offset} leader {:?} epoch {} ISR {:?} ELR {:?} last known {:?} of {:?}",
+                    now.leader.map(|id| id.0),
+                    now.leader_epoch,
+                    ids(&now.isr),
+                    ids(&now.elr),
+                    now.last_known_leader.map(|id| id.0),
+                    ids(&now.replicas)
+                );
+            }
+            last = state;
+        }
+        text
     }
 
     pub(super) fn violation(&self) -> Option<&str> {

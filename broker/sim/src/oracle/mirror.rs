@@ -1,8 +1,9 @@
 //! What each broker's machine holds of each partition: the readable bytes, followed from outside.
 //!
 //! Source: promise 1, "its bytes are readable": a killed process keeps what it gave to write(2), a
-//! machine that loses power keeps only what reached its disk. After a loss of power the files are
-//! read here without the code that recovers them, which must then find as much.
+//! machine that loses power keeps only what was synced. After a loss of power the files are read
+//! here without the code that recovers them, which must then find as much. What survived there
+//! unsynced survived by luck: it counts as held again when the broker leads or is in sync.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -35,6 +36,10 @@ pub(crate) struct Batch {
 #[derive(Default)]
 pub(crate) struct Mirrors {
     logs: BTreeMap<(usize, PartitionId), Vec<Batch>>,
+    /// Before this offset a log was synced.
+    synced: BTreeMap<(usize, PartitionId), Offset>,
+    /// From this offset on a log survived a loss of power by luck only.
+    unsure: BTreeMap<(usize, PartitionId), Offset>,
     pub(crate) truncations: u64,
 }
 
@@ -45,11 +50,20 @@ impl Mirrors {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// The logs of a partition on all machines.
-    pub(crate) fn copies(&self, partition: PartitionId) -> impl Iterator<Item = &[Batch]> {
+    /// What surely holds of a partition's log on each machine.
+    pub(crate) fn copies(&self, partition: PartitionId) -> impl Iterator<Item = (usize, &[Batch])> {
         let logs = self.logs.iter();
         let of_partition = logs.filter(move |((_, id), _)| *id == partition);
-        of_partition.map(|(_, log)| log.as_slice())
+        of_partition.map(|(key, log)| {
+            let sure = self.unsure.get(key).copied().unwrap_or(Offset(i64::MAX));
+            let count = log.partition_point(|batch| batch.end <= sure);
+            (key.0, &log[..count])
+        })
+    }
+
+    /// The broker leads the partition or is in sync: all that it has counts.
+    pub(crate) fn confirm(&mut self, broker: usize, partition: PartitionId) {
+        self.unsure.remove(&(broker, partition));
     }
 
     /// Takes over what changed in a log; true if it was cut.
@@ -67,6 +81,8 @@ impl Mirrors {
             truncated = true;
         }
         self.truncations += u64::from(truncated);
+        let synced = view.log.recovery_point();
+        self.synced.insert((broker, view.partition), synced);
         while end_of(log) < log_end {
             let from = end_of(log);
             let read = view.log.read(from, 1 << 20, log_end, true);
@@ -139,7 +155,13 @@ impl Mirrors {
         fs: &MemoryFileSystem,
         topics: &BTreeMap<String, TopicId>,
     ) -> Result<(), String> {
-        self.logs.retain(|(of, _), _| *of != broker);
+        let keys: Vec<_> = self.logs.keys().filter(|key| key.0 == broker).copied().collect();
+        for key in keys {
+            self.logs.remove(&key);
+            let synced = self.synced.get(&key).copied().unwrap_or_default();
+            let unsure = self.unsure.entry(key).or_insert(synced);
+            *unsure = synced.min(*unsure);
+        }
         let root = Path::new(DIRECTORY);
         let names = fs.read_dir(root).unwrap_or_default();
         for name in names {

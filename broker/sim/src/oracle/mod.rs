@@ -10,13 +10,16 @@ mod mirror;
 mod raft;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use kintsugi_metadata::Image;
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
 use kintsugi_types::{Incarnation, Offset, PartitionId};
 use kintsugi_wire::batch::BatchHeader;
 
+use crate::place::Node;
 use committed::Committed;
 use high_watermark::HighWatermarks;
 use images::Images;
@@ -105,19 +108,32 @@ impl Oracles {
             }
             let (partition, epoch) = (view.partition, view.leader_epoch);
             let marks = &mut self.high_watermarks;
-            let result = marks.observe((broker, life), partition, epoch, view.high_watermark);
+            let result = marks.observe(
+                (broker, life),
+                partition,
+                epoch,
+                view.high_watermark,
+                self.committed.end(partition),
+            );
             self.check(result);
             if view.role == kintsugi_replica::RoleName::Leader {
                 let first = self.leaders.observe(partition, epoch, (incarnation, life));
-                let mirror = self.mirrors.of(broker, partition);
+                let mirrors = &self.mirrors;
                 let result = first.and_then(|is_first| {
                     if is_first {
-                        self.committed.check_leader(partition, epoch, broker, mirror)?;
+                        if self.images.is_lossy(partition, epoch) {
+                            let log = mirrors.of(broker, partition);
+                            self.committed.elected_with_losses(partition, broker, log);
+                        }
+                        let check = self.committed.check_leader(partition, epoch, broker, mirrors);
+                        check.map_err(|what| self.images.with_history(what, partition))?;
                     }
+                    let mirror = mirrors.of(broker, partition);
                     let high_watermark = view.high_watermark;
                     self.committed.advance(partition, broker, mirror, high_watermark)
                 });
                 self.check(result);
+                self.mirrors.confirm(broker, partition);
             }
         }
     }
@@ -155,6 +171,21 @@ impl Oracles {
         self.check(result);
     }
 
+    /// A broker applies metadata: if it is in sync by that, and it is this incarnation that is, it
+    /// holds all that it has.
+    pub(crate) fn published(&mut self, who: Incarnation, broker: usize, image: &Arc<Image>) {
+        self.images.observe(Node::Broker(broker), image);
+        let known = image.brokers.get(&who.broker);
+        if known.is_none_or(|known| known.registration.incarnation != who) {
+            return;
+        }
+        for (partition, state) in image.partitions() {
+            if state.isr.contains(&who.broker) {
+                self.mirrors.confirm(broker, partition);
+            }
+        }
+    }
+
     /// Machines lost power: what is readable now is what their disks hold.
     pub(crate) fn power_lost(&mut self, machines: &[(usize, MemoryFileSystem)]) {
         let names = self.images.topics();
@@ -162,14 +193,15 @@ impl Oracles {
             let result = self.mirrors.reread(*broker, fs, &names);
             self.check(result);
         }
-        self.committed.excuse(&self.mirrors);
+        let machines = machines.iter().map(|(broker, _)| *broker);
+        self.committed.excuse(machines, &self.mirrors);
     }
 
     /// At the end: every acknowledged record is in the leader's log, and all logs are the same.
     pub(crate) fn check_healed(&mut self, leaders: &[(PartitionId, usize, Vec<usize>)]) {
         for (partition, leader, replicas) in leaders {
             let log = self.mirrors.of(*leader, *partition);
-            let result = self.committed.check_final(*partition, *leader, log);
+            let result = self.committed.check_final(*partition, *leader, &self.mirrors);
             let same = replicas.iter().find(|replica| {
                 let other = self.mirrors.of(**replica, *partition);
                 other.last().map(|b| b.chain) != log.last().map(|b| b.chain)
