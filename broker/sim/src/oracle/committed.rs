@@ -88,6 +88,25 @@ impl Committed {
         ))
     }
 
+    /// No replica cuts off what is promised: the leader that it follows has all of that.
+    pub(super) fn check_cut(
+        &self,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+        broker: usize,
+        cut: &[Batch],
+    ) -> Result<(), String> {
+        let Some(ledger) = self.ledgers.get(&partition) else {
+            return Ok(());
+        };
+        match cut.iter().find(|batch| holds(&ledger.committed, batch)) {
+            None => Ok(()),
+            Some(lost) => Err(format!(
+                "committed record cut: broker {broker} cuts {lost:?} off its log of {partition} in epoch {epoch}"
+            )),
+        }
+    }
+
     /// A leader's high watermark stands here.
     pub(super) fn advance(
         &mut self,

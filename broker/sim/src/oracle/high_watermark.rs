@@ -1,8 +1,8 @@
 //! A replica's high watermark never goes back within a leader epoch.
 //!
 //! Source: design.md, and Apache Kafka's own rule. A new leader may start with an older one, and a
-//! restart begins from the checkpoint, so it holds within one epoch of one life. It may go back to
-//! the end of what is still promised, where losses of power took the rest.
+//! restart begins from the checkpoint, so it holds within one epoch of one life. It goes back
+//! with a log that is cut, which losses of power may force; `committed` judges what was cut.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,14 @@ pub(super) struct HighWatermarks {
 impl HighWatermarks {
     pub(super) fn observe(
         &mut self,
-        (broker, life): (usize, u64),
-        partition: PartitionId,
+        replica: ((usize, u64), PartitionId),
         epoch: LeaderEpoch,
         high_watermark: Offset,
-        promised: Offset,
+        was_cut: bool,
     ) -> Result<(), String> {
-        let key = ((broker, life), partition);
-        match self.last.insert(key, (epoch, high_watermark)) {
-            Some((seen_in, before)) if seen_in == epoch && before > high_watermark && high_watermark < promised => Err(format!(
+        let ((broker, _), partition) = replica;
+        match self.last.insert(replica, (epoch, high_watermark)) {
+            Some((seen_in, before)) if seen_in == epoch && before > high_watermark && !was_cut => Err(format!(
                 "high watermark: on broker {broker} that of {partition} went from {before} back to {high_watermark} in epoch {epoch}"
             )),
             _ => Ok(()),

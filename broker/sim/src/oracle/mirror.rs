@@ -66,21 +66,20 @@ impl Mirrors {
         self.unsure.remove(&(broker, partition));
     }
 
-    /// Takes over what changed in a log; true if it was cut.
+    /// Takes over what changed in a log; gives the batches that were cut off.
     pub(crate) fn follow(
         &mut self,
         broker: usize,
         view: &PartitionView<'_, MemoryFileSystem>,
-    ) -> Result<bool, String> {
+    ) -> Result<Vec<Batch>, String> {
         let log = self.logs.entry((broker, view.partition)).or_default();
         let log_end = view.log.log_end();
         let end_of = |log: &Vec<Batch>| log.last().map_or(Offset::ZERO, |batch| batch.end);
-        let mut truncated = false;
+        let mut cut = Vec::new();
         while end_of(log) > log_end {
-            log.pop();
-            truncated = true;
+            cut.extend(log.pop());
         }
-        self.truncations += u64::from(truncated);
+        self.truncations += u64::from(!cut.is_empty());
         let synced = view.log.recovery_point();
         self.synced.insert((broker, view.partition), synced);
         while end_of(log) < log_end {
@@ -104,7 +103,7 @@ impl Mirrors {
                 "broker {broker}: {partition} ends at {log_end} within a batch that ends at {end}"
             ));
         }
-        Ok(truncated)
+        Ok(cut)
     }
 
     /// A start found this log: it must hold all that was readable before.

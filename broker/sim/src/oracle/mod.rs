@@ -98,23 +98,20 @@ impl Oracles {
         shard: &Shard<MemoryFileSystem>,
     ) {
         for view in shard.inspect() {
-            let before = self.mirrors.of(broker, view.partition).len();
-            match self.mirrors.follow(broker, &view) {
-                Ok(truncated) => {
-                    let from = if truncated { 0 } else { before };
-                    self.appended(broker, view.partition, from);
-                }
-                Err(what) => self.fail(what),
-            }
             let (partition, epoch) = (view.partition, view.leader_epoch);
+            let before = self.mirrors.of(broker, partition).len();
+            let cut = match self.mirrors.follow(broker, &view) {
+                Ok(cut) => cut,
+                Err(what) => return self.fail(what),
+            };
+            let result = self.committed.check_cut(partition, epoch, broker, &cut);
+            let result = result.map_err(|what| self.images.with_history(what, partition));
+            self.check(result);
+            let from = if cut.is_empty() { before } else { 0 };
+            self.appended(broker, partition, from);
             let marks = &mut self.high_watermarks;
-            let result = marks.observe(
-                (broker, life),
-                partition,
-                epoch,
-                view.high_watermark,
-                self.committed.end(partition),
-            );
+            let replica = ((broker, life), partition);
+            let result = marks.observe(replica, epoch, view.high_watermark, !cut.is_empty());
             self.check(result);
             if view.role == kintsugi_replica::RoleName::Leader {
                 let first = self.leaders.observe(partition, epoch, (incarnation, life));
