@@ -172,7 +172,8 @@ impl<F: FileSystem> Shard<F> {
             return Outcome::Still;
         };
         let own = epoch_end(&partition.log, leader.epoch);
-        let cut = truncation_offset(leader, own, partition.log.log_end());
+        let log = &partition.log;
+        let cut = truncation_offset(leader, own, log.log_start(), log.log_end());
         match partition.log.truncate_to(cut) {
             Ok(end) => {
                 partition.replica.truncated(end);
