@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_log_without_any_epoch_that_low_is_cut_to_its_start() {
-        let cut = |leader, own_start| truncation_offset(leader, None, Offset(own_start), Offset(50));
+        let cut =
+            |leader, own_start| truncation_offset(leader, None, Offset(own_start), Offset(50));
         assert_eq!(cut(end(3, 60), 0), Offset(0));
         assert_eq!(cut(end(3, 40), 20), Offset(20));
         assert_eq!(cut(end(3, 10), 20), Offset(10));

@@ -298,9 +298,7 @@ impl Client {
     }
 
     fn created(&mut self, fabric: &mut Fabric, answer: &AdminAnswer) {
-        let is_there = |error| {
-            matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists)
-        };
+        let is_there = |error| matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists);
         match answer {
             AdminAnswer::Topics(results) if results.iter().all(|r| is_there(r.error)) => {
                 fabric.counts.topics_created += 1;

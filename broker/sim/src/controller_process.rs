@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use kintsugi_node::controller::{
-    Controller, ControllerConfig, ControllerStore, VoterIdentity,
-};
+use kintsugi_node::controller::{Controller, ControllerConfig, ControllerStore, VoterIdentity};
 use kintsugi_node::message::controller::{Command, Event, LinkId};
 use kintsugi_node::message::link::Hello;
 use kintsugi_quorum as quorum;
@@ -205,7 +203,10 @@ impl ControllerProcess {
             .oracles
             .raft
             .observe(id, self.life, self.node.engine(), &commands);
-        fabric.oracles.images.observe(self.place(), self.node.image());
+        fabric
+            .oracles
+            .images
+            .observe(self.place(), self.node.image());
         for command in commands {
             self.carry_out(fabric, command);
         }

@@ -41,7 +41,12 @@ pub(crate) struct Fabric {
 }
 
 impl Fabric {
-    pub(crate) fn new(rng: fastrand::Rng, network: Network, oracles: Oracles, trace: Trace) -> Self {
+    pub(crate) fn new(
+        rng: fastrand::Rng,
+        network: Network,
+        oracles: Oracles,
+        trace: Trace,
+    ) -> Self {
         Self {
             now: Time::from_millis(1_000),
             rng,
@@ -94,7 +99,12 @@ impl Fabric {
     }
 
     /// Between voters: may be lost, come twice, or overtake.
-    pub(crate) fn datagram(&mut self, from: (Node, ControllerId), to: Node, message: quorum::Message) {
+    pub(crate) fn datagram(
+        &mut self,
+        from: (Node, ControllerId),
+        to: Node,
+        message: quorum::Message,
+    ) {
         let weather = self.network.weather;
         if self.network.is_cut(from.0, to) || hits(&mut self.rng, weather.loss_one_in) {
             return;
@@ -190,7 +200,12 @@ impl Fabric {
     }
 
     /// A frame reached its end; `None` if a cut holds it, or nobody takes it.
-    pub(crate) fn receive(&mut self, id: StreamId, to: Side, frame: Frame) -> Option<(Node, u64, Input)> {
+    pub(crate) fn receive(
+        &mut self,
+        id: StreamId,
+        to: Side,
+        frame: Frame,
+    ) -> Option<(Node, u64, Input)> {
         let stream = self.streams.get(&id)?;
         let (sender, end) = (stream.end(to.other()).node, *stream.end(to));
         if end.closed {

@@ -15,10 +15,16 @@ pub(crate) enum Fault {
     Next,
     /// A machine's process is started again.
     Restart(Node),
-    Thaw { node: Node, life: u64 },
+    Thaw {
+        node: Node,
+        life: u64,
+    },
     Heal(Vec<(Node, Node)>),
     /// A stopping controller ends.
-    Kill { node: Node, life: u64 },
+    Kill {
+        node: Node,
+        life: u64,
+    },
 }
 
 impl World {
@@ -102,12 +108,16 @@ impl World {
     /// Takes a process away; its life, if there was one.
     fn end_process(&mut self, node: Node, has_lost_power: bool) -> Option<u64> {
         match node {
-            Node::Controller(index) => {
-                end(&mut self.controllers[index], has_lost_power, &mut self.fabric.rng)
-            }
-            Node::Broker(index) => {
-                end(&mut self.brokers[index], has_lost_power, &mut self.fabric.rng)
-            }
+            Node::Controller(index) => end(
+                &mut self.controllers[index],
+                has_lost_power,
+                &mut self.fabric.rng,
+            ),
+            Node::Broker(index) => end(
+                &mut self.brokers[index],
+                has_lost_power,
+                &mut self.fabric.rng,
+            ),
             Node::Client(_) => None,
         }
     }
@@ -270,7 +280,9 @@ impl World {
             self.fabric.unstall(from, to);
         }
         let brokers = (0..self.brokers.len()).map(Node::Broker);
-        let machines = (0..self.controllers.len()).map(Node::Controller).chain(brokers);
+        let machines = (0..self.controllers.len())
+            .map(Node::Controller)
+            .chain(brokers);
         for node in machines.collect::<Vec<_>>() {
             let (life, _, is_running) = self.state_of(node);
             if is_running {

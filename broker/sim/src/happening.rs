@@ -17,11 +17,7 @@ use crate::stream::{Purpose, Side, StreamId};
 #[derive(Debug)]
 pub(crate) enum Happening {
     /// Something reaches a process, unless that life of it is over.
-    Arrive {
-        to: Node,
-        life: u64,
-        input: Input,
-    },
+    Arrive { to: Node, life: u64, input: Input },
     /// A datagram reaches a machine, whatever runs there then.
     Datagram {
         from: ControllerId,

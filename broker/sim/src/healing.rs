@@ -77,7 +77,9 @@ impl World {
             };
             let end = partition.map(|id| self.fabric.oracles.committed.end(id));
             if end != Some(offset) {
-                return Err(format!("a consumer of {partition:?} stands at {offset}, the end is {end:?}"));
+                return Err(format!(
+                    "a consumer of {partition:?} stands at {offset}, the end is {end:?}"
+                ));
             }
         }
         Ok(())

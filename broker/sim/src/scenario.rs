@@ -82,7 +82,8 @@ impl Scenario {
         } else {
             Weather::CALM
         };
-        let (replication_factor, min_isr) = [(3, 2), (3, 2), (3, 2), (3, 1), (2, 1)][rng.usize(..5)];
+        let (replication_factor, min_isr) =
+            [(3, 2), (3, 2), (3, 2), (3, 1), (2, 1)][rng.usize(..5)];
         Self {
             cluster: cluster.expect("a legal cluster id"),
             controllers: 3,

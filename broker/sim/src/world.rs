@@ -234,8 +234,7 @@ impl World {
         let orphans = std::mem::take(&mut site.orphans);
         let (fs, life) = (site.fs.clone(), site.life);
         self.disown(orphans);
-        let process =
-            ControllerProcess::start(&mut self.fabric, &self.scenario, &fs, index, life)?;
+        let process = ControllerProcess::start(&mut self.fabric, &self.scenario, &fs, index, life)?;
         self.controllers[index].process = Some(process);
         Ok(())
     }

@@ -51,5 +51,8 @@ fn an_acknowledgement_before_the_isr_has_the_record_is_found() {
         ..Bugs::default()
     };
     let violation = find("acknowledge before the ISR has it", bugs);
-    assert!(violation.contains("acknowledged record lost"), "{violation}");
+    assert!(
+        violation.contains("acknowledged record lost"),
+        "{violation}"
+    );
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kintsugi_node::message::broker::{Event, MetadataView};
 use kintsugi_node::message::link::AdminAnswer;
 use kintsugi_node::message::shard::{self, ClientPosition, Fetched, Produced, Token};
-use kintsugi_types::PartitionId;
+use kintsugi_types::{LeaderEpoch, PartitionId};
 
 use super::{BrokerProcess, Use};
 use crate::fabric::Fabric;
@@ -176,7 +176,14 @@ impl BrokerProcess {
         for result in results {
             if promise == Some(result.partition) && result.error.is_none() {
                 let (partition, offset) = (result.partition, result.base_offset);
-                fabric.oracles.acknowledged(self.index, partition, offset);
+                let shard = self
+                    .shards
+                    .iter()
+                    .find_map(|s| s.node.leader_epoch(partition));
+                let epoch = shard.unwrap_or(LeaderEpoch::UNKNOWN);
+                fabric
+                    .oracles
+                    .acknowledged(self.index, partition, epoch, offset);
                 fabric.counts.acknowledged += 1;
             }
             self.answer(fabric, token.0, Answer::Produced(result));

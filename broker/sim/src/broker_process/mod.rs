@@ -383,13 +383,16 @@ impl BrokerProcess {
             }
         }
         let path = std::path::Path::new(DIRECTORY);
-        let written =
-            OffsetCheckpointFile::Replication.write(&self.fs, path, &high_watermarks);
+        let written = OffsetCheckpointFile::Replication.write(&self.fs, path, &high_watermarks);
         if let Err(error) = written {
-            fabric.oracles.fail(format!("failed to stop cleanly: {error}"));
+            fabric
+                .oracles
+                .fail(format!("failed to stop cleanly: {error}"));
         }
         if let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch) {
-            fabric.oracles.fail(format!("failed to stop cleanly: {error}"));
+            fabric
+                .oracles
+                .fail(format!("failed to stop cleanly: {error}"));
         }
         fabric.counts.clean_stops += 1;
     }

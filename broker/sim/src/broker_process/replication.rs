@@ -131,7 +131,11 @@ impl BrokerProcess {
     ) {
         let number = request.leader_shard;
         let token = shard::Token(self.waiting.add(stream, number));
-        self.pass_to_shard(fabric, number, shard::Event::ReplicaFetch { token, request });
+        self.pass_to_shard(
+            fabric,
+            number,
+            shard::Event::ReplicaFetch { token, request },
+        );
     }
 
     /// What a connection's task read goes through the shard's mailbox.

@@ -57,8 +57,12 @@ impl BrokerProcess {
             .oracles
             .started(machine.index, machine.life, incarnation, found);
         let recovered = shards.iter().all(|s| s.node.recovered_to_checkpoint());
-        let registration =
-            registration(scenario, machine, &opened, recovered && !opened.is_log_missing);
+        let registration = registration(
+            scenario,
+            machine,
+            &opened,
+            recovered && !opened.is_log_missing,
+        );
         let controllers = (0..scenario.controllers)
             .map(|index| (controller_id(index), Node::Controller(index).endpoint()))
             .collect();
@@ -121,7 +125,10 @@ fn open_shards(
         let marks = &opened.high_watermarks;
         let node = Shard::open(config, context.clone(), path, marks, was_clean, now, seed);
         let node = node.map_err(|error| {
-            format!("broker {} failed to open shard {shard}: {error}", machine.index)
+            format!(
+                "broker {} failed to open shard {shard}: {error}",
+                machine.index
+            )
         })?;
         let timer = Timer::default();
         shards.push(ShardLoop { node, timer });

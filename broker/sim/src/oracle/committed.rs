@@ -20,22 +20,40 @@ use kintsugi_wire::batch::BatchHeader;
 use super::{Batch, Mirrors};
 use crate::trace::mix_bytes;
 
+/// A batch, and the leader epoch in which it was promised: leaders of that epoch and of later ones
+/// have it. One that begins to lead an earlier epoch late, unaware of the others, need not.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    batch: Batch,
+    epoch: LeaderEpoch,
+}
+
 #[derive(Default)]
 struct Ledger {
     /// All before the largest high watermark.
-    committed: Vec<Batch>,
+    committed: Vec<Promise>,
     /// What was acknowledged to an acks=all producer, by base offset.
-    acknowledged: BTreeMap<Offset, Batch>,
+    acknowledged: BTreeMap<Offset, Promise>,
+}
+
+impl Promise {
+    const fn base(&self) -> Offset {
+        self.batch.base
+    }
 }
 
 impl Ledger {
     /// Keeps only what is held; gives how many batches that were.
     fn forget(&mut self, is_held: impl Fn(&Batch) -> bool) -> u64 {
         let before = self.committed.len() + self.acknowledged.len();
-        while self.committed.last().is_some_and(|last| !is_held(last)) {
+        while self
+            .committed
+            .last()
+            .is_some_and(|last| !is_held(&last.batch))
+        {
             self.committed.pop();
         }
-        self.acknowledged.retain(|_, batch| is_held(batch));
+        self.acknowledged.retain(|_, held| is_held(&held.batch));
         let after = self.committed.len() + self.acknowledged.len();
         (before - after) as u64
     }
@@ -71,17 +89,17 @@ impl Committed {
         let Some(ledger) = self.ledgers.get(&partition) else {
             return Ok(());
         };
-        let lacks = |batch: &&Batch| !holds(log, batch);
+        let lacks = |held: &&Promise| held.epoch <= epoch && !holds(log, &held.batch);
         let who = format!("broker {broker} leads {partition} in epoch {epoch}");
         let end = log.last().map_or(Offset::ZERO, |batch| batch.end);
         let lost = ledger.acknowledged.values().find(lacks);
-        let (what, lost) = match (lost, ledger.committed.last().filter(lacks)) {
-            (Some(lost), _) => ("acknowledged", lost),
-            (None, Some(lost)) => ("committed", lost),
+        let (what, lost) = match (lost, ledger.committed.iter().rfind(lacks)) {
+            (Some(lost), _) => ("acknowledged", lost.batch),
+            (None, Some(lost)) => ("committed", lost.batch),
             (None, None) => return Ok(()),
         };
         let copies = mirrors.copies(partition);
-        let holders = copies.filter(|(_, log)| holds(log, lost));
+        let holders = copies.filter(|(_, log)| holds(log, &lost));
         let holders: Vec<usize> = holders.map(|(broker, _)| broker).collect();
         Err(format!(
             "{what} record lost: {who} without {lost:?}, which brokers {holders:?} hold; its log ends at {end}"
@@ -99,7 +117,16 @@ impl Committed {
         let Some(ledger) = self.ledgers.get(&partition) else {
             return Ok(());
         };
-        match cut.iter().find(|batch| holds(&ledger.committed, batch)) {
+        let is_promised = |batch: &&Batch| {
+            let found = ledger
+                .committed
+                .binary_search_by_key(&batch.base, Promise::base);
+            found.is_ok_and(|index| {
+                let held = &ledger.committed[index];
+                held.batch.chain == batch.chain && held.epoch <= epoch
+            })
+        };
+        match cut.iter().find(is_promised) {
             None => Ok(()),
             Some(lost) => Err(format!(
                 "committed record cut: broker {broker} cuts {lost:?} off its log of {partition} in epoch {epoch}"
@@ -110,25 +137,26 @@ impl Committed {
     /// A leader's high watermark stands here.
     pub(super) fn advance(
         &mut self,
-        partition: PartitionId,
+        (partition, epoch): (PartitionId, LeaderEpoch),
         broker: usize,
         log: &[Batch],
         high_watermark: Offset,
     ) -> Result<(), String> {
         let ledger = self.ledgers.entry(partition).or_default();
         let committed = &mut ledger.committed;
-        let end = committed.last().map_or(Offset::ZERO, |batch| batch.end);
-        if high_watermark <= end {
+        let end_of = |log: &[Promise]| log.last().map_or(Offset::ZERO, |held| held.batch.end);
+        if high_watermark <= end_of(committed) {
             return Ok(());
         }
-        if let Some(last) = committed.last().filter(|last| !holds(log, last)) {
+        if let Some(last) = committed.last().filter(|last| !holds(log, &last.batch)) {
             return Err(format!(
                 "committed record changed: broker {broker} commits {partition} up to {high_watermark} without {last:?}"
             ));
         }
-        let new = log.iter().skip(committed.len());
-        committed.extend(new.take_while(|batch| batch.end <= high_watermark));
-        if committed.last().map(|batch| batch.end) == Some(high_watermark) {
+        let new = log.iter().copied().skip(committed.len());
+        let new = new.take_while(|batch| batch.end <= high_watermark);
+        committed.extend(new.map(|batch| Promise { batch, epoch }));
+        if end_of(committed) == high_watermark {
             return Ok(());
         }
         Err(format!(
@@ -138,7 +166,7 @@ impl Committed {
 
     pub(super) fn acknowledged(
         &mut self,
-        partition: PartitionId,
+        (partition, epoch): (PartitionId, LeaderEpoch),
         base: Offset,
         log: &[Batch],
     ) -> Result<(), String> {
@@ -149,7 +177,8 @@ impl Committed {
             ));
         };
         let ledger = self.ledgers.entry(partition).or_default();
-        ledger.acknowledged.insert(base, log[index]);
+        let batch = log[index];
+        ledger.acknowledged.insert(base, Promise { batch, epoch });
         Ok(())
     }
 
@@ -166,8 +195,8 @@ impl Committed {
         while let Ok(header) = BatchHeader::parse(rest) {
             let size = header.size_bytes();
             let hash = mix_bytes(0, rest.get(..size).unwrap_or_default());
-            let found = committed.binary_search_by_key(&header.base_offset, |held| held.base);
-            if !found.is_ok_and(|index| committed[index].hash == hash) {
+            let found = committed.binary_search_by_key(&header.base_offset, Promise::base);
+            if !found.is_ok_and(|index| committed[index].batch.hash == hash) {
                 return Err(format!(
                     "consumer read: broker {broker} gives offset {} of {partition}, which is not what is committed there",
                     header.base_offset
@@ -180,9 +209,12 @@ impl Committed {
 
     /// A consumer's position, which it had from committed batches, must be in range, unless what
     /// lay before it is excused.
-    pub(super) fn out_of_range(&self, partition: PartitionId, offset: Offset) -> Result<(), String> {
-        let committed = self.ledgers.get(&partition).map(|ledger| &ledger.committed);
-        let end = committed.and_then(|log| log.last()).map_or(Offset::ZERO, |b| b.end);
+    pub(super) fn out_of_range(
+        &self,
+        partition: PartitionId,
+        offset: Offset,
+    ) -> Result<(), String> {
+        let end = self.end(partition);
         if self.excused + self.lossy > 0 || offset > end {
             return Ok(());
         }
@@ -192,7 +224,12 @@ impl Committed {
     }
 
     /// A broker that lost power was elected from outside ISR and ELR, which were empty.
-    pub(super) fn elected_with_losses(&mut self, partition: PartitionId, broker: usize, log: &[Batch]) {
+    pub(super) fn elected_with_losses(
+        &mut self,
+        partition: PartitionId,
+        broker: usize,
+        log: &[Batch],
+    ) {
         let ledger = self.ledgers.entry(partition).or_default();
         if self.powerless.contains(&broker) {
             self.lossy += ledger.forget(|batch| holds(log, batch));
@@ -203,7 +240,8 @@ impl Committed {
     pub(super) fn excuse(&mut self, machines: impl Iterator<Item = usize>, mirrors: &Mirrors) {
         self.powerless.extend(machines);
         for (partition, ledger) in &mut self.ledgers {
-            let is_held = |batch: &Batch| mirrors.copies(*partition).any(|(_, log)| holds(log, batch));
+            let is_held =
+                |batch: &Batch| mirrors.copies(*partition).any(|(_, log)| holds(log, batch));
             self.excused += ledger.forget(is_held);
         }
     }
@@ -211,7 +249,8 @@ impl Committed {
     /// The largest high watermark of a partition.
     pub(crate) fn end(&self, partition: PartitionId) -> Offset {
         let log = self.ledgers.get(&partition).map(|ledger| &ledger.committed);
-        log.and_then(|log| log.last()).map_or(Offset::ZERO, |b| b.end)
+        log.and_then(|log| log.last())
+            .map_or(Offset::ZERO, |held| held.batch.end)
     }
 
     pub(super) fn check_final(
@@ -220,6 +259,6 @@ impl Committed {
         broker: usize,
         mirrors: &Mirrors,
     ) -> Result<(), String> {
-        self.check_leader(partition, LeaderEpoch::UNKNOWN, broker, mirrors)
+        self.check_leader(partition, LeaderEpoch(i32::MAX), broker, mirrors)
     }
 }

@@ -24,9 +24,11 @@ impl HighWatermarks {
     ) -> Result<(), String> {
         let ((broker, _), partition) = replica;
         match self.last.insert(replica, (epoch, high_watermark)) {
-            Some((seen_in, before)) if seen_in == epoch && before > high_watermark && !was_cut => Err(format!(
-                "high watermark: on broker {broker} that of {partition} went from {before} back to {high_watermark} in epoch {epoch}"
-            )),
+            Some((seen_in, before)) if seen_in == epoch && before > high_watermark && !was_cut => {
+                Err(format!(
+                    "high watermark: on broker {broker} that of {partition} went from {before} back to {high_watermark} in epoch {epoch}"
+                ))
+            }
             _ => Ok(()),
         }
     }

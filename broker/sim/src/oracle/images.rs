@@ -49,9 +49,7 @@ impl Images {
         states
             .by_ref()
             .take_while(|state| state.leader_epoch >= epoch)
-            .any(|state| {
-                state.leader_epoch == epoch && state.recovery == RecoveryState::Recovering
-            })
+            .any(|state| state.leader_epoch == epoch && state.recovery == RecoveryState::Recovering)
     }
 
     /// Adds a partition's states, each with the offset that it began at.

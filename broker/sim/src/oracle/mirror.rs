@@ -120,10 +120,11 @@ impl Mirrors {
             && now.get(before.len() - 1) != Some(lost)
         {
             return Err(format!(
-                "broker {broker} started with {} of the {} readable batches of {}",
+                "broker {broker} started with {} of the {} readable batches of {}: of {}",
                 now.len(),
                 before.len(),
-                view.partition
+                view.partition,
+                outline(&before)
             ));
         }
         Ok(())
@@ -154,7 +155,12 @@ impl Mirrors {
         fs: &MemoryFileSystem,
         topics: &BTreeMap<String, TopicId>,
     ) -> Result<(), String> {
-        let keys: Vec<_> = self.logs.keys().filter(|key| key.0 == broker).copied().collect();
+        let keys: Vec<_> = self
+            .logs
+            .keys()
+            .filter(|key| key.0 == broker)
+            .copied()
+            .collect();
         for key in keys {
             self.logs.remove(&key);
             let synced = self.synced.get(&key).copied().unwrap_or_default();
@@ -184,7 +190,9 @@ fn read_directory(fs: &MemoryFileSystem, path: &Path) -> Result<Vec<Batch>, Stri
     let failed = |error| format!("failed to read {}: {error}", path.display());
     let mut log = Vec::new();
     for name in fs.read_dir(path).map_err(failed)? {
-        let base = name.strip_suffix(".log").and_then(|b| b.parse::<i64>().ok());
+        let base = name
+            .strip_suffix(".log")
+            .and_then(|b| b.parse::<i64>().ok());
         let Some(base) = base else {
             continue;
         };
@@ -207,8 +215,12 @@ fn extend(log: &mut Vec<Batch>, bytes: &[u8]) -> usize {
         let Some(batch) = bytes.get(done..done + header.size_bytes()) else {
             break;
         };
-        let next = log.last().map_or(Offset::ZERO, |batch| batch.end);
-        if header.base_offset != next || verify(batch).is_err() {
+        let (next, epoch) = log.last().map_or((Offset::ZERO, LeaderEpoch(0)), |batch| {
+            (batch.end, batch.epoch)
+        });
+        // A lower epoch is what an unsynced cut left behind.
+        let follows = header.base_offset == next && header.leader_epoch >= epoch;
+        if !follows || verify(batch).is_err() {
             break;
         }
         let chain = log.last().map_or(0, |batch| batch.chain);
@@ -223,4 +235,10 @@ fn extend(log: &mut Vec<Batch>, bytes: &[u8]) -> usize {
         done += batch.len();
     }
     done
+}
+
+/// A log's batches in a few words each.
+fn outline(log: &[Batch]) -> String {
+    let batch = |batch: &Batch| format!("{}..{} (epoch {})", batch.base, batch.end, batch.epoch);
+    log.iter().map(batch).collect::<Vec<_>>().join(", ")
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use kintsugi_metadata::Image;
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_types::{Incarnation, Offset, PartitionId};
+use kintsugi_types::{Incarnation, LeaderEpoch, Offset, PartitionId};
 use kintsugi_wire::batch::BatchHeader;
 
 use crate::place::Node;
@@ -122,12 +122,16 @@ impl Oracles {
                             let log = mirrors.of(broker, partition);
                             self.committed.elected_with_losses(partition, broker, log);
                         }
-                        let check = self.committed.check_leader(partition, epoch, broker, mirrors);
+                        let check = self
+                            .committed
+                            .check_leader(partition, epoch, broker, mirrors);
                         check.map_err(|what| self.images.with_history(what, partition))?;
                     }
                     let mirror = mirrors.of(broker, partition);
                     let high_watermark = view.high_watermark;
-                    self.committed.advance(partition, broker, mirror, high_watermark)
+                    let which = (partition, epoch);
+                    self.committed
+                        .advance(which, broker, mirror, high_watermark)
                 });
                 self.check(result);
                 self.mirrors.confirm(broker, partition);
@@ -140,7 +144,9 @@ impl Oracles {
         let mirror = self.mirrors.of(broker, partition);
         for batch in mirror.iter().skip(from) {
             if !self.sent.contains(&(partition, batch.crc)) {
-                let what = format!("broker {broker} has a batch in {partition} that nobody sent: {batch:?}");
+                let what = format!(
+                    "broker {broker} has a batch in {partition} that nobody sent: {batch:?}"
+                );
                 self.violation.get_or_insert(what);
             }
             if let Err(what) = self.log_matching.observe(partition, broker, batch) {
@@ -150,9 +156,17 @@ impl Oracles {
     }
 
     /// A broker answers an acks=all produce.
-    pub(crate) fn acknowledged(&mut self, broker: usize, partition: PartitionId, base: Offset) {
+    pub(crate) fn acknowledged(
+        &mut self,
+        broker: usize,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+        base: Offset,
+    ) {
         let mirror = self.mirrors.of(broker, partition);
-        let result = self.committed.acknowledged(partition, base, mirror);
+        let result = self
+            .committed
+            .acknowledged((partition, epoch), base, mirror);
         self.check(result);
     }
 
@@ -198,13 +212,17 @@ impl Oracles {
     pub(crate) fn check_healed(&mut self, leaders: &[(PartitionId, usize, Vec<usize>)]) {
         for (partition, leader, replicas) in leaders {
             let log = self.mirrors.of(*leader, *partition);
-            let result = self.committed.check_final(*partition, *leader, &self.mirrors);
+            let result = self
+                .committed
+                .check_final(*partition, *leader, &self.mirrors);
             let same = replicas.iter().find(|replica| {
                 let other = self.mirrors.of(**replica, *partition);
                 other.last().map(|b| b.chain) != log.last().map(|b| b.chain)
             });
             let same = same.map(|replica| {
-                format!("after healing the log of {partition} on broker {replica} is not the leader's")
+                format!(
+                    "after healing the log of {partition} on broker {replica} is not the leader's"
+                )
             });
             self.check(result);
             if let Some(what) = same {

@@ -52,7 +52,13 @@ impl Raft {
         }
     }
 
-    fn check(&mut self, id: ControllerId, life: u64, engine: &Engine, commands: &[Command]) -> Check {
+    fn check(
+        &mut self,
+        id: ControllerId,
+        life: u64,
+        engine: &Engine,
+        commands: &[Command],
+    ) -> Check {
         for command in commands {
             match command {
                 Command::ToPeer { to, message } => self.sent(id, *to, message)?,
