@@ -34,6 +34,9 @@ struct Ledger {
     committed: Vec<Promise>,
     /// What was acknowledged to an acks=all producer, by base offset.
     acknowledged: BTreeMap<Offset, Promise>,
+    /// The last epoch that began with an election from outside ISR and ELR. What a leader of an
+    /// earlier epoch, unaware of it, promises after it is lost with it.
+    lossy_epoch: Option<LeaderEpoch>,
 }
 
 impl Promise {
@@ -43,6 +46,11 @@ impl Promise {
 }
 
 impl Ledger {
+    /// Whether a leader of this epoch must have what was promised.
+    fn binds(&self, held: &Promise, epoch: LeaderEpoch) -> bool {
+        held.epoch <= epoch && self.lossy_epoch.is_none_or(|lossy| held.epoch >= lossy)
+    }
+
     /// Keeps only what is held; gives how many batches that were.
     fn forget(&mut self, is_held: impl Fn(&Batch) -> bool) -> u64 {
         let before = self.committed.len() + self.acknowledged.len();
@@ -89,7 +97,7 @@ impl Committed {
         let Some(ledger) = self.ledgers.get(&partition) else {
             return Ok(());
         };
-        let lacks = |held: &&Promise| held.epoch <= epoch && !holds(log, &held.batch);
+        let lacks = |held: &&Promise| ledger.binds(held, epoch) && !holds(log, &held.batch);
         let who = format!("broker {broker} leads {partition} in epoch {epoch}");
         let end = log.last().map_or(Offset::ZERO, |batch| batch.end);
         let lost = ledger.acknowledged.values().find(lacks);
@@ -123,7 +131,7 @@ impl Committed {
                 .binary_search_by_key(&batch.base, Promise::base);
             found.is_ok_and(|index| {
                 let held = &ledger.committed[index];
-                held.batch.chain == batch.chain && held.epoch <= epoch
+                held.batch.chain == batch.chain && ledger.binds(held, epoch)
             })
         };
         match cut.iter().find(is_promised) {
@@ -143,6 +151,9 @@ impl Committed {
         high_watermark: Offset,
     ) -> Result<(), String> {
         let ledger = self.ledgers.entry(partition).or_default();
+        if ledger.lossy_epoch.is_some_and(|lossy| epoch < lossy) {
+            return Ok(());
+        }
         let committed = &mut ledger.committed;
         let end_of = |log: &[Promise]| log.last().map_or(Offset::ZERO, |held| held.batch.end);
         if high_watermark <= end_of(committed) {
@@ -188,9 +199,13 @@ impl Committed {
         partition: PartitionId,
         batches: &Bytes,
     ) -> Result<(), String> {
-        let empty = Vec::new();
-        let ledger = self.ledgers.get(&partition);
-        let committed = ledger.map_or(&empty, |ledger| &ledger.committed);
+        let empty = Ledger::default();
+        let ledger = self.ledgers.get(&partition).unwrap_or(&empty);
+        if ledger.lossy_epoch.is_some() {
+            // A leader of an earlier epoch may still give what that election lost.
+            return Ok(());
+        }
+        let committed = &ledger.committed;
         let mut rest = &batches[..];
         while let Ok(header) = BatchHeader::parse(rest) {
             let size = header.size_bytes();
@@ -226,13 +241,18 @@ impl Committed {
     /// A broker that lost power was elected from outside ISR and ELR, which were empty.
     pub(super) fn elected_with_losses(
         &mut self,
-        partition: PartitionId,
+        (partition, epoch): (PartitionId, LeaderEpoch),
         broker: usize,
         log: &[Batch],
     ) {
         let ledger = self.ledgers.entry(partition).or_default();
         if self.powerless.contains(&broker) {
             self.lossy += ledger.forget(|batch| holds(log, batch));
+            ledger.lossy_epoch = Some(epoch);
+            let kept = ledger.committed.iter_mut();
+            for held in kept.chain(ledger.acknowledged.values_mut()) {
+                held.epoch = epoch;
+            }
         }
     }
 

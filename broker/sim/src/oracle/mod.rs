@@ -120,7 +120,8 @@ impl Oracles {
                     if is_first {
                         if self.images.is_lossy(partition, epoch) {
                             let log = mirrors.of(broker, partition);
-                            self.committed.elected_with_losses(partition, broker, log);
+                            self.committed
+                                .elected_with_losses((partition, epoch), broker, log);
                         }
                         let check = self
                             .committed
