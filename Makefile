@@ -15,7 +15,7 @@ KILLS ?= 20
 TOOLS := $(KINTSUGI_CACHE)/tools/bin
 IMAGE := $(CARGO_TARGET_DIR)/image
 
-.PHONY: help verify fix test unit sim smoke e2e demo demo-down bench-failover crds advisories preflight
+.PHONY: help verify fix test unit api sim smoke e2e demo demo-down bench-failover crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -37,12 +37,16 @@ fix: preflight ## format, apply what clippy can, and regenerate files
 
 crds: ## regenerate the CRDs from their Rust types
 	cargo run --quiet --profile image -p kintsugi-operator -- crd > crds/yaml/kafkaclusters.yaml
+	cargo run --quiet --profile image -p kintsugi-operator -- crd --chart > charts/kintsugi/templates/kafkaclusters.yaml
 
-test: preflight unit sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
+test: preflight unit api sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
 
 unit: preflight ## run the tests of all crates and of the launcher
 	cargo test --workspace --profile image
 	cd e2e/localkube/launcher && go test ./...
+
+api: preflight ## check the definition's rules and the operator's writes against a real API server
+	KINTSUGI_KUBE=$$(e2e/localkube/setup.sh | tail -n 1)/bin/kube cargo test --profile image -p kintsugi-operator --test api_server
 
 sim: preflight ## run the simulator over SEEDS seeds (default 500)
 	cargo run --quiet --profile image -p kintsugi-sim -- --seeds $(SEEDS)

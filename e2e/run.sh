@@ -34,8 +34,9 @@ say "building the broker, the operator and the tests (cold: about 8 min on 2 cor
 cargo build --quiet --profile image -p kintsugi-broker -p kintsugi-operator -p kintsugi-e2e
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$context/"
-tag=$(cat "$context"/* | sha256sum | cut -c1-12)
+mkdir -p "$context/target/image"
+cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$context/target/image/"
+tag=$(cat "$context"/target/image/* | sha256sum | cut -c1-12)
 archives=()
 for target in broker operator; do
   say "building the image kintsugi-$target:$tag"
@@ -54,8 +55,8 @@ localkube load-image "${archives[@]}"
 say "installing the operator"
 "$kit/bin/helm" upgrade --install kintsugi charts/kintsugi \
   --namespace kintsugi-system --create-namespace \
-  --set image.operator.repository=localhost/kintsugi-operator --set image.operator.tag="$tag" \
-  --set image.broker.repository=localhost/kintsugi-broker --set image.broker.tag="$tag" \
+  --set image.repository=localhost/kintsugi-operator --set image.tag="$tag" \
+  --set brokerImage.repository=localhost/kintsugi-broker --set brokerImage.tag="$tag" \
   --wait --timeout 120s >/dev/null
 "$kit/bin/kubectl" apply -f e2e/namespace.yaml >/dev/null
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Parser;
 
-use crate::settings::{FILE_BYTES_MAX, dev_values, parse_line, parse_properties};
+use crate::settings::{FILE_BYTES_MAX, dev_values, parse_override, parse_properties};
 
 /// A Kafka broker, controller, or both.
 #[derive(Debug, Parser)]
@@ -43,8 +43,7 @@ impl Arguments {
             given.extend(parse_properties(&text));
         }
         for text in &self.overrides {
-            let pair = parse_line(text).filter(|_| text.contains('='));
-            let (key, value) = pair.with_context(|| {
+            let (key, value) = parse_override(text).with_context(|| {
                 format!("failed to read --override {text}: write it as key=value")
             })?;
             given.insert(key, value);

@@ -3,6 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kintsugi_node::controller::{ControllerError, StoreError};
+use kintsugi_node::directory::DirectoryError;
+use kintsugi_node::shard::ShardError;
+use kintsugi_storage::FsError;
+
 use tokio::sync::watch;
 
 /// Why the process ends; its exit status says the same.
@@ -26,6 +31,33 @@ impl Ending {
             Self::Late => 1,
             Self::Refused => 70,
             Self::Storage => 74,
+        }
+    }
+}
+
+impl Ending {
+    /// What a start that failed ends with; `None`: the settings or the machine are to be put
+    /// right, and a later start may succeed.
+    pub fn of_failed_start(cause: &anyhow::Error) -> Option<Self> {
+        let refused = cause.chain().any(|cause| {
+            matches!(
+                cause.downcast_ref::<DirectoryError>(),
+                Some(DirectoryError::Foreign { .. })
+            ) || matches!(
+                cause.downcast_ref::<StoreError>(),
+                Some(StoreError::OtherOwner { .. })
+            ) || matches!(
+                cause.downcast_ref::<ControllerError>(),
+                Some(ControllerError::OtherCluster { .. })
+            )
+        });
+        let has_storage_failed = cause.chain().any(|cause| {
+            cause.is::<FsError>() || cause.is::<StoreError>() || cause.is::<ShardError>()
+        });
+        match (refused, has_storage_failed) {
+            (true, _) => Some(Self::Refused),
+            (_, true) => Some(Self::Storage),
+            _ => None,
         }
     }
 }

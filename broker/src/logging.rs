@@ -1,5 +1,7 @@
 //! Log lines: JSON on standard output, one object a line; plain text with `--dev`.
 
+use std::io::IsTerminal as _;
+
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
@@ -12,7 +14,10 @@ pub fn start(level: &str, is_dev: bool) -> anyhow::Result<()> {
         .with_context(|| format!("failed to read settings: kintsugi.log.level={level}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = if is_dev {
-        builder.with_target(false).try_init()
+        builder
+            .with_target(false)
+            .with_ansi(std::io::stdout().is_terminal())
+            .try_init()
     } else {
         builder.json().flatten_event(true).try_init()
     };

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::arguments::Arguments;
 use crate::clock::Clock;
@@ -40,9 +41,22 @@ fn main() -> ExitCode {
             std::process::exit(i32::from(ending.code()))
         }
         Err(cause) => {
+            tracing::error!(cause = format!("{cause:#}"), "failed to start");
             eprintln!("kintsugi-broker: {cause:#}");
-            ExitCode::FAILURE
+            exit::Ending::of_failed_start(&cause).map_or(ExitCode::FAILURE, ExitCode::from)
         }
+    }
+}
+
+/// Lets the process open as many files as it may: each partition takes some, each client one.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(cause) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%cause, current = ?limit.current, "failed to raise the limit of open files");
     }
 }
 
@@ -55,6 +69,7 @@ fn run(clock: Clock) -> anyhow::Result<exit::Ending> {
     for name in &settings.values.unknown {
         tracing::warn!(name, "unknown setting: it has no effect here");
     }
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.network_threads)
         .max_blocking_threads(process::BLOCKING_THREADS_MAX)

@@ -1,6 +1,6 @@
 //! Starting the roles of the process in order, and stopping them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,7 +14,7 @@ use crate::broker::{self, BrokerHandle, ControlInput, ControlPort, Directory};
 use crate::clock::Clock;
 use crate::controller;
 use crate::exit::{Ending, Exit};
-use crate::http::{self, App, ControllerAccess};
+use crate::http::{self, App, ControllerAccess, Roles};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -54,7 +54,14 @@ pub async fn run(settings: Arc<Settings>, clock: Clock) -> anyhow::Result<Ending
         metrics: Metrics::new().context("failed to set up metrics")?,
         runtime: Handle::current(),
     };
+    let app = Arc::new(App {
+        settings: Arc::clone(&settings),
+        clock,
+        metrics: shared.metrics.clone(),
+        roles: OnceLock::new(),
+    });
     let http = bind(&settings.endpoints.http).await?;
+    tokio::spawn(http::serve(http, Arc::clone(&app)));
     let mut threads: Vec<(String, Progress)> = Vec::new();
     // The control port comes first: while it is open, the process counts as alive.
     let directory = match settings.broker {
@@ -71,15 +78,14 @@ pub async fn run(settings: Arc<Settings>, clock: Clock) -> anyhow::Result<Ending
         }
         _ => None,
     };
-    let app = App {
-        settings: Arc::clone(&settings),
-        clock,
-        metrics: shared.metrics.clone(),
+    let roles = Roles {
         threads,
         broker: broker.clone(),
         controller: controller.clone(),
     };
-    tokio::spawn(http::serve(http, app));
+    if app.roles.set(roles).is_err() {
+        tracing::error!("the roles of this process were started twice");
+    }
     tracing::info!(
         cluster = %settings.cluster,
         broker = ?settings.broker.map(|id| id.0),

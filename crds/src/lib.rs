@@ -1,1 +1,21 @@
-//! The types of Kintsugi's custom resources.
+//! The custom resources of Kintsugi, group `kintsugi.dev`.
+//!
+//! Guarantees: the types here are the only source of the schema; `crds/yaml/` is generated from
+//! them and a test compares. Every string, list and map has a maximum. Changes within `v1alpha1`
+//! only add, and each raises [`SCHEMA_VERSION`].
+//! Assumes: an API server that evaluates CEL rules (Kubernetes 1.29 or newer, for `quantity`).
+//! Never does: read a cluster, decide anything.
+
+pub mod cluster;
+pub mod owned_keys;
+pub mod schema;
+pub mod status;
+
+pub use cluster::{
+    Brokers, Controllers, DeletionPolicy, Healing, KafkaCluster, KafkaClusterSpec, Listener,
+    ListenerProtocol, Racks, ResourceAmounts, Resources, Storage,
+};
+pub use schema::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION};
+pub use status::{
+    Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase, RoleStatus,
+};

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod command;
+pub mod demo;
 pub mod host;
 pub mod kubernetes;
 pub mod load;

@@ -1,2 +1,89 @@
-//! Entry point.
-fn main() {}
+//! `kintsugi-operator crd | run`.
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use kintsugi_crds::schema;
+use kintsugi_operator::run::{Settings, run};
+use tracing_subscriber::EnvFilter;
+
+/// Two threads serve hundreds of clusters, and each more would cost memory.
+const WORKER_THREADS: usize = 2;
+
+/// Runs Kafka clusters on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "kintsugi-operator", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints the custom resource definitions as YAML.
+    Crd {
+        /// Print the chart's template of them instead.
+        #[arg(long)]
+        chart: bool,
+    },
+    /// Runs the operator.
+    Run(RunArguments),
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// The broker image of clusters that name none.
+    #[arg(long, env = "KINTSUGI_BROKER_IMAGE")]
+    broker_image: String,
+    /// The namespace of the lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    namespace: String,
+    /// Watch only this namespace. Absent or empty: all.
+    #[arg(long, env = "WATCH_NAMESPACE")]
+    watch_namespace: Option<String>,
+    /// The name that holds the lease; the pod's name.
+    #[arg(long, env = "POD_NAME", default_value = "kintsugi-operator")]
+    identity: String,
+    /// Where /metrics, /livez and /readyz are served.
+    #[arg(long, env = "KINTSUGI_OPERATOR_HTTP", default_value = "0.0.0.0:8080")]
+    http: String,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Crd { chart } => {
+            let yaml = serde_yaml_ng::to_string(&schema::kafka_cluster_definition())
+                .context("failed to write the definition as YAML")?;
+            if chart {
+                print!("{{{{- if .Values.crds.install }}}}\n{yaml}{{{{- end }}}}\n");
+            } else {
+                print!("{yaml}");
+            }
+            Ok(())
+        }
+        Command::Run(arguments) => {
+            let filter =
+                EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+            tracing_subscriber::fmt()
+                .json()
+                .with_env_filter(filter)
+                .init();
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(WORKER_THREADS)
+                .enable_all()
+                .build()
+                .context("failed to start the runtime")?
+                .block_on(run(settings(arguments)))
+                .context("the operator ended")
+        }
+    }
+}
+
+fn settings(arguments: RunArguments) -> Settings {
+    Settings {
+        broker_image: arguments.broker_image,
+        namespace: arguments.namespace,
+        watch_namespace: arguments.watch_namespace.filter(|name| !name.is_empty()),
+        identity: arguments.identity,
+        http: arguments.http,
+    }
+}

@@ -24,10 +24,17 @@ pub trait Registry {
     /// The broker's epoch, if it is registered and neither fenced nor stopping: only then may it
     /// join an ISR (KIP-841, KIP-903).
     fn eligible_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch>;
+
+    /// The broker's epoch, if it is registered.
+    fn registered_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch>;
 }
 
 impl<R: Registry + ?Sized> Registry for &R {
     fn eligible_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch> {
         (**self).eligible_epoch(broker)
+    }
+
+    fn registered_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch> {
+        (**self).registered_epoch(broker)
     }
 }

@@ -34,7 +34,7 @@ pub struct IsrProposal {
     pub leader_epoch: LeaderEpoch,
     /// The state that the proposal was decided from.
     pub partition_epoch: PartitionEpoch,
-    /// The members, each with the broker epoch that the leader saw in its fetches; -1 if it has
-    /// not fetched from this leader yet and is not registered as live either.
+    /// The members, each with the broker epoch that the leader saw in its fetches, or that it is
+    /// registered with if it has not fetched from this leader yet.
     pub isr: BTreeMap<BrokerId, BrokerEpoch>,
 }

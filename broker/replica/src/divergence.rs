@@ -62,9 +62,9 @@ pub fn check_position(
 /// To where a follower cuts its log after a leader said that it diverges.
 ///
 /// `own` is the follower's [`EpochEnd`] for the epoch that the leader named; `None` if its log has
-/// no epoch that low, so that nothing in it can be the leader's: it is cut to its start. If the
-/// follower lacks that very epoch, the cut is at the end of its next lower one, and its next fetch
-/// asks again. Where the leader names no epoch, it gives where its own log starts.
+/// no epoch that low. If the follower lacks that very epoch, the cut is at the end of its next
+/// lower one, and its next fetch asks again; if it has only higher ones, none of its records is
+/// the leader's.
 #[must_use]
 pub fn truncation_offset(
     leader: EpochEnd,
@@ -74,7 +74,7 @@ pub fn truncation_offset(
 ) -> Offset {
     let cut = match own {
         None if leader.epoch == LeaderEpoch::UNKNOWN => leader.end,
-        None => own_start.min(leader.end),
+        None => own_start,
         Some(own) if own.epoch == leader.epoch => own.end.min(leader.end),
         Some(own) => own.end,
     };
@@ -129,21 +129,12 @@ mod tests {
 
     #[test]
     fn the_cut_is_at_the_earlier_end_of_the_same_epoch() {
-        let cut =
-            |leader, own, own_end| truncation_offset(leader, own, Offset::ZERO, Offset(own_end));
+        let cut = |leader, own, own_end| truncation_offset(leader, own, Offset(5), Offset(own_end));
         assert_eq!(cut(end(3, 40), Some(end(3, 50)), 50), Offset(40));
         assert_eq!(cut(end(3, 60), Some(end(3, 45)), 50), Offset(45));
         assert_eq!(cut(end(3, 40), Some(end(2, 30)), 50), Offset(30));
+        assert_eq!(cut(end(1, 20), None, 50), Offset(5));
         assert_eq!(cut(end(-1, 10), None, 50), Offset(10));
         assert_eq!(cut(end(-1, 80), None, 50), Offset(50));
-    }
-
-    #[test]
-    fn a_log_without_any_epoch_that_low_is_cut_to_its_start() {
-        let cut =
-            |leader, own_start| truncation_offset(leader, None, Offset(own_start), Offset(50));
-        assert_eq!(cut(end(3, 60), 0), Offset(0));
-        assert_eq!(cut(end(3, 40), 20), Offset(20));
-        assert_eq!(cut(end(3, 10), 20), Offset(10));
     }
 }

@@ -15,6 +15,10 @@ impl Registry for Brokers {
     fn eligible_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch> {
         self.0.get(&broker).copied()
     }
+
+    fn registered_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch> {
+        Some(epoch_of(broker.0))
+    }
 }
 
 /// Brokers 0, 1 and 2, registered with the epochs 100, 101 and 102.

@@ -240,7 +240,7 @@ impl ControllerProcess {
                 fabric.counts.dial_backs += 1;
                 fabric.knock(place, life, &endpoint, Knock::Dial(dial.0));
             }
-            Command::Answer { .. } => {}
+            Command::Answer { .. } | Command::Observed(_) => {}
             Command::Fatal { reason } => {
                 fabric
                     .oracles

@@ -25,7 +25,9 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
         true => request.topics,
         false => {
             let names = request.topic_names.into_iter();
-            names.map(|name| DeleteTopicState::default().with_name(Some(name))).collect()
+            names
+                .map(|name| DeleteTopicState::default().with_name(Some(name)))
+                .collect()
         }
     };
     let named: Vec<Result<TopicName, ErrorCode>> =

@@ -11,8 +11,9 @@ use kintsugi_wire::frame::{HeaderError, RequestHeader};
 use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
-    api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    find_coordinator, list_offsets, metadata, produce,
+    api_versions, create_topics, delete_groups, delete_topics, describe_cluster, describe_configs,
+    describe_groups, fetch, find_coordinator, groups, list_groups, list_offsets, metadata,
+    offset_fetch, offset_for_leader_epoch, produce,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -24,6 +25,7 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::Produce => |call| produce::serve(call).boxed(),
         ApiKey::Fetch => |call| fetch::serve(call).boxed(),
         ApiKey::ListOffsets => |call| list_offsets::serve(call).boxed(),
+        ApiKey::OffsetForLeaderEpoch => |call| offset_for_leader_epoch::serve(call).boxed(),
         ApiKey::Metadata => |call| metadata::serve(call).boxed(),
         ApiKey::ApiVersions => |call| api_versions::serve(call).boxed(),
         ApiKey::CreateTopics => |call| create_topics::serve(call).boxed(),
@@ -31,6 +33,15 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::DescribeConfigs => |call| describe_configs::serve(call).boxed(),
         ApiKey::DescribeCluster => |call| describe_cluster::serve(call).boxed(),
         ApiKey::FindCoordinator => |call| find_coordinator::serve(call).boxed(),
+        ApiKey::JoinGroup => |call| groups::join_group(call).boxed(),
+        ApiKey::SyncGroup => |call| groups::sync_group(call).boxed(),
+        ApiKey::Heartbeat => |call| groups::heartbeat(call).boxed(),
+        ApiKey::LeaveGroup => |call| groups::leave_group(call).boxed(),
+        ApiKey::OffsetCommit => |call| groups::offset_commit(call).boxed(),
+        ApiKey::OffsetFetch => |call| offset_fetch::serve(call).boxed(),
+        ApiKey::DescribeGroups => |call| describe_groups::serve(call).boxed(),
+        ApiKey::ListGroups => |call| list_groups::serve(call).boxed(),
+        ApiKey::DeleteGroups => |call| delete_groups::serve(call).boxed(),
         _ => return None,
     })
 }
@@ -53,15 +64,20 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
             return Some(async move { answer.unwrap_or(Answer::Close) }.boxed());
         }
         Err(cause) => {
-            tracing::info!(peer = ?context.peer, %cause, "closed a client's connection");
+            metrics.limit("request.refused");
+            tracing::debug!(peer = ?context.peer, %cause, "closed a client's connection");
             return None;
         }
     };
     let name = header.api.name;
     let serve = handler(header.api.key)?;
-    metrics.requests.with_label_values(&[name]).inc();
+    metrics.traffic.requests.with_label_values(&[name]).inc();
     let started = std::time::Instant::now();
     let peer = context.peer;
+    let refused = metrics
+        .traffic
+        .limited
+        .with_label_values(&["request.failed"]);
     let serving = serve(Call {
         context: Arc::clone(context),
         header,
@@ -70,10 +86,16 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
         async move {
             let result = serving.await;
             let seconds = started.elapsed().as_secs_f64();
-            let taken = metrics.request_seconds.with_label_values(&[name]);
+            let taken = metrics.traffic.request_seconds.with_label_values(&[name]);
             taken.observe(seconds);
             result.unwrap_or_else(|cause| {
-                tracing::info!(?peer, api = name, cause = crate::thread::chain(&cause), "closed a client's connection");
+                refused.inc();
+                tracing::debug!(
+                    ?peer,
+                    api = name,
+                    cause = crate::thread::chain(&cause),
+                    "closed a client's connection"
+                );
                 Answer::Close
             })
         }

@@ -103,7 +103,9 @@ fn begin(call: &Call) -> Result<Begun, ApiError> {
         false => 0,
     };
     let min_bytes = u32::try_from(request.min_bytes).unwrap_or(0);
-    let max_bytes = max_bytes(call, &request);
+    // The answer's limit is shared by the shards that are asked.
+    let shards = u32::try_from(parts.len()).unwrap_or(u32::MAX).max(1);
+    let max_bytes = max_bytes(call, &request) / shards;
     let asked = parts
         .into_values()
         .map(|part| ask(call, part, min_bytes, max_bytes, wait_ms.min(WAIT_MS_MAX)))
@@ -209,9 +211,7 @@ async fn finish(
     encode(&call, response(&request, results), size_bytes)
 }
 
-async fn answered(
-    asked: Asked,
-) -> (Part, Token, Result<Vec<Fetched>, oneshot::error::RecvError>) {
+async fn answered(asked: Asked) -> (Part, Token, Result<Vec<Fetched>, oneshot::error::RecvError>) {
     (asked.part, asked.token, asked.answer.await)
 }
 

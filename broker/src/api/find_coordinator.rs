@@ -6,11 +6,13 @@ use kafka_protocol::messages::{
     BrokerId as WireBrokerId, FindCoordinatorRequest, FindCoordinatorResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+use kintsugi_coordinator::partition_for;
 use kintsugi_node::message::broker::MetadataView;
-use kintsugi_types::{ErrorCode, PartitionIndex, TopicName};
+use kintsugi_types::{ErrorCode, TopicName};
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
+use super::metadata::settled_view;
 use super::topics::{self, OFFSETS_TOPIC, own};
 
 /// The first version with several keys in one request (KIP-699).
@@ -56,7 +58,7 @@ async fn offsets_view(call: &Call) -> Result<std::sync::Arc<MetadataView>, ApiEr
             tracing::debug!(%error, "the topic of offsets was not created");
         }
     }
-    let view = call.broker().metadata(Some(vec![name])).await;
+    let view = settled_view(call, Some(vec![name])).await;
     view.ok_or(ApiError::NoAnswer)
 }
 
@@ -93,38 +95,21 @@ fn find(view: Option<&MetadataView>, key: StrBytes) -> Coordinator {
 fn leader(view: &MetadataView, group: &str) -> Option<(WireBrokerId, StrBytes, i32)> {
     let name: TopicName = OFFSETS_TOPIC.parse().ok()?;
     let topic = view.image.topic_named(&name)?;
-    let count = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?;
-    let index = PartitionIndex(partition_of(group, count));
+    let count = u32::try_from(topic.partitions.len()).ok()?;
+    let index = partition_for(group, count);
     let leader = topic.partitions.get(&index)?.leader?;
     if view.suspects.contains(&leader) {
         return None;
     }
-    let broker = view.image.brokers.get(&leader).filter(|broker| !broker.fenced)?;
+    let broker = view
+        .image
+        .brokers
+        .get(&leader)
+        .filter(|broker| !broker.fenced)?;
     let endpoint = &broker.registration.client_endpoint;
     Some((
         WireBrokerId(leader.0),
         own(&endpoint.host),
         endpoint.port.into(),
     ))
-}
-
-/// The partition of a group among `count`, as Kafka computes it: Java's `String.hashCode` without
-/// its sign.
-pub fn partition_of(group: &str, count: i32) -> i32 {
-    let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
-        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-    });
-    (hash & i32::MAX) % count.max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_goes_to_the_partition_that_java_would_choose() {
-        // "test".hashCode() is 3556498, "polygenelubricants".hashCode() is Integer.MIN_VALUE.
-        assert_eq!(partition_of("test", 50), 3_556_498 % 50);
-        assert_eq!(partition_of("polygenelubricants", 50), 0);
-    }
 }

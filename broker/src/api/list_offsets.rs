@@ -14,6 +14,9 @@ use super::answer::{Answer, ApiError};
 use super::call::Call;
 use super::topics;
 
+/// The first version that tells the leader epoch (KIP-320).
+const LEADER_EPOCH_SINCE: i16 = 4;
+
 type Place = (usize, usize);
 
 /// Asks the shards that own the partitions.
@@ -47,7 +50,7 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
     for (places, answer) in asked {
         let answer = answer.await.map_err(|_| ApiError::NoAnswer)?;
         for (place, answer) in places.into_iter().zip(answer) {
-            results.insert(place, found(&answer));
+            results.insert(place, found(call.version(), &answer));
         }
     }
     let topics = request.topics.iter().enumerate().map(|(t, topic)| {
@@ -79,11 +82,14 @@ fn failed(asked: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartitio
         .with_timestamp(-1)
 }
 
-fn found(answer: &OffsetAnswer) -> ListOffsetsPartitionResponse {
-    ListOffsetsPartitionResponse::default()
+fn found(version: i16, answer: &OffsetAnswer) -> ListOffsetsPartitionResponse {
+    let found = ListOffsetsPartitionResponse::default()
         .with_partition_index(answer.partition.index.0)
         .with_error_code(answer.error.code())
         .with_offset(answer.offset.0)
-        .with_timestamp(answer.timestamp.0)
-        .with_leader_epoch(answer.leader_epoch.0)
+        .with_timestamp(answer.timestamp.0);
+    match version >= LEADER_EPOCH_SINCE {
+        true => found.with_leader_epoch(answer.leader_epoch.0),
+        false => found,
+    }
 }

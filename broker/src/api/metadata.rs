@@ -41,7 +41,7 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
     {
         create_missing(&call, named).await;
     }
-    let view = call.broker().metadata(names(&call, named.as_deref())).await;
+    let view = settled_view(&call, names(&call, named.as_deref())).await;
     let view = view.ok_or(ApiError::NoAnswer)?;
     let topics = match &named {
         None => {
@@ -59,6 +59,21 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
         .with_topics(topics)
         .with_cluster_authorized_operations(OPERATIONS_UNKNOWN);
     call.encode::<MetadataRequest>(&response)
+}
+
+/// The view of the cluster, after a moment in which news of a death can arrive.
+///
+/// A client asks within a millisecond of losing its leader. The kernel closes a dead process's
+/// newest connections first, which are clients', and those between brokers some milliseconds
+/// later; an answer in between would name the dead leader, and the client would not ask again for
+/// a second.
+pub async fn settled_view(
+    call: &Call,
+    topics: Option<Vec<TopicName>>,
+) -> Option<Arc<MetadataView>> {
+    let settle = call.broker().settings.millis("kintsugi.metadata.settle.ms");
+    tokio::time::sleep(settle).await;
+    call.broker().metadata(topics).await
 }
 
 /// How a client named a topic.
@@ -157,7 +172,10 @@ fn brokers(image: &Image) -> Vec<MetadataResponseBroker> {
 /// Whom clients take for the controller: any live broker passes their requests on, so this one
 /// if it is live.
 pub fn controller(image: &Image, this: BrokerId) -> WireBrokerId {
-    let is_live = image.brokers.get(&this).is_some_and(|broker| !broker.fenced);
+    let is_live = image
+        .brokers
+        .get(&this)
+        .is_some_and(|broker| !broker.fenced);
     WireBrokerId(if is_live { this.0 } else { -1 })
 }
 

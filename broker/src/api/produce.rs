@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
+use super::topics::OFFSETS_TOPIC;
 use super::{leader, topics};
 use crate::broker::Published;
 
@@ -105,10 +106,13 @@ fn check(
     p: usize,
     places: &Places,
 ) -> Result<(PartitionId, Bytes), ErrorCode> {
+    if &*topic.name == OFFSETS_TOPIC {
+        // Coordinators alone write there.
+        return Err(ErrorCode::InvalidTopic);
+    }
     let image = topics::topic(published, &topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let ProducePartition { index, records } = &mut topic.partitions[p];
-    let partition =
-        topics::partition(image, *index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = topics::partition(image, *index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if places.contains_key(&partition) {
         return Err(ErrorCode::InvalidRequest);
     }
@@ -156,7 +160,11 @@ async fn finish(
     if acks == Some(Acks::None) {
         // Nobody reads an answer, so that a closed connection is the only way to tell an error.
         let is_failed = results.values().any(|result| !result.error_code.is_none());
-        return Ok(if is_failed { Answer::Close } else { Answer::Nothing });
+        return Ok(if is_failed {
+            Answer::Close
+        } else {
+            Answer::Nothing
+        });
     }
     let mut answers = Vec::with_capacity(request.topics.len());
     for (t, topic) in request.topics.iter().enumerate() {

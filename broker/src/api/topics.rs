@@ -13,7 +13,7 @@ use crate::broker::{BrokerHandle, Published};
 use crate::settings::{Settings, Source};
 
 /// The topic that holds committed offsets.
-pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+pub const OFFSETS_TOPIC: &str = kintsugi_coordinator::TOPIC_NAME;
 
 /// The longest that a request may wait for the active controller.
 pub const ADMIN_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -30,10 +30,13 @@ pub fn topic<'a>(published: &'a Published, name: &str) -> Option<&'a Arc<TopicIm
 
 /// One partition of a topic, if there is such a one.
 pub fn partition(topic: &TopicImage, index: PartitionIndex) -> Option<PartitionId> {
-    topic.partitions.contains_key(&index).then_some(PartitionId {
-        topic: topic.id,
-        index,
-    })
+    topic
+        .partitions
+        .contains_key(&index)
+        .then_some(PartitionId {
+            topic: topic.id,
+            index,
+        })
 }
 
 /// A topic setting's value in force, and where it comes from: the topic, the process, or the

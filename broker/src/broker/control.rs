@@ -158,7 +158,12 @@ impl Control {
 
     fn take(&mut self, input: ControlInput, commands: &mut Vec<Command>) {
         match input {
-            ControlInput::Event(event) => self.handle(event, commands),
+            ControlInput::Event(event) => {
+                if matches!(event, Event::Stop) {
+                    self.gate.send_modify(|gate| gate.is_stopping = true);
+                }
+                self.handle(event, commands);
+            }
             ControlInput::Link { number, event } => {
                 if self.links.is_present(number) {
                     if matches!(event, Event::LinkClosed) {
@@ -215,24 +220,27 @@ impl Control {
                 });
                 if let Some(delta) = &delta {
                     let before = Arc::clone(&self.published.borrow().image);
-                    self.metrics.observe_change(self.id, &before, &image, delta);
+                    self.metrics
+                        .partitions
+                        .observe_change(self.id, &before, &image, delta);
                 }
-                self.published.send_replace(Published {
-                    image,
-                    broker_epoch,
-                });
+                self.published.send_replace(Published { image });
             }
             Command::ExtendLease { until } => {
                 self.tell_shards(|| shard::Event::ExtendLease { until });
             }
             Command::LeaseExpired => {
                 tracing::warn!("no heartbeat was answered for a session: clients are let go");
-                self.metrics.leases_expired.inc();
+                self.metrics.partitions.leases_expired.inc();
                 self.gate.send_modify(|gate| gate.expiries += 1);
             }
             Command::Ready(is_ready) => {
-                tracing::info!(is_ready, uptime_ms = self.clock.now().as_millis(), "readiness changed");
-                self.metrics.ready.set(i64::from(is_ready));
+                tracing::info!(
+                    is_ready,
+                    uptime_ms = self.clock.now().as_millis(),
+                    "readiness changed"
+                );
+                self.metrics.partitions.ready.set(i64::from(is_ready));
                 self.gate.send_modify(|gate| gate.is_ready = is_ready);
             }
             Command::AnswerMetadata { token, view } => {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard::{
-    Event, Fetch, Fetched, OffsetAnswer, OffsetQuery, Produce, Produced, Token,
+    EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery,
+    Produce, Produced, Token,
 };
 use kintsugi_types::{BrokerId, PartitionId, TopicName};
 use tokio::sync::{oneshot, watch};
@@ -23,8 +25,17 @@ use crate::settings::Settings;
 pub struct Gate {
     /// Whether this broker's image has reached its own registration and it is not fenced.
     pub is_ready: bool,
+    /// Whether it was asked to stop. While it hands over, clients are told where leaders went.
+    pub is_stopping: bool,
     /// How often the lease ran out; connections from before are closed.
     pub expiries: u64,
+}
+
+impl Gate {
+    /// Whether requests are answered.
+    pub const fn is_open(&self) -> bool {
+        self.is_ready || self.is_stopping
+    }
 }
 
 /// Everything that the API needs. Shared by all connections.
@@ -95,6 +106,41 @@ impl BrokerHandle {
         let token = self.token();
         let event = Event::ListOffsets { token, positions };
         self.ask(shard, token, event, Reply::ListOffsets(reply));
+        answer
+    }
+
+    /// Asks a shard where epochs end.
+    pub fn epoch_ends(
+        &self,
+        shard: u16,
+        queries: Vec<EpochQuery>,
+    ) -> oneshot::Receiver<Vec<EpochEndAnswer>> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        let event = Event::EpochEnds { token, queries };
+        self.ask(shard, token, event, Reply::EpochEnds(reply));
+        answer
+    }
+
+    /// Asks the coordinator of a group, in the partition that the group lives in.
+    pub fn group(
+        &self,
+        partition: PartitionId,
+        version: i16,
+        client: Client,
+        request: GroupRequest,
+    ) -> oneshot::Receiver<GroupResponse> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        let event = Event::Group(Box::new(GroupAsk {
+            token,
+            partition,
+            version,
+            client,
+            request,
+        }));
+        let shard = self.shard_of(partition);
+        self.ask(shard, token, event, Reply::Group(reply));
         answer
     }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
-use kintsugi_node::message::shard::{Command, Event, Fetched, OffsetAnswer, Produced, Token};
+use kintsugi_node::message::shard::{
+    Command, EpochEndAnswer, Event, Fetched, OffsetAnswer, Produced, Token,
+};
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
@@ -55,6 +58,10 @@ pub enum Reply {
     Fetch(oneshot::Sender<Vec<Fetched>>),
     /// Of a ListOffsets request.
     ListOffsets(oneshot::Sender<Vec<OffsetAnswer>>),
+    /// Of an OffsetForLeaderEpoch request.
+    EpochEnds(oneshot::Sender<Vec<EpochEndAnswer>>),
+    /// Of a request to a group's coordinator.
+    Group(oneshot::Sender<GroupResponse>),
     /// Of a follower's fetch.
     Replica(oneshot::Sender<FetchResponse>),
 }
@@ -169,6 +176,16 @@ impl ShardThread {
             Command::AnswerListOffsets { token, results } => {
                 if let Some(Reply::ListOffsets(reply)) = self.waiting.remove(&token) {
                     drop(reply.send(results));
+                }
+            }
+            Command::AnswerEpochEnds { token, results } => {
+                if let Some(Reply::EpochEnds(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(results));
+                }
+            }
+            Command::AnswerGroup { token, response } => {
+                if let Some(Reply::Group(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(response));
                 }
             }
             Command::AnswerReplicaFetch { token, response } => {

@@ -1,19 +1,24 @@
 //! Opening the shards, and starting their threads.
 
 use std::collections::BTreeMap;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use kintsugi_coordinator::CoordinatorConfig;
 use kintsugi_node::shard::{Limits, Shard, ShardConfig, Timings, TopicDefaults};
 use kintsugi_storage::{LogConfig, LogContext, LogLimits, RealFileSystem};
 use kintsugi_types::BrokerId;
 
+use rustix::process::{Resource, getrlimit};
+
+use super::ControlInput;
+use super::checkpoints::Checkpoint;
+use super::control::ShardOf;
 use super::directory::Directory;
 use super::replication::Fetchers;
 use super::shard::{ShardInput, ShardThread};
-use super::ControlInput;
-use super::checkpoints::Checkpoint;
-use crate::mailbox::{Letters, Mailbox, mailbox};
+use crate::mailbox::{Letters, Mailbox};
 use crate::process::Shared;
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -34,6 +39,14 @@ pub struct Starting {
 }
 
 impl Starting {
+    /// The shard as the control sees it.
+    pub fn as_shard(&self) -> ShardOf {
+        ShardOf {
+            mailbox: self.mailbox.clone(),
+            progress: self.progress.clone(),
+        }
+    }
+
     /// Starts its thread.
     ///
     /// # Errors
@@ -44,72 +57,108 @@ impl Starting {
     }
 }
 
-/// Opens every shard, each in a thread of its own, because recovery reads every log.
-///
-/// # Errors
-/// When a log cannot be read.
-pub fn open(
-    shared: &Shared,
-    id: BrokerId,
-    directory: &Directory,
-    control: &Mailbox<ControlInput>,
-    checkpoints: &Mailbox<Checkpoint>,
-) -> anyhow::Result<Vec<Starting>> {
-    let settings = &shared.settings;
-    let context = LogContext::new(RealFileSystem, LogLimits::default());
-    let open_one = |shard: u16| {
-        let config = config(settings, id, shard);
-        let (now, seed) = (shared.clock.now(), fastrand::u64(..));
-        directory.open_shard(config, context.clone(), now, seed)
-    };
-    let opened: Vec<anyhow::Result<Shard<RealFileSystem>>> = std::thread::scope(|scope| {
-        let open_one = &open_one;
-        let threads: Vec<_> = (0..settings.shards)
-            .map(|shard| scope.spawn(move || open_one(shard)))
-            .collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| match thread.join() {
-            Ok(opened) => opened,
-            Err(_) => Err(anyhow::anyhow!("failed to open a shard: its thread panicked")),
-        };
-        threads.into_iter().map(join).collect()
-    });
-    let mut starting = Vec::with_capacity(opened.len());
-    for (number, node) in (0..).zip(opened) {
-        let node = node.context("failed to open the logs")?;
-        starting.push(starting_of(shared, number, node, control, checkpoints));
-    }
-    Ok(starting)
+/// What shards are opened with.
+pub struct Opening<'a> {
+    /// What every role is started with.
+    pub shared: &'a Shared,
+    /// The log directory.
+    pub directory: &'a Directory,
+    /// The control's mailbox.
+    pub control: &'a Mailbox<ControlInput>,
+    /// Where high watermarks are written.
+    pub checkpoints: &'a Mailbox<Checkpoint>,
 }
 
-fn starting_of(
-    shared: &Shared,
-    number: u16,
-    node: Shard<RealFileSystem>,
-    control: &Mailbox<ControlInput>,
-    checkpoints: &Mailbox<Checkpoint>,
-) -> Starting {
-    let (mailbox, letters) = mailbox::<ShardInput>();
-    let progress = Progress::default();
-    progress.mark(shared.clock.now());
-    let fetchers = Fetchers::new(shared.runtime.clone(), mailbox.clone(), control.clone());
-    Starting {
-        name: format!("shard-{number}"),
-        recovered_to_checkpoint: node.recovered_to_checkpoint(),
-        actor: ShardThread {
-            number,
-            node: Some(node),
-            clock: shared.clock,
-            exit: shared.exit.clone(),
-            control: control.clone(),
-            checkpoints: checkpoints.clone(),
-            fetchers,
-            progress: progress.clone(),
-            waiting: BTreeMap::new(),
-        },
-        mailbox,
-        progress,
-        letters,
+impl Opening<'_> {
+    /// Opens a shard for each mailbox, each in a thread of its own, because recovery reads every
+    /// log.
+    ///
+    /// # Errors
+    /// When a log cannot be read.
+    pub fn open(
+        &self,
+        id: BrokerId,
+        mailboxes: Vec<Mailbox<ShardInput>>,
+        letters: Vec<Letters<ShardInput>>,
+    ) -> anyhow::Result<Vec<Starting>> {
+        let settings = &self.shared.settings;
+        let limits = LogLimits {
+            open_files_max: open_files_max(),
+            ..LogLimits::default()
+        };
+        let context = LogContext::new(RealFileSystem, limits);
+        let open_one = |shard: u16| {
+            let config = config(settings, id, shard);
+            let (now, seed) = (self.shared.clock.now(), fastrand::u64(..));
+            self.directory
+                .open_shard(config, context.clone(), now, seed)
+        };
+        let opened: Vec<anyhow::Result<Shard<RealFileSystem>>> = std::thread::scope(|scope| {
+            let open_one = &open_one;
+            let threads: Vec<_> = (0..settings.shards)
+                .map(|shard| scope.spawn(move || open_one(shard)))
+                .collect();
+            threads.into_iter().map(join).collect()
+        });
+        let mut starting = Vec::with_capacity(opened.len());
+        for ((number, node), (mailbox, letters)) in
+            (0..).zip(opened).zip(mailboxes.into_iter().zip(letters))
+        {
+            let node = node.context("failed to open the logs")?;
+            starting.push(self.starting(number, node, mailbox, letters));
+        }
+        Ok(starting)
     }
+
+    fn starting(
+        &self,
+        number: u16,
+        node: Shard<RealFileSystem>,
+        mailbox: Mailbox<ShardInput>,
+        letters: Letters<ShardInput>,
+    ) -> Starting {
+        let progress = Progress::default();
+        progress.mark(self.shared.clock.now());
+        let runtime = self.shared.runtime.clone();
+        let fetchers = Fetchers::new(runtime, mailbox.clone(), self.control.clone());
+        Starting {
+            name: format!("shard-{number}"),
+            recovered_to_checkpoint: node.recovered_to_checkpoint(),
+            actor: ShardThread {
+                number,
+                node: Some(node),
+                clock: self.shared.clock,
+                exit: self.shared.exit.clone(),
+                control: self.control.clone(),
+                checkpoints: self.checkpoints.clone(),
+                fetchers,
+                progress: progress.clone(),
+                waiting: BTreeMap::new(),
+            },
+            mailbox,
+            progress,
+            letters,
+        }
+    }
+}
+
+type Opened = anyhow::Result<Shard<RealFileSystem>>;
+
+fn join(thread: ScopedJoinHandle<'_, Opened>) -> Opened {
+    match thread.join() {
+        Ok(opened) => opened,
+        Err(_) => Err(anyhow::anyhow!(
+            "failed to open a shard: its thread panicked"
+        )),
+    }
+}
+
+/// How many log files may be open: half of what the process may have, the rest is for sockets.
+fn open_files_max() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let default = LogLimits::default().open_files_max;
+    limit.map_or(default, |limit| default.min(limit / 2))
 }
 
 fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
@@ -125,6 +174,14 @@ fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
         replica_wait: settings.millis("replica.fetch.wait.max.ms"),
         retention: settings.millis("log.retention.check.interval.ms"),
         ..Timings::default()
+    };
+    config.groups = CoordinatorConfig {
+        initial_rebalance_delay: settings.millis("group.initial.rebalance.delay.ms"),
+        session_timeout_min: settings.millis("group.min.session.timeout.ms"),
+        session_timeout_max: settings.millis("group.max.session.timeout.ms"),
+        members_max: settings.size("group.max.size"),
+        offset_metadata_max_bytes: settings.size("offset.metadata.max.bytes"),
+        ..CoordinatorConfig::default()
     };
     config.limits = Limits {
         produce_wait_max: Duration::from_secs(600),

@@ -1,21 +1,20 @@
 //! Starting the broker role.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use kintsugi_metadata::{BrokerRegistration, Image};
 use kintsugi_node::broker::{Broker as Node, BrokerConfig};
 use kintsugi_node::message::link::Hello;
-use kintsugi_types::{BrokerEpoch, BrokerId};
+use kintsugi_types::BrokerId;
 use tokio::sync::watch;
 
-use super::control::{Control, ShardOf, Waiting};
+use super::checkpoints::{self, Checkpoint};
+use super::control::{Control, Waiting};
 use super::directory::{self, Directory};
 use super::link::Links;
-use super::shards::{self, Starting};
-use super::checkpoints::{self, Checkpoint};
-use super::{BrokerHandle, ControlInput, Gate, Published};
+use super::shards::{Opening, Starting};
+use super::{BrokerHandle, ControlInput, Gate, Published, ShardInput};
 use crate::client;
 use crate::mailbox::mailbox;
 use crate::process::Shared;
@@ -35,17 +34,12 @@ pub async fn start(
 ) -> anyhow::Result<Arc<BrokerHandle>> {
     let settings = &shared.settings;
     let clients = bind(&settings.endpoints.client).await?;
-    let followers = bind(&settings.endpoints.replication).await?;
-    let incarnation = directory.incarnation();
     let (control, letters) = mailbox::<ControlInput>();
-    let (checkpoints, newest) = mailbox::<Checkpoint>();
-    let starting = shards::open(shared, id, &directory, &control, &checkpoints)?;
-    let file = directory.high_watermarks(settings.shards);
-    thread::spawn("checkpoints", move || checkpoints::run(file, &newest))?;
-    let registration = registration(shared, &directory, &starting)?;
+    let (mailboxes, shard_letters): (Vec<_>, Vec<_>) = (0..settings.shards)
+        .map(|_| mailbox::<ShardInput>())
+        .unzip();
     let (published, image) = watch::channel(Published {
         image: Arc::new(Image::default()),
-        broker_epoch: BrokerEpoch(-1),
     });
     let (gate, gate_seen) = watch::channel(Gate::default());
     let (closed, closed_seen) = watch::channel(false);
@@ -58,11 +52,26 @@ pub async fn start(
         gate: gate_seen,
         closed: closed_seen,
         control: control.clone(),
-        shards: starting.iter().map(|shard| shard.mailbox.clone()).collect(),
+        shards: mailboxes.clone(),
         next_token: AtomicU64::new(1),
     });
+    // Clients find an open port from now on, and are told which APIs there are.
+    tokio::spawn(client::serve(clients, Arc::clone(&handle)));
+
+    let (checkpoints, newest) = mailbox::<Checkpoint>();
+    let file = directory.high_watermarks(settings.shards);
+    thread::spawn("checkpoints", move || checkpoints::run(file, &newest))?;
+    let opening = Opening {
+        shared,
+        directory: &directory,
+        control: &control,
+        checkpoints: &checkpoints,
+    };
+    let starting = opening.open(id, mailboxes, shard_letters)?;
+    let registration = registration(shared, &directory, &starting)?;
+    let followers = bind(&settings.endpoints.replication).await?;
     let hello = encode(&Hello::Broker {
-        incarnation,
+        incarnation: directory.incarnation(),
         cluster: settings.cluster.clone(),
     })?;
     let progress = Progress::default();
@@ -76,13 +85,7 @@ pub async fn start(
         exit: shared.exit.clone(),
         events: control.clone(),
         links: Links::new(shared.runtime.clone(), control, hello),
-        shards: starting
-            .iter()
-            .map(|shard| ShardOf {
-                mailbox: shard.mailbox.clone(),
-                progress: shard.progress.clone(),
-            })
-            .collect(),
+        shards: starting.iter().map(Starting::as_shard).collect(),
         published,
         gate,
         closed,
@@ -96,7 +99,6 @@ pub async fn start(
         shard.start()?;
     }
     thread::spawn("broker", move || actor.run(&letters))?;
-    tokio::spawn(client::serve(clients, Arc::clone(&handle)));
     tokio::spawn(super::replication::serve(followers, Arc::clone(&handle)));
     Ok(handle)
 }

@@ -40,7 +40,7 @@ pub struct Connection {
 /// Waits until the broker serves clients.
 async fn ready(gate: &mut watch::Receiver<Gate>) {
     // The sender lives as long as the process.
-    drop(gate.wait_for(|gate| gate.is_ready).await);
+    drop(gate.wait_for(Gate::is_open).await);
 }
 
 /// Waits until the lease ran out again since it had `expiries` times.
@@ -71,7 +71,7 @@ impl Connection {
 
     /// Serves until either side has enough.
     pub async fn serve(mut self, stream: TcpStream) {
-        let connections = self.context.broker.metrics.connections.clone();
+        let connections = self.context.broker.metrics.traffic.connections.clone();
         connections.inc();
         let mut gate = self.context.broker.gate.clone();
         let expiries = gate.borrow().expiries;
@@ -86,7 +86,11 @@ impl Connection {
     }
 
     async fn answer_all(&mut self, stream: TcpStream) -> Result<(), TransportError> {
-        let request_max = self.context.broker.settings.size("socket.request.max.bytes");
+        let request_max = self
+            .context
+            .broker
+            .settings
+            .size("socket.request.max.bytes");
         let (reader, mut writer) = stream.into_split();
         let mut frames = FrameReader::new(reader, request_max);
         let mut in_flight: FuturesOrdered<Answering> = FuturesOrdered::new();
@@ -145,7 +149,10 @@ impl Connection {
         if self.arriving.is_none() {
             let permits = u32::try_from(length).unwrap_or(u32::MAX).max(1);
             if self.memory.available_permits() < length {
-                self.context.broker.metrics.limit("queued.max.request.bytes");
+                self.context
+                    .broker
+                    .metrics
+                    .limit("queued.max.request.bytes");
             }
             let memory = Arc::clone(&self.memory).acquire_many_owned(permits).await;
             let Ok(memory) = memory else {
@@ -162,17 +169,17 @@ impl Connection {
 
     /// Begins to serve a request, or holds it; false when the connection is to be closed.
     fn begin(&mut self, request: Request, in_flight: &mut FuturesOrdered<Answering>) -> bool {
-        let is_ready = self.context.broker.gate.borrow().is_ready;
-        if !is_ready && !api::is_served_before_ready(&request.frame) {
+        let is_open = self.context.broker.gate.borrow().is_open();
+        if !is_open && !api::is_served_before_ready(&request.frame) {
             self.held = Some((request, Instant::now()));
             return true;
         }
         let metrics = &self.context.broker.metrics;
-        metrics.bytes_in.inc_by(request.frame.len() as u64);
+        metrics.traffic.bytes_in.inc_by(request.frame.len() as u64);
         let Some(answering) = api::begin(&self.context, request.frame) else {
             return false;
         };
-        let waiting = metrics.requests_waiting.clone();
+        let waiting = metrics.traffic.requests_waiting.clone();
         waiting.inc();
         let memory = request.memory;
         in_flight.push_back(Box::pin(async move {
@@ -197,7 +204,12 @@ impl Connection {
         let size_bytes: usize = pieces.iter().map(Bytes::len).sum();
         write_pieces(writer, pieces).await?;
         drop(memory);
-        self.context.broker.metrics.bytes_out.inc_by(size_bytes as u64);
+        self.context
+            .broker
+            .metrics
+            .traffic
+            .bytes_out
+            .inc_by(size_bytes as u64);
         self.last_active = Instant::now();
         Ok(true)
     }

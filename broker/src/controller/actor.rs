@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::dials;
 use super::links::Links;
+use super::observed;
 use super::peers::Peers;
 use super::status::ControllerStatus;
 use crate::clock::Clock;
@@ -180,7 +181,10 @@ impl Controller {
             Command::Persist(persist) => self.journal.post(persist),
             Command::ToBroker { link, message } => {
                 if !self.links.send(link, &message) {
-                    tracing::warn!(link = link.0, "closed a broker's link: it takes nothing any more");
+                    tracing::warn!(
+                        link = link.0,
+                        "closed a broker's link: it takes nothing any more"
+                    );
                     self.links.remove(link);
                 }
             }
@@ -199,6 +203,7 @@ impl Controller {
                     drop(reply.send(answer));
                 }
             }
+            Command::Observed(observation) => observed::log(observation),
             Command::Fatal { reason } => self.exit.fatal(Ending::Refused, &reason),
         }
     }

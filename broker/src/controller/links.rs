@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use kintsugi_node::message::controller::LinkId;
 use kintsugi_node::message::link::ToBroker;
 
@@ -34,20 +33,11 @@ impl Links {
             return true;
         };
         match encode(message) {
-            Ok(frame) => self.offer(outgoing, frame),
+            Ok(frame) => outgoing.offer(frame),
             Err(cause) => {
                 tracing::error!(%cause, "failed to encode a message to a broker");
                 false
             }
         }
-    }
-
-    fn offer(&self, outgoing: &Outgoing, frame: Bytes) -> bool {
-        outgoing.offer(frame)
-    }
-
-    /// How many links are open.
-    pub fn len(&self) -> usize {
-        self.open.len()
     }
 }

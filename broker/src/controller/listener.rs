@@ -52,7 +52,10 @@ pub async fn run(listener: TcpListener, reception: Reception) {
             }
         };
         let Some(slot) = slots.take() else {
-            tracing::warn!(max = CONNECTIONS_MAX, "refused a connection on the controller listener: all slots are taken");
+            tracing::warn!(
+                max = CONNECTIONS_MAX,
+                "refused a connection on the controller listener: all slots are taken"
+            );
             continue;
         };
         prepare(&stream);
@@ -93,7 +96,10 @@ impl Reception {
             Hello::Broker {
                 incarnation,
                 cluster,
-            } => self.serve_broker(incarnation, cluster, frames, writer).await,
+            } => {
+                self.serve_broker(incarnation, cluster, frames, writer)
+                    .await
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod dials;
 mod journal;
 mod links;
 mod listener;
+mod observed;
 mod peers;
 mod start;
 mod status;

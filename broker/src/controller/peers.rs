@@ -111,7 +111,8 @@ impl PeerTask {
                     use_learned = !use_learned;
                     let ended = self.exchange(stream, first, &mut frames).await;
                     tracing::info!(peer = %self.id, cause = ?ended.err(), "connection to controller ended");
-                    self.events.post(Input::Event(Event::PeerLost { peer: self.id }));
+                    self.events
+                        .post(Input::Event(Event::PeerLost { peer: self.id }));
                 }
                 Err(cause) => {
                     tracing::debug!(peer = %self.id, %cause, "failed to dial controller");

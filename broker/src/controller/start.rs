@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kintsugi_node::controller::{Controller as Node, ControllerConfig, ControllerStore, OpenedVoter, VoterIdentity};
+use kintsugi_node::controller::{
+    Controller as Node, ControllerConfig, ControllerStore, OpenedVoter, VoterIdentity,
+};
 use kintsugi_node::message::link::Hello;
 use kintsugi_quorum as quorum;
 use kintsugi_storage::{JournalLimits, RealFileSystem};
@@ -83,7 +85,9 @@ pub async fn start(
         next_token: 1,
     };
     let (exit, durable) = (shared.exit.clone(), events.clone());
-    thread::spawn("journal", move || journal::run(store, &writes, &durable, &exit))?;
+    thread::spawn("journal", move || {
+        journal::run(store, &writes, &durable, &exit)
+    })?;
     thread::spawn("controller", move || actor.run(&letters))?;
     tokio::spawn(listener::run(
         listener,

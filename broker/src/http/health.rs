@@ -14,8 +14,9 @@ const STALL_MAX: Duration = Duration::from_secs(20);
 /// Whether this process's own threads work. Never depends on other processes.
 pub async fn live(State(app): Shared) -> (StatusCode, String) {
     let now = app.clock.now();
-    let stalled = app
-        .threads
+    let threads = app.roles.get().map(|roles| roles.threads.as_slice());
+    let stalled = threads
+        .unwrap_or_default()
         .iter()
         .find(|(_, progress)| now.since(progress.last()) > STALL_MAX);
     match stalled {
@@ -37,12 +38,15 @@ pub async fn ready(State(app): Shared) -> (StatusCode, &'static str) {
 }
 
 fn why_not_ready(app: &App) -> Option<&'static str> {
-    if let Some(controller) = &app.controller
+    if app.roles.get().is_none() {
+        return Some("the process is starting: it may be recovering its logs\n");
+    }
+    if let Some(controller) = app.controller()
         && controller.status.borrow().leader.is_none()
     {
         return Some("this controller knows no leader of the quorum\n");
     }
-    let broker = app.broker.as_ref()?;
+    let broker = app.broker()?;
     let is_ready = broker.gate.borrow().is_ready;
     (!is_ready).then_some("this broker is not registered, or fenced\n")
 }

@@ -9,7 +9,7 @@ mod health;
 mod listener;
 mod quorum;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -38,12 +38,28 @@ pub struct App {
     pub clock: Clock,
     /// The counters.
     pub metrics: Metrics,
+    /// The roles, once they are started.
+    pub roles: OnceLock<Roles>,
+}
+
+/// The roles of a process that has started.
+pub struct Roles {
     /// The threads that have to work, by name.
     pub threads: Vec<(String, Progress)>,
     /// The broker, if this process is one.
     pub broker: Option<Arc<BrokerHandle>>,
     /// The controller, if this process is one.
     pub controller: Option<ControllerAccess>,
+}
+
+impl App {
+    fn broker(&self) -> Option<&Arc<BrokerHandle>> {
+        self.roles.get()?.broker.as_ref()
+    }
+
+    fn controller(&self) -> Option<&ControllerAccess> {
+        self.roles.get()?.controller.as_ref()
+    }
 }
 
 /// How a controller is asked.
@@ -59,9 +75,10 @@ pub struct ControllerAccess {
 
 type Shared = State<Arc<App>>;
 
-/// Serves until the process ends.
-pub async fn serve(listener: TcpListener, app: App) {
-    let has_controller = app.controller.is_some();
+/// Serves until the process ends. Begins before the roles have started, because recovering logs
+/// may take longer than a probe's patience.
+pub async fn serve(listener: TcpListener, app: Arc<App>) {
+    let has_controller = app.settings.controller.is_some();
     let mut router = Router::new()
         .route("/metrics", get(metrics))
         .route("/livez", get(health::live))
@@ -73,7 +90,7 @@ pub async fn serve(listener: TcpListener, app: App) {
             .route("/v1/partitions", get(quorum::partitions))
             .route("/v1/brokers/{id}/generations", post(quorum::grant));
     }
-    let router = router.with_state(Arc::new(app));
+    let router = router.with_state(app);
     let limited = listener::Limited::new(listener);
     if let Err(cause) = axum::serve(limited, router).await {
         tracing::error!(%cause, "the HTTP listener ended");
@@ -81,16 +98,26 @@ pub async fn serve(listener: TcpListener, app: App) {
 }
 
 async fn metrics(State(app): Shared) -> Response {
-    if let Some(broker) = &app.broker {
-        app.metrics.observe_image(&broker.image().image, Some(broker.id), &app.settings);
+    if let Some(broker) = app.broker() {
+        app.metrics
+            .partitions
+            .observe_image(&broker.image().image, Some(broker.id), &app.settings);
         let waiting: usize = broker.shards.iter().map(Mailbox::waiting).sum();
-        app.metrics.shard_events_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        app.metrics
+            .traffic
+            .shard_events_waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
-    if let Some(controller) = &app.controller {
+    if let Some(controller) = app.controller() {
         let status = controller.status.borrow().clone();
-        app.metrics.active_controller.set(i64::from(status.is_active));
-        if app.broker.is_none() {
-            app.metrics.observe_image(&status.image, None, &app.settings);
+        app.metrics
+            .partitions
+            .active_controller
+            .set(i64::from(status.is_active));
+        if app.broker().is_none() {
+            app.metrics
+                .partitions
+                .observe_image(&status.image, None, &app.settings);
         }
     }
     match app.metrics.render() {

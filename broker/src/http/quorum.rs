@@ -78,7 +78,7 @@ struct BrokerJson {
 pub async fn brokers(State(app): Shared) -> Response {
     let status = match active(&app) {
         Ok(status) => status,
-        Err(elsewhere) => return elsewhere,
+        Err(elsewhere) => return *elsewhere,
     };
     let image = &status.image;
     let brokers: Vec<BrokerJson> = image
@@ -107,10 +107,11 @@ pub async fn brokers(State(app): Shared) -> Response {
 pub async fn partitions(State(app): Shared) -> Response {
     let status = match active(&app) {
         Ok(status) => status,
-        Err(elsewhere) => return elsewhere,
+        Err(elsewhere) => return *elsewhere,
     };
     let settings = cluster_settings(&app.settings);
-    let (mut total, mut leaderless, mut under_replicated, mut under_min_isr) = (0, 0, 0, 0);
+    let (mut total, mut leaderless, mut under_replicated) = (0, 0, 0);
+    let (mut under_min_isr, mut at_min_isr) = (0, 0);
     for (id, topic) in &status.image.topics {
         for state in topic.partitions.values() {
             total += 1;
@@ -118,6 +119,8 @@ pub async fn partitions(State(app): Shared) -> Response {
             under_replicated += usize::from(state.isr.len() < state.replicas.len());
             let min_isr = settings.min_isr(&status.image, *id, state);
             under_min_isr += usize::from(state.isr.len() < min_isr);
+            // One broker less would refuse acks=all: the operator then allows no eviction.
+            at_min_isr += usize::from(state.isr.len() <= min_isr);
         }
     }
     Json(json!({
@@ -125,6 +128,7 @@ pub async fn partitions(State(app): Shared) -> Response {
         "leaderless": leaderless,
         "under_replicated": under_replicated,
         "under_min_isr": under_min_isr,
+        "at_min_isr": at_min_isr,
     }))
     .into_response()
 }
@@ -148,19 +152,15 @@ pub struct Grant {
 
 /// `POST /v1/brokers/{id}/generations`: lets a broker come back on an empty volume, or says why
 /// not (409).
-pub async fn grant(
-    State(app): Shared,
-    Path(id): Path<i32>,
-    body: Bytes,
-) -> Response {
+pub async fn grant(State(app): Shared, Path(id): Path<i32>, body: Bytes) -> Response {
     let Ok(grant) = serde_json::from_slice::<Grant>(&body) else {
         let reason = json!({"reason": "send a body such as {\"generation\": 2}"});
         return (StatusCode::BAD_REQUEST, Json(reason)).into_response();
     };
     if let Err(elsewhere) = active(&app) {
-        return elsewhere;
+        return *elsewhere;
     }
-    let Some(controller) = &app.controller else {
+    let Some(controller) = app.controller() else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let (reply, answer) = oneshot::channel();
@@ -191,14 +191,14 @@ fn not_decided(reason: &str) -> Response {
 }
 
 fn status(app: &Arc<App>) -> Option<(i32, ControllerStatus)> {
-    let controller = app.controller.as_ref()?;
+    let controller = app.controller()?;
     Some((controller.id.0, controller.status.borrow().clone()))
 }
 
 /// The state, if this is the active controller; else who is (421).
-fn active(app: &Arc<App>) -> Result<ControllerStatus, Response> {
+fn active(app: &Arc<App>) -> Result<ControllerStatus, Box<Response>> {
     let Some((_, status)) = status(app) else {
-        return Err(StatusCode::NOT_FOUND.into_response());
+        return Err(Box::new(StatusCode::NOT_FOUND.into_response()));
     };
     if status.is_active {
         return Ok(status);
@@ -207,5 +207,6 @@ fn active(app: &Arc<App>) -> Result<ControllerStatus, Response> {
         "leader": status.leader.map(|leader| leader.0),
         "endpoint": status.leader_endpoint.map(|endpoint| endpoint.to_string()),
     });
-    Err((StatusCode::MISDIRECTED_REQUEST, Json(leader)).into_response())
+    let elsewhere = (StatusCode::MISDIRECTED_REQUEST, Json(leader));
+    Err(Box::new(elsewhere.into_response()))
 }

@@ -26,17 +26,15 @@ pub enum Kind {
     Text,
     /// Texts with commas between them.
     List,
-    /// One of these words.
-    OneOf(&'static [&'static str]),
 }
 
-/// The type's number in DescribeConfigs answers (`ConfigType` of KIP-226's successor, KIP-569).
 impl Kind {
+    /// The type's number in DescribeConfigs answers (KIP-569):
     /// BOOLEAN 1, STRING 2, INT 3, SHORT 4, LONG 5, DOUBLE 6, LIST 7.
     pub const fn config_type(self) -> i8 {
         match self {
             Self::Boolean => 1,
-            Self::Text | Self::OneOf(_) => 2,
+            Self::Text => 2,
             Self::Integer(_, max) if max <= i32::MAX as i64 => 3,
             Self::Integer(..) => 5,
             Self::List => 7,
@@ -51,7 +49,6 @@ impl Kind {
                 .parse::<i64>()
                 .is_ok_and(|number| (min..=max).contains(&number)),
             Self::Text | Self::List => true,
-            Self::OneOf(words) => words.contains(&value),
         }
     }
 }
@@ -64,7 +61,6 @@ impl fmt::Display for Kind {
             Self::Integer(min, max) => write!(f, "a whole number from {min} to {max}"),
             Self::Text => f.write_str("text"),
             Self::List => f.write_str("texts with commas between them"),
-            Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
         }
     }
 }

@@ -20,7 +20,7 @@ use kintsugi_types::{
 
 pub use dev::dev_values;
 pub use endpoints::Endpoints;
-pub use properties::{FILE_BYTES_MAX, parse as parse_properties, parse_line};
+pub use properties::{FILE_BYTES_MAX, parse as parse_properties, parse_override};
 pub use table::all as all_definitions;
 pub use values::{Source, Values};
 
@@ -136,7 +136,11 @@ impl Settings {
             rack: values.text("broker.rack").map(|rack| Rack(rack.into())),
             log_directory,
             metadata_directory,
-            endpoints: Endpoints::new(&values, is_broker, controller.and_then(|id| voters.get(&id)))?,
+            endpoints: Endpoints::new(
+                &values,
+                is_broker,
+                controller.and_then(|id| voters.get(&id)),
+            )?,
             voters,
             shards: count_or(values.parsed("kintsugi.shards")?, cores.min(64)),
             network_threads: count_or(values.parsed("num.network.threads")?, cores.min(4)).into(),

@@ -247,8 +247,8 @@ const REPLICATION: &[Definition] = &[
     setting(
         "kintsugi.stop.timeout.ms",
         Kind::Integer(100, 600_000),
-        Some("20000"),
-        "How long a stop may hand over before the process ends all the same. 20 s: within Kubernetes's grace of 30.",
+        Some("25000"),
+        "How long a stop may hand over before the process ends all the same. 25 s: within Kubernetes's grace of 30.",
     ),
 ];
 
@@ -341,6 +341,12 @@ const LIMITS: &[Definition] = &[
         Kind::Integer(1, 1_000),
         Some("16"),
         "How many requests of one connection are served at a time; more wait in its socket.",
+    ),
+    setting(
+        "kintsugi.metadata.settle.ms",
+        Kind::Integer(0, 1_000),
+        Some("10"),
+        "How long a Metadata answer waits for news of a death. 10 ms: a dead process's last connection closes that late.",
     ),
     setting(
         "num.network.threads",

@@ -28,7 +28,10 @@ fn an_illegal_value_is_answered_by_what_to_give_instead() {
         (("controller.quorum.voters", "1=h"), "entries such as"),
         (("cluster.id", "a b"), "cluster.id=a b"),
         (("listeners", "SSL://h:1"), "PLAINTEXT://"),
-        (("advertised.listeners", "PLAINTEXT://0.0.0.0:1"), "set advertised.listeners"),
+        (
+            ("advertised.listeners", "PLAINTEXT://0.0.0.0:1"),
+            "set advertised.listeners",
+        ),
     ];
     for (change, hint) in cases {
         let error = with(&[change]).unwrap_err().to_string();

@@ -88,7 +88,11 @@ impl Values {
     /// The parts of a list, without blanks around them.
     pub fn list(&self, name: &str) -> Vec<&str> {
         self.text(name)
-            .map(|text| text.split(',').map(str::trim).filter(|part| !part.is_empty()))
+            .map(|text| {
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+            })
             .into_iter()
             .flatten()
             .collect()

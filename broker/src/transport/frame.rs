@@ -9,8 +9,11 @@ use super::TransportError;
 
 const LENGTH_BYTES: usize = 4;
 
-/// How much is read at a time while little has come yet.
+/// How much is read at a time while little of a frame has come yet.
 const CHUNK_BYTES: usize = 16 * 1024;
+
+/// How much room a connection has that waits for a frame: most requests fit.
+const IDLE_CHUNK_BYTES: usize = 1024;
 
 /// Reads frames. Every wait may be dropped and begun again without losing bytes.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// [`TransportError::TooLong`], or [`TransportError::Io`].
     pub async fn length(&mut self) -> Result<Option<usize>, TransportError> {
         while self.buffer.len() < LENGTH_BYTES {
-            if !self.fill(LENGTH_BYTES).await? {
+            if !self.fill(IDLE_CHUNK_BYTES, IDLE_CHUNK_BYTES).await? {
                 return match self.buffer.is_empty() {
                     true => Ok(None),
                     false => Err(closed()),
@@ -68,7 +71,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         };
         let whole = LENGTH_BYTES + length;
         while self.buffer.len() < whole {
-            if !self.fill(whole).await? {
+            if !self.fill(whole, CHUNK_BYTES).await? {
                 return Err(closed());
             }
         }
@@ -87,16 +90,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Those of [`Self::next`], or [`TransportError::Malformed`].
     pub async fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, TransportError> {
         match self.next().await? {
-            Some(frame) => Ok(Some(decode(&frame)?)),
+            Some(frame) => Ok(Some(postcard::from_bytes(&frame)?)),
             None => Ok(None),
         }
     }
 
     /// Reads once; false at the end. Memory doubles with what has come, so that a forged length
     /// costs its sender as much as it costs us.
-    async fn fill(&mut self, whole: usize) -> Result<bool, TransportError> {
+    async fn fill(&mut self, whole: usize, chunk: usize) -> Result<bool, TransportError> {
         let missing = whole.saturating_sub(self.buffer.len());
-        let step = missing.min(self.buffer.len().max(CHUNK_BYTES));
+        let step = missing.min(self.buffer.len().max(chunk));
         self.buffer.reserve(step.max(LENGTH_BYTES));
         let read = self.inner.read_buf(&mut self.buffer).await?;
         Ok(read > 0)
@@ -105,14 +108,6 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
 fn closed() -> TransportError {
     TransportError::Io(std::io::ErrorKind::UnexpectedEof.into())
-}
-
-/// Decodes one message of a frame.
-///
-/// # Errors
-/// [`TransportError::Malformed`].
-pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, TransportError> {
-    Ok(postcard::from_bytes(frame)?)
 }
 
 /// Encodes one message as a frame with its length.
@@ -139,7 +134,9 @@ mod tests {
         let frame = encode(&message).unwrap();
         let writer = tokio::spawn(async move {
             for _ in 0..2 {
-                tokio::io::AsyncWriteExt::write_all(&mut near, &frame).await.unwrap();
+                tokio::io::AsyncWriteExt::write_all(&mut near, &frame)
+                    .await
+                    .unwrap();
             }
         });
         let mut reader = FrameReader::new(far, 50_000);
@@ -156,7 +153,9 @@ mod tests {
         let bytes: &[u8] = &[0xff, 0xff, 0xff, 0xff];
         let mut reader = FrameReader::new(bytes, 10);
         let error = reader.next().await.unwrap_err();
-        assert!(matches!(error, TransportError::TooLong { length, max: 10 } if length == u32::MAX as usize));
+        assert!(
+            matches!(error, TransportError::TooLong { length, max: 10 } if length == u32::MAX as usize)
+        );
     }
 
     #[tokio::test]

@@ -2,12 +2,23 @@
 
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kintsugi_types::Endpoint;
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::TransportError;
+
+/// How long a connection is silent before its peer is asked whether it lives.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// Between two such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many go unanswered before the connection is reset.
+const KEEPALIVE_COUNT: u32 = 3;
 
 /// How many finished handshakes may wait to be accepted.
 const BACKLOG: u32 = 1_024;
@@ -65,10 +76,22 @@ fn no_address(endpoint: &Endpoint) -> TransportError {
 
 /// Sets on a connection what every connection has.
 pub fn prepare(stream: &TcpStream) {
-    // A socket that does not take the option is broken; its next read or write says so.
+    // A socket that does not take an option is broken; its next read or write says so.
     if let Err(cause) = stream.set_nodelay(true) {
         tracing::debug!(%cause, "failed to set TCP_NODELAY");
     }
+    if let Err(cause) = keep_alive(stream) {
+        tracing::debug!(%cause, "failed to set SO_KEEPALIVE");
+    }
+}
+
+/// A peer whose machine lost power says nothing more: its connection ends within a minute, so
+/// that it does not keep a slot.
+fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEPALIVE_COUNT)
 }
 
 /// A limit on connections.
@@ -88,10 +111,5 @@ impl Slots {
     /// A slot, held until it is dropped; `None` when all are taken.
     pub fn take(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.semaphore).try_acquire_owned().ok()
-    }
-
-    /// How many slots are free.
-    pub fn free(&self) -> usize {
-        self.semaphore.available_permits()
     }
 }

@@ -14,7 +14,7 @@ mod outgoing;
 pub use backoff::Backoff;
 pub use dial::dial;
 pub use error::TransportError;
-pub use frame::{FrameReader, decode, encode};
+pub use frame::{FrameReader, encode};
 pub use listen::{Slots, bind, bind_blocking, prepare};
 pub use outgoing::{Outgoing, outgoing, write_all};
 

@@ -80,6 +80,8 @@ error_codes! {
     InvalidProducerEpoch = 47, "INVALID_PRODUCER_EPOCH";
     KafkaStorageError = 56, "KAFKA_STORAGE_ERROR";
     UnknownProducerId = 59, "UNKNOWN_PRODUCER_ID";
+    NonEmptyGroup = 68, "NON_EMPTY_GROUP";
+    GroupIdNotFound = 69, "GROUP_ID_NOT_FOUND";
     FetchSessionIdNotFound = 70, "FETCH_SESSION_ID_NOT_FOUND";
     InvalidFetchSessionEpoch = 71, "INVALID_FETCH_SESSION_EPOCH";
     FencedLeaderEpoch = 74, "FENCED_LEADER_EPOCH";

@@ -1,6 +1,7 @@
 //! The Kafka protocol: bounded decoding and encoding, and the record batch header.
 //!
-//! Guarantees: no input panics, aborts or allocates more than a small multiple of its own length.
+//! Guarantees: no input panics or aborts, and none allocates more than its own length and the named
+//! limits of [`schema`] allow.
 //! Assumes that a frame's length was bounded before its bytes were read.
 //! Never does I/O and never decompresses records.
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -48,45 +48,50 @@ pub struct ProbePlan {
 #[must_use]
 pub fn probe(plan: &ProbePlan, limit: Duration) -> BTreeMap<i32, Duration> {
     let started = Instant::now();
+    let open = Mutex::new(plan.partitions.clone());
     let (served_to, served_from) = mpsc::channel();
     std::thread::scope(|scope| {
         for broker in &plan.brokers {
-            let served_to = served_to.clone();
-            scope.spawn(move || probe_broker(plan, broker, started, limit, &served_to));
+            let (open, served_to) = (&open, served_to.clone());
+            scope.spawn(move || probe_broker(plan, broker, started, limit, open, &served_to));
         }
         drop(served_to);
-        let mut served: BTreeMap<i32, Duration> = BTreeMap::new();
-        while let Ok((partition, at)) = served_from.recv() {
-            let earliest = served.entry(partition).or_insert(at);
-            *earliest = at.min(*earliest);
-        }
-        served
+        served_from.iter().collect()
     })
 }
 
+/// Probes one broker for the partitions that nobody has served yet.
 fn probe_broker(
     plan: &ProbePlan,
     broker: &(String, u16),
     started: Instant,
     limit: Duration,
+    open: &Mutex<BTreeSet<i32>>,
     served: &mpsc::Sender<(i32, Duration)>,
 ) {
-    let mut open = plan.partitions.clone();
+    let lock = || open.lock().unwrap_or_else(PoisonError::into_inner);
     let mut connection: Option<TcpStream> = None;
     let (mut sequence, mut due) = (0_u64, started);
-    while !open.is_empty() && started.elapsed() < limit {
+    while started.elapsed() < limit {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         due = Instant::now() + PROBE_INTERVAL;
         sequence += 1;
-        let stream = match connection.take().map_or_else(|| connect(broker), Ok) {
-            Ok(stream) => stream,
-            Err(_) => continue,
+        let asked = lock().clone();
+        if asked.is_empty() {
+            return;
+        }
+        let Ok(stream) = connection.take().map_or_else(|| connect(broker), Ok) else {
+            continue;
         };
-        if let Ok(accepted) = probe_once(&stream, plan, &open, sequence) {
-            for partition in accepted {
-                open.remove(&partition);
+        if let Ok(accepted) = probe_once(&stream, plan, &asked, sequence) {
+            let at = started.elapsed();
+            let mut open = lock();
+            for partition in accepted
+                .into_iter()
+                .filter(|partition| open.remove(partition))
+            {
                 // The receiver lives as long as this scope.
-                let _ = served.send((partition, started.elapsed()));
+                let _ = served.send((partition, at));
             }
             connection = Some(stream);
         }

@@ -1,4 +1,5 @@
 //! One file a subcommand of `kintsugi-e2e`.
 
 pub mod bench_failover;
+pub mod demo;
 pub mod scenarios;

@@ -9,7 +9,7 @@ use super::under_load;
 use crate::kubernetes::api::Kubernetes;
 
 /// The label of the operator's pods.
-const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=kintsugi";
+const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=kintsugi-operator";
 
 /// Kills the operator, deletes a broker's pod, kills the operator again; the pod is replaced.
 ///

@@ -25,7 +25,8 @@ pub enum GrantRefused {
 }
 
 /// Grants the next generation of a fenced broker. What it held under the old one is given up: it
-/// leaves every ELR in the same append, which needs another replica in ISR or ELR for each.
+/// leaves every ELR in the same append, which needs another replica in ISR or ELR for each, and
+/// is nowhere the last known leader any more.
 /// Asking again for what was granted gives no records.
 ///
 /// # Errors
@@ -65,9 +66,9 @@ pub fn grant(
     let candidates = Candidates::of(image);
     let mut records = Vec::new();
     for (partition, state) in image.partitions() {
-        if state.elr.contains(&broker) {
+        if state.elr.contains(&broker) || state.last_known_leader == Some(broker) {
             let min_isr = settings.min_isr(image, partition.topic, state);
-            let change = PartitionChange::of(state, min_isr).lost(broker);
+            let change = PartitionChange::of(state, min_isr).given_up(broker);
             records.extend(change.record(partition, &candidates));
         }
     }

@@ -14,6 +14,7 @@ pub struct PartitionChange<'a> {
     min_isr: usize,
     isr: Vec<BrokerId>,
     lost: Option<BrokerId>,
+    given_up: Option<BrokerId>,
     election: Election,
     recovered: bool,
 }
@@ -27,6 +28,7 @@ impl<'a> PartitionChange<'a> {
             min_isr,
             isr: state.isr.clone(),
             lost: None,
+            given_up: None,
             election: Election::Clean,
             recovered: false,
         }
@@ -50,6 +52,15 @@ impl<'a> PartitionChange<'a> {
     #[must_use]
     pub fn lost(mut self, broker: BrokerId) -> Self {
         self.lost = Some(broker);
+        self
+    }
+
+    /// This broker's volume is given up: it may be neither eligible nor the last known leader,
+    /// since it may come back empty.
+    #[must_use]
+    pub fn given_up(mut self, broker: BrokerId) -> Self {
+        self.lost = Some(broker);
+        self.given_up = Some(broker);
         self
     }
 
@@ -96,6 +107,10 @@ impl<'a> PartitionChange<'a> {
                 next.last_known_leader = next.leader.or(next.last_known_leader);
                 next.leader = None;
             }
+        }
+        if self.given_up.is_some() && next.last_known_leader == self.given_up {
+            // Whoever holds everything now is the best to fall back on.
+            next.last_known_leader = next.isr.iter().chain(&next.elr).next().copied();
         }
         if next == *self.state {
             return None;

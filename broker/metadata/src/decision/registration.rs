@@ -12,6 +12,11 @@ use crate::settings::ClusterSettings;
 /// The most log directories that a broker may register.
 pub const DIRECTORIES_MAX: usize = 16;
 
+/// The most brokers that a cluster knows at once.
+pub const BROKERS_MAX: usize = 1_000;
+/// The longest host name or rack, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+
 /// What becomes of a registration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Registration {
@@ -36,6 +41,17 @@ pub enum RegistrationRefused {
         /// The start counter in force.
         start: kintsugi_types::StartCounter,
     },
+    /// A newer generation was granted: what this volume holds was given up by that, and it must
+    /// not become the only copy of anything again.
+    #[error(
+        "refused registration of {asked}: generation {granted} was granted; this process must end"
+    )]
+    GivenUp {
+        /// Who asked.
+        asked: kintsugi_types::Incarnation,
+        /// The generation that may register.
+        granted: Generation,
+    },
     /// The directory is not the one that this generation began with.
     #[error(
         "refused registration of {asked}: its log directory is not the one that this generation registered; a new volume needs a new generation"
@@ -54,13 +70,13 @@ pub enum RegistrationRefused {
         /// The highest that may register.
         granted: Generation,
     },
-    /// The registration itself is wrong.
-    #[error("refused registration of {asked}: it names {directories} log directories, not 1 to 16")]
-    Directories {
+    /// The registration itself is wrong, or one too many.
+    #[error("refused registration of {asked}: {what}")]
+    Malformed {
         /// Who asked.
         asked: kintsugi_types::Incarnation,
-        /// How many it named.
-        directories: usize,
+        /// What is wrong.
+        what: &'static str,
     },
 }
 
@@ -84,14 +100,14 @@ pub fn register(
     registration: &BrokerRegistration,
 ) -> Result<Registration, RegistrationRefused> {
     let asked = registration.incarnation;
-    let directories = registration.directories.len();
-    if directories == 0 || directories > DIRECTORIES_MAX {
-        return Err(RegistrationRefused::Directories { asked, directories });
-    }
+    check_limits(image, registration)?;
     let record = MetadataRecord::BrokerRegistered {
         registration: Arc::new(registration.clone()),
     };
     let granted = image.generations.get(&asked.broker).copied();
+    if let Some(granted) = granted.filter(|granted| asked.generation < *granted) {
+        return Err(RegistrationRefused::GivenUp { asked, granted });
+    }
     let Some(present) = image.brokers.get(&asked.broker) else {
         return match granted {
             Some(granted) if asked.generation > granted => {
@@ -124,6 +140,33 @@ pub fn register(
     let mut records = vec![record];
     records.extend(withdraw(image, settings, asked.broker, lost));
     Ok(Registration::New(records))
+}
+
+fn check_limits(
+    image: &Image,
+    registration: &BrokerRegistration,
+) -> Result<(), RegistrationRefused> {
+    let asked = registration.incarnation;
+    let endpoints = [
+        &registration.client_endpoint,
+        &registration.replication_endpoint,
+        &registration.control_endpoint,
+    ];
+    let rack_bytes = registration.rack.as_ref().map_or(0, |rack| rack.0.len());
+    let is_known = image.brokers.contains_key(&asked.broker);
+    let what = if !(1..=DIRECTORIES_MAX).contains(&registration.directories.len()) {
+        "it must name 1 to 16 log directories"
+    } else if endpoints.iter().any(|e| e.host.len() > NAME_BYTES_MAX) || rack_bytes > NAME_BYTES_MAX
+    {
+        "a host name or rack is longer than 255 bytes"
+    } else if asked.broker.0 < 0 || registration.shards == 0 {
+        "the broker id must be 0 or more, and there must be at least one shard"
+    } else if !is_known && image.brokers.len() >= BROKERS_MAX {
+        "the cluster has 1000 brokers already"
+    } else {
+        return Ok(());
+    };
+    Err(RegistrationRefused::Malformed { asked, what })
 }
 
 /// Whether everything that the old incarnation acknowledged is surely still there: the last stop

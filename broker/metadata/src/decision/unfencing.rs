@@ -17,15 +17,22 @@ pub fn may_unfence(
     epoch: BrokerEpoch,
     applied: MetadataOffset,
 ) -> bool {
+    let knows_its_registration = i64::try_from(applied.0).is_ok_and(|applied| applied >= epoch.0);
+    knows_its_registration && is_fenced_in_force(image, broker, epoch)
+}
+
+/// Whether this registration is in force and fenced, and its generation not given up by a grant
+/// of the next.
+fn is_fenced_in_force(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -> bool {
+    let granted = image.generations.get(&broker).copied().unwrap_or_default();
     image.brokers.get(&broker).is_some_and(|present| {
-        present.fenced
-            && present.epoch == epoch
-            && i64::try_from(applied.0).is_ok_and(|applied| applied >= epoch.0)
+        let generation = present.registration.incarnation.generation;
+        present.fenced && present.epoch == epoch && generation >= granted
     })
 }
 
 /// Unfences a broker, and elects a leader for each offline partition that has one again by that.
-/// Empty if that registration is not in force or not fenced.
+/// Empty if that registration is not in force or not fenced, or if a newer generation was granted.
 #[must_use]
 pub fn unfence(
     image: &Image,
@@ -33,9 +40,8 @@ pub fn unfence(
     broker: BrokerId,
     epoch: BrokerEpoch,
 ) -> Vec<MetadataRecord> {
-    match image.brokers.get(&broker) {
-        Some(present) if present.epoch == epoch && present.fenced => {}
-        _ => return Vec::new(),
+    if !is_fenced_in_force(image, broker, epoch) {
+        return Vec::new();
     }
     let candidates = Candidates {
         image,

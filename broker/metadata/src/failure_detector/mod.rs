@@ -48,6 +48,12 @@ pub struct DetectorConfig {
     pub phi_max: f64,
     /// Refusals of different brokers are counted together within this time: 1 s.
     pub mass_window: Duration,
+    /// A dead broker stays among the suspects for so long after its fence is committed: 1 s, so
+    /// that everyone has learned of the new leaders before it is no suspect any more.
+    pub linger: Duration,
+    /// If the detector itself is woken so much later than it asked for, it slept, and what it did
+    /// not hear in that time says nothing: every broker gets a new session. 250 ms.
+    pub oversleep: Duration,
 }
 
 impl Default for DetectorConfig {
@@ -60,6 +66,8 @@ impl Default for DetectorConfig {
             dial_timeout: Duration::from_secs(1),
             phi_max: 8.0,
             mass_window: Duration::from_secs(1),
+            linger: Duration::from_secs(1),
+            oversleep: Duration::from_millis(250),
         }
     }
 }
@@ -119,6 +127,8 @@ pub struct FailureDetector {
     dials: BTreeMap<u64, Incarnation>,
     next_dial: u64,
     suspects: BTreeSet<Incarnation>,
+    /// Until when the dead that are fenced stay suspects.
+    departed: BTreeMap<Incarnation, Time>,
 }
 
 impl FailureDetector {
@@ -132,6 +142,7 @@ impl FailureDetector {
             dials: BTreeMap::new(),
             next_dial: first_dial,
             suspects: BTreeSet::new(),
+            departed: BTreeMap::new(),
         }
     }
 
@@ -162,7 +173,15 @@ impl FailureDetector {
                 .get(id)
                 .is_some_and(|b| !b.fenced && b.registration.incarnation == watched.incarnation)
         };
-        self.watched.retain(|id, watched| is_watched(id, watched));
+        self.notice_sleep(now);
+        let (config, departed) = (&self.config, &mut self.departed);
+        self.watched.retain(|id, watched| {
+            let stays = is_watched(id, watched);
+            if !stays && watched.is_suspect(config, now) {
+                departed.insert(watched.incarnation, now + config.linger);
+            }
+            stays
+        });
         for (id, broker) in image.brokers.iter().filter(|(_, broker)| !broker.fenced) {
             let (config, registration) = (&self.config, &broker.registration);
             self.watched.entry(*id).or_insert_with(|| {
@@ -175,25 +194,25 @@ impl FailureDetector {
 
     /// Its control link opened.
     pub fn link_opened(&mut self, now: Time, who: Incarnation, verdicts: &mut Vec<Verdict>) {
-        self.with(who, |watched, _| watched.link_opened());
+        self.with(now, who, |watched, _| watched.link_opened());
         self.advance(now, verdicts);
     }
 
     /// Its control link was closed or reset.
     pub fn link_closed(&mut self, now: Time, who: Incarnation, verdicts: &mut Vec<Verdict>) {
-        self.with(who, |watched, _| watched.link_closed(now));
+        self.with(now, who, |watched, _| watched.link_closed(now));
         self.advance(now, verdicts);
     }
 
     /// It sent a heartbeat that says that its shards are live.
     pub fn heartbeat(&mut self, now: Time, who: Incarnation, verdicts: &mut Vec<Verdict>) {
-        self.with(who, |watched, _| watched.heartbeat(now));
+        self.with(now, who, |watched, _| watched.heartbeat(now));
         self.advance(now, verdicts);
     }
 
     /// Another broker reports that it refused a connection.
     pub fn reported(&mut self, now: Time, who: Incarnation, verdicts: &mut Vec<Verdict>) {
-        self.with(who, |watched, _| watched.reported(now));
+        self.with(now, who, |watched, _| watched.reported(now));
         self.advance(now, verdicts);
     }
 
@@ -206,7 +225,7 @@ impl FailureDetector {
         verdicts: &mut Vec<Verdict>,
     ) {
         if let Some(who) = self.dials.remove(&dial) {
-            self.with(who, |watched, config| {
+            self.with(now, who, |watched, config| {
                 watched.dialled(config, now, dial, finding);
             });
         }
@@ -215,6 +234,7 @@ impl FailureDetector {
 
     /// Time has passed.
     pub fn wake(&mut self, now: Time, verdicts: &mut Vec<Verdict>) {
+        self.notice_sleep(now);
         self.advance(now, verdicts);
     }
 
@@ -222,10 +242,27 @@ impl FailureDetector {
     #[must_use]
     pub fn next_wake(&self) -> Time {
         let wakes = self.watched.values().map(|w| w.next_wake(&self.config));
-        wakes.min().unwrap_or(Time::NEVER)
+        let lingering = self.departed.values().copied();
+        wakes.chain(lingering).min().unwrap_or(Time::NEVER)
     }
 
-    fn with(&mut self, who: Incarnation, act: impl FnOnce(&mut Watched, &DetectorConfig)) {
+    /// A process that was stopped has not heard what was sent to it meanwhile; it hears it next.
+    fn notice_sleep(&mut self, now: Time) {
+        let due = self.next_wake();
+        if due != Time::NEVER && now > due + self.config.oversleep {
+            for watched in self.watched.values_mut() {
+                watched.forgive(now);
+            }
+        }
+    }
+
+    fn with(
+        &mut self,
+        now: Time,
+        who: Incarnation,
+        act: impl FnOnce(&mut Watched, &DetectorConfig),
+    ) {
+        self.notice_sleep(now);
         let watched = self.watched.get_mut(&who.broker);
         if let Some(watched) = watched.filter(|w| w.incarnation == who) {
             act(watched, &self.config);
@@ -258,11 +295,10 @@ impl FailureDetector {
         };
         self.dials.retain(|_, who| is_current(who));
         let is_suspect = |w: &&Watched| w.is_suspect(&self.config, now);
-        let suspects: BTreeSet<_> = watched
-            .values()
-            .filter(is_suspect)
-            .map(|w| w.incarnation)
-            .collect();
+        let suspected = watched.values().filter(is_suspect).map(|w| w.incarnation);
+        self.departed
+            .retain(|who, until| now < *until && !is_current(who));
+        let suspects: BTreeSet<_> = suspected.chain(self.departed.keys().copied()).collect();
         if suspects != self.suspects {
             self.suspects.clone_from(&suspects);
             verdicts.push(Verdict::Suspects(suspects));

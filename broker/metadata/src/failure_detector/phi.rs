@@ -32,6 +32,11 @@ impl Rhythm {
         self.last
     }
 
+    /// Counts the silence from now on, as if a heartbeat had come, without learning from it.
+    pub(super) fn begin_again(&mut self, now: Time) {
+        self.last = now;
+    }
+
     pub(super) fn beat(&mut self, now: Time) {
         if self.intervals_ms.len() >= SAMPLES_MAX {
             self.intervals_ms.pop_front();

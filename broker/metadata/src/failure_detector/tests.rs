@@ -83,6 +83,17 @@ fn collect(act: impl FnOnce(&mut Vec<Verdict>)) -> Vec<Verdict> {
     verdicts
 }
 
+/// Wakes the detector whenever it asks for it, up to this moment.
+fn run_until(detector: &mut FailureDetector, until: Time) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    while detector.next_wake() < until {
+        let at = detector.next_wake();
+        detector.wake(at, &mut verdicts);
+    }
+    detector.wake(until, &mut verdicts);
+    verdicts
+}
+
 #[test]
 fn a_closed_link_and_two_refusals_ten_milliseconds_apart_are_death() {
     let mut detector = watching(3);
@@ -162,7 +173,7 @@ fn refusals_by_more_than_half_within_a_second_are_suspicion_only() {
         };
         assert_eq!(verdicts, expected, "broker {broker}");
     }
-    let ends = collect(|out| detector.wake(ms(1_500), out));
+    let ends = run_until(&mut detector, ms(1_500));
     assert!(
         ends.contains(&dead(1, DeathCause::SessionExpired)),
         "{ends:?}"
@@ -181,9 +192,9 @@ fn a_new_controller_dials_whoever_has_no_link_and_waits_a_session_for_the_silent
     );
     let silent = collect(|out| detector.dialled(ms(10_001), 8, DialFinding::Silent, out));
     assert_eq!(silent, [suspects(&[1])]);
-    let before = collect(|out| detector.wake(ms(11_499), out));
+    let before = run_until(&mut detector, ms(11_499));
     assert!(!before.iter().any(|v| matches!(v, Verdict::Dead { .. })));
-    let after = collect(|out| detector.wake(ms(11_500), out));
+    let after = run_until(&mut detector, ms(11_500));
     assert!(after.contains(&dead(1, DeathCause::SessionExpired)));
 }
 
@@ -199,4 +210,53 @@ fn what_another_broker_reports_starts_a_dial_at_once() {
     stale.start = StartCounter(0);
     let verdicts = collect(|out| detector.reported(ms(22), stale, out));
     assert_eq!(verdicts, []);
+}
+
+#[test]
+fn a_fenced_suspect_stays_one_until_everyone_has_learned_of_the_new_leaders() {
+    let mut detector = watching(3);
+    collect(|out| detector.link_closed(ms(50), incarnation(0), out));
+    collect(|out| detector.dialled(ms(51), 1, DialFinding::Refused, out));
+    collect(|out| detector.wake(ms(61), out));
+    collect(|out| detector.dialled(ms(62), 2, DialFinding::Refused, out));
+    let mut fenced = image(3);
+    let record = MetadataRecord::BrokerFenced {
+        broker: BrokerId(0),
+        epoch: BrokerEpoch(1),
+    };
+    fenced.apply(MetadataOffset(10), &[record], &mut Delta::default());
+    let verdicts = collect(|out| detector.watch(ms(70), &fenced, &|_| true, out));
+    assert_eq!(verdicts, []);
+    for beat in 1..8 {
+        for other in [1, 2] {
+            let verdicts =
+                collect(|out| detector.heartbeat(ms(150 * beat), incarnation(other), out));
+            assert_eq!(verdicts, [], "{beat}");
+        }
+    }
+    assert_eq!(
+        collect(|out| detector.wake(ms(1_070), out)),
+        [suspects(&[])]
+    );
+}
+
+#[test]
+fn a_detector_that_slept_gives_everyone_a_new_session() {
+    let mut detector = watching(2);
+    let verdicts = collect(|out| detector.wake(ms(60_000), out));
+    assert_eq!(verdicts, []);
+    let mut late = Vec::new();
+    while detector.next_wake() < ms(61_499) {
+        let at = detector.next_wake();
+        detector.wake(at, &mut late);
+    }
+    assert!(
+        !late.iter().any(|v| matches!(v, Verdict::Dead { .. })),
+        "{late:?}"
+    );
+    let verdicts = collect(|out| detector.wake(ms(61_500), out));
+    assert!(
+        verdicts.contains(&dead(0, DeathCause::SessionExpired)),
+        "{verdicts:?}"
+    );
 }

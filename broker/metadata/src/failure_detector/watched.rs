@@ -87,6 +87,11 @@ impl Watched {
         self.calm();
     }
 
+    /// Its silence up to now says nothing.
+    pub(super) fn forgive(&mut self, now: Time) {
+        self.rhythm.begin_again(now);
+    }
+
     pub(super) fn reported(&mut self, now: Time) {
         self.suspect(now);
     }

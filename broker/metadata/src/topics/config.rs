@@ -56,6 +56,16 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
         documentation: "Batches are kept as their producer compressed them.",
     },
     TopicConfig {
+        name: "index.interval.bytes",
+        kind: ConfigType::Int {
+            min: 0,
+            max: i32::MAX,
+        },
+        default: "4096",
+        broker_setting: "log.index.interval.bytes",
+        documentation: "How many bytes lie between two entries of the offset index.",
+    },
+    TopicConfig {
         name: "max.message.bytes",
         kind: ConfigType::Int {
             min: 0,
@@ -67,7 +77,7 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     },
     TopicConfig {
         name: "message.timestamp.type",
-        kind: ConfigType::Word(&["CreateTime", "LogAppendTime"]),
+        kind: ConfigType::Word(&["CreateTime"]),
         default: "CreateTime",
         broker_setting: "log.message.timestamp.type",
         documentation: "Whose time a record carries.",
@@ -105,6 +115,13 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
         default: "1073741824",
         broker_setting: "log.segment.bytes",
         documentation: "How large a segment may grow before the next one begins.",
+    },
+    TopicConfig {
+        name: "segment.ms",
+        kind: ConfigType::Long { min: 1 },
+        default: "604800000",
+        broker_setting: "log.roll.ms",
+        documentation: "How old a segment may grow before the next one begins.",
     },
 ];
 
@@ -162,6 +179,7 @@ mod tests {
             (MIN_INSYNC_REPLICAS, "0"),
             ("retention.ms", "soon"),
             ("cleanup.policy", "compact"),
+            ("message.timestamp.type", "LogAppendTime"),
         ] {
             assert!(check(name, value).is_err(), "{name}={value}");
         }

@@ -7,6 +7,9 @@ pub mod config;
 mod create;
 mod delete;
 
+#[cfg(test)]
+mod tests;
+
 pub use create::{CreatedTopic, TopicRequest, create};
 pub use delete::delete;
 

@@ -52,6 +52,11 @@ impl Heartbeats {
         self.next_at = now;
     }
 
+    /// Answers to what was sent on the link will not come any more.
+    pub fn link_lost(&mut self) {
+        self.sent.clear();
+    }
+
     pub const fn is_due(&self, now: Time) -> bool {
         now.0 >= self.next_at.0
     }
@@ -61,7 +66,15 @@ impl Heartbeats {
         *seen = (*seen).max(at);
     }
 
-    pub fn send(&mut self, now: Time, shards: u16, content: Content, out: &mut Vec<Command>) {
+    /// Sends one. False if it says that shards are stuck: the controller does not answer that, and
+    /// this broker's lease runs out with its session there.
+    pub fn send(
+        &mut self,
+        now: Time,
+        shards: u16,
+        content: Content,
+        out: &mut Vec<Command>,
+    ) -> bool {
         self.sequence += 1;
         let shards_are_live = (0..shards).all(|shard| {
             let seen = self.progress.get(&shard).copied();
@@ -79,6 +92,7 @@ impl Heartbeats {
             wants_to_stop: content.wants_to_stop,
             refused_by: content.refused_by,
         })));
+        shards_are_live
     }
 
     /// A heartbeat was answered. Only a broker that is not fenced gets a lease, and it counts from

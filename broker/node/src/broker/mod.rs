@@ -123,9 +123,14 @@ impl Broker {
                 self.link.closed(now);
                 self.link_lost(out);
             }
-            Event::FromController(message) => self.from_controller(now, message, out),
+            Event::FromController(message) => self.take_message(now, message, out),
             Event::ShardApplied { shard, offset } => {
                 self.applied.insert(shard, offset);
+                if !self.is_unfenced() && self.applied_by_all() > self.applied_told {
+                    // The controller unfences a broker by the heartbeat that shows that it knows
+                    // of its registration.
+                    self.heartbeats.hurry(now);
+                }
             }
             Event::AlterPartition { shard, changes } => self.isr_changes.add(shard, changes),
             Event::ShardProgress { shard, at } => self.heartbeats.progressed(shard, at),
@@ -175,6 +180,10 @@ impl Broker {
             let view = self.view();
             self.metadata_answers.release(now, &view, out);
         }
+        if self.stop.is_wanted() && !self.is_unfenced() {
+            // A broker that is fenced or was never registered leads nothing: nobody needs asking.
+            self.stop.allowed(now, out);
+        }
         let shards = self.config.registration.shards;
         let timeouts = self.config.timeouts;
         let is_over = self.stop.advance(now, shards, &timeouts, out);
@@ -202,7 +211,10 @@ impl Broker {
                 refused_by: self.doubt.refused_by(),
             };
             let shards = self.config.registration.shards;
-            self.heartbeats.send(now, shards, content, out);
+            if !self.heartbeats.send(now, shards, content, out) {
+                // No answer is due, so the link's silence means nothing.
+                self.link.heard(now);
+            }
         }
     }
 
@@ -223,11 +235,12 @@ impl Broker {
     }
 
     fn link_lost(&mut self, out: &mut Vec<Command>) {
+        self.heartbeats.link_lost();
         self.isr_changes.give_up(out);
         self.admin.link_lost(out);
     }
 
-    fn from_controller(&mut self, now: Time, message: ToBroker, out: &mut Vec<Command>) {
+    fn take_message(&mut self, now: Time, message: ToBroker, out: &mut Vec<Command>) {
         self.link.heard(now);
         match message {
             ToBroker::NotActive { leader } => {
@@ -246,8 +259,8 @@ impl Broker {
                     self.stop.allowed(now, out);
                 }
             }
-            ToBroker::Snapshot { offset, records } => self.snapshot(offset, &records, out),
-            ToBroker::Delta { entries } => self.delta(&entries, out),
+            ToBroker::Snapshot { offset, records } => self.snapshot(now, offset, &records, out),
+            ToBroker::Delta { entries } => self.delta(now, &entries, out),
             ToBroker::Suspects { suspects } => {
                 self.doubt.told(suspects);
                 self.view_changed = true;
@@ -287,12 +300,17 @@ impl Broker {
         })
     }
 
+    /// Whether this registration is in the image and not fenced.
+    fn is_unfenced(&self) -> bool {
+        let own = self.image.brokers.get(&self.id);
+        own.is_some_and(|own| own.epoch == self.broker_epoch && !own.fenced)
+    }
+
     /// Ready means: registered, with this registration in the image and not fenced, within the
     /// lease, and not past handing over.
     fn refresh_ready(&mut self, out: &mut Vec<Command>) {
-        let own = self.image.brokers.get(&self.id);
-        let is_unfenced = own.is_some_and(|own| own.epoch == self.broker_epoch && !own.fenced);
-        let is_ready = is_unfenced && self.heartbeats.has_lease() && !self.stop.is_past_asking();
+        let is_ready =
+            self.is_unfenced() && self.heartbeats.has_lease() && !self.stop.is_past_asking();
         if is_ready != self.is_ready {
             self.is_ready = is_ready;
             out.push(Command::Ready(is_ready));

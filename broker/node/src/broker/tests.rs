@@ -108,7 +108,8 @@ impl Fixture {
     }
 
     /// Registered with epoch 1 since time zero; brokers 0 and 1 are unfenced, broker 1 leads
-    /// partition 0 of topic "t"; heartbeat 1 was answered.
+    /// partition 0 of topic "t"; heartbeat 2, which
+    /// became due when it was unfenced, was answered.
     fn serving() -> Self {
         let mut fixture = Self::new();
         fixture.on(0, Event::Wake);
@@ -130,7 +131,7 @@ impl Fixture {
         let shard = 0;
         let offset = MetadataOffset(3);
         fixture.on(0, Event::ShardApplied { shard, offset });
-        let commands = fixture.on(0, answer(1, false));
+        let commands = fixture.on(0, answer(2, false));
         let until = at(1_500);
         let ready = Command::Ready(true);
         assert_eq!(commands, [Command::ExtendLease { until }, ready]);
@@ -256,15 +257,15 @@ fn the_lease_counts_from_when_the_answered_heartbeat_was_sent() {
     assert_eq!(fixture.0.next_wake(), at(150));
     assert_eq!(
         fixture.on(150, Event::Wake),
-        [sent(ToController::Heartbeat(heartbeat(2, 3)))]
+        [sent(ToController::Heartbeat(heartbeat(3, 3)))]
     );
     let until = at(1_650);
     assert_eq!(
-        fixture.on(290, answer(2, false)),
+        fixture.on(290, answer(3, false)),
         [Command::ExtendLease { until }]
     );
     // An answer that was overtaken extends nothing.
-    assert_eq!(fixture.on(291, answer(1, false)), []);
+    assert_eq!(fixture.on(291, answer(2, false)), []);
     // After a freeze the expiry comes before anything else.
     let commands = fixture.on(1_650, Event::Wake);
     assert_eq!(commands[0], Command::LeaseExpired);
@@ -275,12 +276,15 @@ fn the_lease_counts_from_when_the_answered_heartbeat_was_sent() {
 fn a_stuck_shard_fails_the_heartbeat_and_wins_no_lease() {
     let mut fixture = Fixture::serving();
     fixture.on(500, Event::Wake);
-    fixture.on(501, answer(2, false));
-    let mut failed = heartbeat(3, 3);
+    fixture.on(501, answer(3, false));
+    let mut failed = heartbeat(4, 3);
     failed.shards_are_live = false;
     let failed = sent(ToController::Heartbeat(failed));
     assert_eq!(fixture.on(1_050, Event::Wake), [failed]);
-    assert_eq!(fixture.on(1_051, answer(3, false)), []);
+    // That the controller does not answer it is no reason to look for another one.
+    let later = fixture.on(1_200, Event::Wake);
+    assert!(!later.contains(&Command::CloseLink), "{later:?}");
+    assert_eq!(fixture.on(1_051, answer(4, false)), []);
 }
 
 #[test]
@@ -295,7 +299,7 @@ fn metadata_that_would_name_a_dead_leader_waits_for_the_next_one() {
     );
     assert_eq!(fixture.on(11, metadata(5)), []);
     // The refusal is told to the controller at once.
-    let mut accusing = heartbeat(2, 3);
+    let mut accusing = heartbeat(3, 3);
     accusing.refused_by = BTreeSet::from([incarnation(1)]);
     assert_eq!(
         fixture.on(12, evidence(Evidence::Refused)),
@@ -322,7 +326,7 @@ fn metadata_is_held_for_a_limited_time_and_then_names_no_suspect() {
     assert_eq!(fixture.on(20, metadata(6)), []);
     let view = fixture.view(&[1]);
     let answered = Command::AnswerMetadata { token: 6, view };
-    assert_eq!(fixture.on(169, Event::Wake).contains(&answered), false);
+    assert!(!fixture.on(169, Event::Wake).contains(&answered));
     assert!(fixture.on(170, Event::Wake).contains(&answered));
 }
 
@@ -406,7 +410,7 @@ fn a_request_for_the_controller_is_answered_at_its_deadline_at_the_latest() {
 #[test]
 fn a_planned_stop_hands_over_drains_and_ends() {
     let mut fixture = Fixture::serving();
-    let mut stopping = heartbeat(2, 3);
+    let mut stopping = heartbeat(3, 3);
     stopping.wants_to_stop = true;
     assert_eq!(
         fixture.on(5, Event::Stop),
@@ -415,7 +419,7 @@ fn a_planned_stop_hands_over_drains_and_ends() {
     let until = at(1_505);
     let lease = Command::ExtendLease { until };
     assert_eq!(
-        fixture.on(30, answer(2, true)),
+        fixture.on(30, answer(3, true)),
         [lease, Command::Drain, Command::Ready(false)]
     );
     let broker_epoch = BrokerEpoch(1);
@@ -424,4 +428,16 @@ fn a_planned_stop_hands_over_drains_and_ends() {
         [Command::StopNow { broker_epoch }]
     );
     assert_eq!(fixture.0.next_wake(), Time::NEVER);
+}
+
+#[test]
+fn a_broker_that_was_never_registered_stops_at_once() {
+    let mut fixture = Fixture::new();
+    fixture.on(0, Event::Wake);
+    assert_eq!(fixture.on(1, Event::Stop), [Command::Drain]);
+    let broker_epoch = BrokerEpoch(-1);
+    assert_eq!(
+        fixture.on(2, Event::ShardDrained { shard: 0 }),
+        [Command::StopNow { broker_epoch }]
+    );
 }

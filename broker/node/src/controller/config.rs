@@ -41,8 +41,9 @@ pub struct ControllerConfig {
 pub struct ControllerLimits {
     /// The most control links.
     pub links_max: usize,
-    /// The most requests of one link that wait to be decided; a link with more is closed. 64: a
-    /// broker has one AlterPartition in flight, the rest are its clients' admin requests.
+    /// The most requests of one link that wait to be decided. 64: a broker has one AlterPartition
+    /// in flight, the rest are its clients' admin requests. More of those are told to come back
+    /// later; a link that sends anything else beyond is closed.
     pub requests_a_link_max: usize,
     /// The most admin requests that wait to be decided; more are told to come back later.
     pub admin_requests_max: usize,
@@ -74,14 +75,20 @@ impl Default for ControllerLimits {
     }
 }
 
+/// The largest snapshot of the metadata, in bytes: several times what the most partitions take,
+/// and less than the largest record of a journal.
+const SNAPSHOT_BYTES_MAX: u64 = 48 << 20;
+
 impl ControllerConfig {
     /// The defaults for one voter.
     #[must_use]
     pub fn new(
-        quorum: quorum::Config,
+        mut quorum: quorum::Config,
         cluster: ClusterId,
         endpoints: BTreeMap<ControllerId, Endpoint>,
     ) -> Self {
+        let snapshot_bytes_max = &mut quorum.limits.snapshot_bytes_max;
+        *snapshot_bytes_max = SNAPSHOT_BYTES_MAX.min(*snapshot_bytes_max);
         Self {
             quorum,
             cluster,

@@ -25,14 +25,14 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image, MetadataRecord, snapshot};
 use kintsugi_quorum as quorum;
-use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, Time};
+use kintsugi_types::{ClusterId, ControllerId, Endpoint, ErrorCode, MetadataOffset, Time};
 
 pub use config::{ControllerConfig, ControllerLimits};
 pub use error::ControllerError;
 pub use status::{BrokerStatus, PartitionCounts};
 pub use store::{ControllerStore, OpenedVoter, StoreError, VoterIdentity};
 
-use crate::message::controller::{Command, Event, LinkId};
+use crate::message::controller::{Command, Event, LinkId, Observation};
 use crate::message::link::{AdminAnswer, Hello, ToBroker};
 use active::Active;
 use push::Tail;
@@ -52,6 +52,8 @@ pub struct Controller {
     active: Option<Active>,
     next_ticket: u64,
     next_dial: u64,
+    /// The last entry in the last snapshot that was offered to the quorum.
+    snapshot_offered: MetadataOffset,
 }
 
 impl Controller {
@@ -83,12 +85,17 @@ impl Controller {
             tail: Tail::default(),
             active: None,
             next_ticket: 1,
+            snapshot_offered: MetadataOffset(0),
             next_dial: 1,
         })
     }
 
     /// Takes one event in and appends what is to be done to `out`. `now` must not go back.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Command>) {
+        if now >= self.engine.next_wake() {
+            // A leader that slept must learn that it is none any more before it answers anybody.
+            self.drive(now, quorum::Event::Tick, out);
+        }
         match event {
             Event::Wake => self.drive(now, quorum::Event::Tick, out),
             Event::FromPeer { from, message } => {
@@ -160,7 +167,9 @@ impl Controller {
             let active = Active::begin(now, &self.config, &self.image, self.next_dial, out);
             self.active = Some(active);
         }
-        if self.engine.needs_snapshot() {
+        // A snapshot that the quorum did not take is not offered again at once.
+        let since = self.applied.index.0.saturating_sub(self.snapshot_offered.0);
+        if since > 0 && self.engine.needs_snapshot() {
             self.take_snapshot(now, out);
         }
     }
@@ -217,6 +226,15 @@ impl Controller {
             },
         };
         let new_leaders = active::new_leaders(&self.image, &records);
+        let fenced = active::fenced(&records);
+        if self.active.is_some() {
+            for broker in &fenced {
+                out.push(Command::Observed(Observation::BrokerFenced {
+                    broker: *broker,
+                    leaderships_moved: active::leaderships_moved(&self.image, *broker, &records),
+                }));
+            }
+        }
         let image = Arc::make_mut(&mut self.image);
         image.apply(entry.index, &records, &mut Delta::default());
         self.applied = entry.id();
@@ -225,7 +243,7 @@ impl Controller {
             fatal(&error, out);
         }
         if let Some(active) = &mut self.active {
-            active.applied(now, &self.config, entry.id(), &new_leaders);
+            active.applied(now, &self.config, entry.id(), &new_leaders, fenced);
         }
     }
 
@@ -244,6 +262,7 @@ impl Controller {
     }
 
     fn take_snapshot(&mut self, now: Time, out: &mut Vec<Command>) {
+        self.snapshot_offered = self.applied.index;
         match postcard::to_stdvec(&snapshot::records_of(&self.image)) {
             Ok(bytes) => {
                 let snapshot = quorum::Snapshot {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use kintsugi_metadata::Image;
 use kintsugi_metadata::{MetadataRecord, snapshot};
-use kintsugi_types::{MetadataOffset, Time};
+use kintsugi_types::{BrokerId, MetadataOffset, Time};
 
 use super::config::ControllerLimits;
 use super::link::Links;
@@ -74,6 +74,8 @@ struct Gate {
     /// Who of them has not applied it yet, and is waited for.
     awaited: BTreeSet<LinkId>,
     deadline: Time,
+    /// Brokers that the change fences: whose leaderships it moves.
+    fenced: Vec<BrokerId>,
 }
 
 /// What holds deltas back.
@@ -91,6 +93,7 @@ impl Gates {
         mut first: BTreeSet<LinkId>,
         awaited: BTreeSet<LinkId>,
         deadline: Time,
+        fenced: Vec<BrokerId>,
     ) {
         if awaited.is_empty() {
             return;
@@ -101,6 +104,7 @@ impl Gates {
             first,
             awaited,
             deadline,
+            fenced,
         });
     }
 
@@ -120,10 +124,13 @@ impl Gates {
         }
     }
 
-    /// Opens what may be opened.
-    pub(super) fn open(&mut self, now: Time) {
-        self.gates
-            .retain(|gate| !gate.awaited.is_empty() && now < gate.deadline);
+    /// Opens what may be opened. Gives the fenced brokers whose leaderships have all moved.
+    pub(super) fn open(&mut self, now: Time) -> Vec<BrokerId> {
+        let is_shut = |gate: &Gate| !gate.awaited.is_empty() && now < gate.deadline;
+        let done = self.gates.iter().filter(|gate| gate.awaited.is_empty());
+        let moved = done.flat_map(|gate| gate.fenced.clone()).collect();
+        self.gates.retain(is_shut);
+        moved
     }
 
     /// When the next one opens at the latest.

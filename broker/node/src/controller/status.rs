@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use kintsugi_metadata::Image;
+use kintsugi_metadata::decision::last_known_leader;
+use kintsugi_metadata::{ClusterSettings, Image, RecoveryState};
 use kintsugi_quorum as quorum;
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ControllerId, Endpoint, Generation, Rack, StartCounter, Term,
@@ -21,6 +22,31 @@ pub struct PartitionCounts {
     pub under_replicated: usize,
     /// With fewer in-sync replicas than acks=all writes need.
     pub under_min_isr: usize,
+    /// Without anyone in ISR or ELR: they wait for every replica, or for a time, before their
+    /// last known leader is elected.
+    pub waiting_for_last_known_leader: usize,
+    /// Led by a last known leader that has not finished recovering: records may be lost.
+    pub recovering: usize,
+}
+
+impl PartitionCounts {
+    /// Counts the partitions of an image.
+    #[must_use]
+    pub fn of(image: &Image, settings: &ClusterSettings) -> Self {
+        let mut counts = Self::default();
+        for (partition, state) in image.partitions() {
+            let min_isr = settings.min_isr(image, partition.topic, state);
+            counts.total += 1;
+            counts.leaderless += usize::from(state.leader.is_none());
+            counts.under_replicated += usize::from(state.isr.len() < state.replicas.len());
+            counts.under_min_isr += usize::from(state.isr.len() < min_isr);
+            let waits = last_known_leader::is_needed(state);
+            counts.waiting_for_last_known_leader += usize::from(waits);
+            let recovering = state.recovery == RecoveryState::Recovering;
+            counts.recovering += usize::from(recovering);
+        }
+        counts
+    }
 }
 
 /// One registered broker.
@@ -90,16 +116,7 @@ impl Controller {
     /// Counts the partitions by their state. Takes time with their number.
     #[must_use]
     pub fn partition_counts(&self) -> PartitionCounts {
-        let mut counts = PartitionCounts::default();
-        for (partition, state) in self.image.partitions() {
-            let settings = &self.config.settings;
-            let min_isr = settings.min_isr(&self.image, partition.topic, state);
-            counts.total += 1;
-            counts.leaderless += usize::from(state.leader.is_none());
-            counts.under_replicated += usize::from(state.isr.len() < state.replicas.len());
-            counts.under_min_isr += usize::from(state.isr.len() < min_isr);
-        }
-        counts
+        PartitionCounts::of(&self.image, &self.config.settings)
     }
 
     /// Every registered broker.

@@ -1,4 +1,7 @@
 mod active_controller;
 mod harness;
 mod quorum_of_three;
+mod random;
+mod reopen;
+mod requests;
 mod store;

@@ -161,7 +161,7 @@ pub enum Command {
     Drain,
     /// All is handed over: flush, mark the clean stop with this epoch, and exit with 0.
     StopNow {
-        /// This broker's epoch.
+        /// This broker's epoch; -1 if it was never registered, and there is nothing to mark.
         broker_epoch: BrokerEpoch,
     },
     /// This process cannot go on; end it with this reason, and a status that says so.

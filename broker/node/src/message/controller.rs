@@ -1,7 +1,8 @@
 //! Events and commands of the controller actor.
 
+use kintsugi_metadata::failure_detector::DeathCause;
 use kintsugi_quorum as quorum;
-use kintsugi_types::{ClusterId, ControllerId, Endpoint, Incarnation};
+use kintsugi_types::{BrokerId, ClusterId, ControllerId, Endpoint, Incarnation};
 
 use super::link::{AdminAnswer, AdminRequest, Hello, ToBroker, ToController};
 
@@ -90,6 +91,30 @@ pub enum DialOutcome {
     Silent,
 }
 
+/// What the active controller saw of a broker's death, step by step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Observation {
+    /// It believes the broker dead; fencing follows.
+    BrokerDead {
+        /// Which run of which broker.
+        incarnation: Incarnation,
+        /// Why.
+        cause: DeathCause,
+    },
+    /// The entry that fences it is committed.
+    BrokerFenced {
+        /// Which broker.
+        broker: BrokerId,
+        /// How many leaderships that entry moved.
+        leaderships_moved: usize,
+    },
+    /// Every new leader has applied that entry.
+    LeadersMoved {
+        /// The broker that was fenced.
+        broker: BrokerId,
+    },
+}
+
 /// What a controller wants done.
 #[derive(Debug, PartialEq)]
 pub enum Command {
@@ -128,6 +153,8 @@ pub enum Command {
         /// The answer.
         answer: AdminAnswer,
     },
+    /// Something that people want to see in a log: nothing has to be done.
+    Observed(Observation),
     /// This process cannot go on; end it with this reason.
     Fatal {
         /// For a person.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_metadata::{Delta, Image};
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{
@@ -33,6 +34,15 @@ pub enum Event {
         /// What it asks.
         positions: Vec<OffsetQuery>,
     },
+    /// A client asks where epochs end.
+    EpochEnds {
+        /// To answer by.
+        token: Token,
+        /// What it asks.
+        queries: Vec<EpochQuery>,
+    },
+    /// A client asks the coordinator of a group.
+    Group(Box<GroupAsk>),
     /// A client's connection closed: whatever waits under this token needs no answer.
     Cancel {
         /// Which request.
@@ -82,6 +92,21 @@ pub enum Event {
     },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
+}
+
+/// A request to the coordinator of a group, or the part of it that is about one group.
+#[derive(Debug)]
+pub struct GroupAsk {
+    /// To answer by.
+    pub token: Token,
+    /// The partition of `__consumer_offsets` that the group lives in.
+    pub partition: PartitionId,
+    /// The version of the request.
+    pub version: i16,
+    /// Who asks.
+    pub client: Client,
+    /// What.
+    pub request: GroupRequest,
 }
 
 /// A produce request, or the part of it that is this shard's.
@@ -146,6 +171,30 @@ pub struct OffsetQuery {
     /// -1: latest (the high watermark), -2: earliest, -3: of the largest timestamp; else the first
     /// record at or after this time.
     pub timestamp: TimestampMs,
+}
+
+/// One partition's question of an OffsetForLeaderEpoch request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochQuery {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The leader epoch that the client knows; unknown if it gave none.
+    pub leader_epoch: LeaderEpoch,
+    /// The epoch whose end it wants to know.
+    pub epoch: LeaderEpoch,
+}
+
+/// The answer to one [`EpochQuery`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochEndAnswer {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What went wrong.
+    pub error: ErrorCode,
+    /// The largest epoch that is not above the asked one; unknown if there is none.
+    pub epoch: LeaderEpoch,
+    /// Where it ends; -1 if unknown.
+    pub end: Offset,
 }
 
 /// The leader as this broker knows it, for KIP-951's hint.
@@ -229,6 +278,20 @@ pub enum Command {
         token: Token,
         /// One result a partition, in the order of the request.
         results: Vec<OffsetAnswer>,
+    },
+    /// Answer an OffsetForLeaderEpoch request.
+    AnswerEpochEnds {
+        /// Which one.
+        token: Token,
+        /// One result a partition, in the order of the request.
+        results: Vec<EpochEndAnswer>,
+    },
+    /// Answer a request to the coordinator of a group.
+    AnswerGroup {
+        /// Which one.
+        token: Token,
+        /// The answer.
+        response: GroupResponse,
     },
     /// Answer a follower's fetch.
     AnswerReplicaFetch {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kintsugi_coordinator::CoordinatorConfig;
 use kintsugi_storage::LogConfig;
 use kintsugi_types::BrokerId;
 
@@ -20,6 +21,8 @@ pub struct ShardConfig {
     pub lag_max: Duration,
     /// Its times.
     pub timings: Timings,
+    /// The coordinators of groups.
+    pub groups: CoordinatorConfig,
     /// Its limits.
     pub limits: Limits,
     /// Deliberate faults of the replicas.
@@ -38,6 +41,7 @@ impl ShardConfig {
             topic_defaults: TopicDefaults::default(),
             lag_max: Duration::from_secs(5),
             timings: Timings::default(),
+            groups: CoordinatorConfig::default(),
             limits: Limits::default(),
             #[cfg(any(test, feature = "bugs"))]
             bugs: kintsugi_replica::bugs::Bugs::default(),
@@ -112,6 +116,8 @@ pub struct Limits {
     pub held_fetches_max: usize,
     /// Followers' sessions; more are refused.
     pub sessions_max: usize,
+    /// Partitions of one follower's session; more are left out.
+    pub session_partitions_max: usize,
     /// The longest that a produce may wait, whatever it asks for.
     pub produce_wait_max: Duration,
     /// The longest that a client's fetch may be held.
@@ -130,6 +136,7 @@ impl Default for Limits {
             waiting_produces_max: 10_000,
             held_fetches_max: 10_000,
             sessions_max: 1_024,
+            session_partitions_max: 100_000,
             produce_wait_max: Duration::from_secs(300),
             fetch_wait_max: Duration::from_secs(60),
             fetch_bytes_max: 55 << 20,

@@ -142,7 +142,6 @@ mod tests {
             "a",
             "a-",
             "a-01",
-            "a--1",
             "a-0.0-delete",
             "a-1.3-stray",
         ] {

@@ -11,7 +11,9 @@
 mod client_fetch;
 mod config;
 pub(crate) mod directories;
+mod epoch_ends;
 mod fetchers;
+mod groups;
 mod inspect;
 mod list_offsets;
 mod open;
@@ -40,6 +42,7 @@ use crate::message::shard::{Command, CurrentLeader, Event};
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use fetchers::Fetchers;
+use groups::Groups;
 pub use inspect::PartitionView;
 use open::Recovered;
 pub use open::ShardError;
@@ -67,6 +70,7 @@ pub struct Shard<F: FileSystem> {
     fetches: HeldFetches,
     sessions: Sessions,
     fetchers: Fetchers,
+    groups: Groups,
     upkeep: Upkeep,
     todo: Todo,
 }
@@ -75,12 +79,16 @@ impl<F: FileSystem> Shard<F> {
     /// When `handle` has to be called again at the latest (with `Event::Wake`).
     #[must_use]
     pub fn next_wake(&self) -> Time {
+        if self.has_groups_to_load() {
+            return Time::ZERO;
+        }
         let lease = self.lease_until.unwrap_or(Time::NEVER);
         lease
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
             .min(self.sessions.next_wake())
             .min(self.fetchers.next_wake())
+            .min(self.groups.next_wake())
             .min(self.upkeep.next_wake())
     }
 
@@ -88,6 +96,7 @@ impl<F: FileSystem> Shard<F> {
     pub fn handle(&mut self, now: Time, wall: TimestampMs, event: Event, out: &mut Vec<Command>) {
         // The lease comes first: after a freeze nothing may be served as if it still held.
         self.check_lease(now, out);
+        self.groups.set_wall(wall);
         match event {
             Event::Wake => {}
             Event::Produce(produce) => self.produce(now, wall, produce, out),
@@ -95,6 +104,8 @@ impl<F: FileSystem> Shard<F> {
             Event::ListOffsets { token, positions } => {
                 self.list_offsets(now, token, &positions, out);
             }
+            Event::EpochEnds { token, queries } => self.epoch_ends(now, token, &queries, out),
+            Event::Group(ask) => self.group_request(now, *ask, out),
             Event::Cancel { token } => self.cancel(token),
             Event::ReplicaFetch { token, request } => self.replica_fetch(now, token, request, out),
             Event::ReplicaFetched {
@@ -117,7 +128,10 @@ impl<F: FileSystem> Shard<F> {
                     self.isr_answered(partition, error);
                 }
             }
-            Event::Drain => self.upkeep.drain(),
+            Event::Drain => {
+                self.upkeep.drain();
+                self.resign_all_groups(out);
+            }
         }
         self.keep_up(now, wall, out);
         self.settle_all(now, out);

@@ -10,6 +10,7 @@ use kintsugi_types::{BrokerEpoch, Offset, PartitionId, Time, TopicName};
 
 use super::client_fetch::HeldFetches;
 use super::fetchers::Fetchers;
+use super::groups::Groups;
 use super::produce::WaitingProduces;
 use super::sessions::Sessions;
 use super::settle::Todo;
@@ -109,6 +110,7 @@ impl<F: FileSystem> Shard<F> {
             fetches: HeldFetches::default(),
             sessions: Sessions::default(),
             fetchers: Fetchers::new(config.timings, seed),
+            groups: Groups::new(config.groups.clone(), !seed),
             upkeep: Upkeep::new(config.timings, now),
             todo: Todo::default(),
             config,

@@ -69,4 +69,8 @@ impl Registry for Brokers<'_> {
         let broker = self.0.brokers.get(&broker)?;
         (!broker.fenced && !broker.stopping).then_some(broker.epoch)
     }
+
+    fn registered_epoch(&self, broker: BrokerId) -> Option<BrokerEpoch> {
+        self.0.brokers.get(&broker).map(|broker| broker.epoch)
+    }
 }

@@ -29,7 +29,7 @@ pub(super) struct WaitingProduces {
 }
 
 impl WaitingProduces {
-    fn draw_ticket(&mut self) -> Ticket {
+    pub fn draw_ticket(&mut self) -> Ticket {
         self.last_ticket += 1;
         Ticket(self.last_ticket)
     }
@@ -156,7 +156,7 @@ impl<F: FileSystem> Shard<F> {
     }
 
     /// Appends one batch as the leader; gives the offset of its first record.
-    fn append(
+    pub(super) fn append(
         &mut self,
         now: Time,
         wall: TimestampMs,

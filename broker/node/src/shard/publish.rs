@@ -50,9 +50,13 @@ impl<F: FileSystem> Shard<F> {
             }
         }
         if delta.is_none_or(|delta| !delta.brokers.is_empty()) {
+            for key in self.sessions.outlived(&image) {
+                self.end_session(key, out);
+            }
             // Who may join an ISR may have changed.
             self.tick_leaders(now);
         }
+        self.resign_lost_groups(out);
         out.push(Command::Applied { offset });
     }
 

@@ -93,8 +93,14 @@ impl<F: FileSystem> Shard<F> {
     }
 
     pub(super) fn settle_all(&mut self, now: Time, out: &mut Vec<Command>) {
-        for (ticket, error) in std::mem::take(&mut self.todo.decided) {
-            self.produces.decide(ticket, error, out);
+        // What a coordinator learns is committed may make it append more, which a partition
+        // without followers commits at once.
+        while !self.todo.decided.is_empty() {
+            for (ticket, error) in std::mem::take(&mut self.todo.decided) {
+                if !self.group_append_decided(now, ticket, error, out) {
+                    self.produces.decide(ticket, error, out);
+                }
+            }
         }
         for key in std::mem::take(&mut self.todo.sessions) {
             self.serve_held(now, key, out);

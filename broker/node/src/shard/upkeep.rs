@@ -60,6 +60,8 @@ impl<F: FileSystem> Shard<F> {
         let overdue = self.sessions.overdue(now);
         self.todo.sessions.extend(overdue);
         self.fetchers.wake(now);
+        self.load_groups(now);
+        self.wake_groups(now, out);
         if now >= self.upkeep.isr_check_at {
             self.upkeep.isr_check_at = now + self.upkeep.timings.isr_check;
             self.tick_leaders(now);

@@ -154,7 +154,7 @@ impl Leader {
         self.followers
             .get(&broker)
             .and_then(|progress| progress.broker_epoch)
-            .or_else(|| registry.eligible_epoch(broker))
+            .or_else(|| registry.registered_epoch(broker))
             .unwrap_or(BrokerEpoch(-1))
     }
 }

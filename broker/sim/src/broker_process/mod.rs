@@ -332,7 +332,10 @@ impl BrokerProcess {
                 self.answer_produce(fabric, token, results);
             }
             Command::AnswerFetch { token, results } => self.answer_fetch(fabric, token, results),
-            Command::AnswerListOffsets { .. } => {}
+            // Clients here ask for none of these.
+            Command::AnswerListOffsets { .. }
+            | Command::AnswerEpochEnds { .. }
+            | Command::AnswerGroup { .. } => {}
             Command::AnswerReplicaFetch { token, response } => {
                 if let Some(Reply { stream, .. }) = self.waiting.take(token.0) {
                     let (place, life) = (self.place(), self.life);
@@ -389,7 +392,8 @@ impl BrokerProcess {
                 .oracles
                 .fail(format!("failed to stop cleanly: {error}"));
         }
-        if let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch) {
+        let is_registered = broker_epoch >= BrokerEpoch(0);
+        if is_registered && let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch) {
             fabric
                 .oracles
                 .fail(format!("failed to stop cleanly: {error}"));

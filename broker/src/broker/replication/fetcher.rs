@@ -18,9 +18,7 @@ use tokio::time::timeout;
 
 use crate::broker::{ControlInput, ShardInput};
 use crate::mailbox::Mailbox;
-use crate::transport::{
-    FrameReader, REPLICATION_FRAME_BYTES_MAX, TransportError, dial, encode,
-};
+use crate::transport::{FrameReader, REPLICATION_FRAME_BYTES_MAX, TransportError, dial, encode};
 
 /// How long a dial of a leader may take.
 const FETCH_DIAL_MAX: Duration = Duration::from_millis(300);
@@ -199,10 +197,11 @@ impl Fetcher {
             TransportError::Io(_) => Evidence::Reset,
             _ => return,
         };
-        self.control.post(ControlInput::Event(broker::Event::PeerConnection {
-            broker: self.leader,
-            evidence,
-        }));
+        self.control
+            .post(ControlInput::Event(broker::Event::PeerConnection {
+                broker: self.leader,
+                evidence,
+            }));
     }
 }
 

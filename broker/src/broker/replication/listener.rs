@@ -104,11 +104,7 @@ impl Follower {
         Ok(())
     }
 
-    fn ask(
-        &self,
-        token: Token,
-        request: FetchRequest,
-    ) -> Option<oneshot::Receiver<FetchResponse>> {
+    fn ask(&self, token: Token, request: FetchRequest) -> Option<oneshot::Receiver<FetchResponse>> {
         let mailbox = self.broker.shards.get(usize::from(request.leader_shard))?;
         let (reply, answer) = oneshot::channel();
         mailbox.post(ShardInput::Ask {

@@ -174,3 +174,13 @@ pub trait FileSystem: Clone + Send + Sync + 'static {
         }
     }
 }
+
+/// Refuses a rename from one directory to another.
+fn check_same_directory(from: &Path, to: &Path) -> Result<(), FsError> {
+    if from.parent() == to.parent() {
+        return Ok(());
+    }
+    let text = format!("{} is in another directory", to.display());
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, text);
+    Err(FsError::new("rename", from, source))
+}

@@ -117,7 +117,7 @@ impl FileSystem for RealFileSystem {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), FsError> {
-        super::memory::check_same_directory(from, to)?;
+        super::check_same_directory(from, to)?;
         fs::rename(from, to).map_err(|e| FsError::new("rename", from, e))
     }
 

@@ -62,6 +62,22 @@ impl<F: FileSystem> Log<F> {
         config: LogConfig,
         how: OpenHow,
     ) -> Result<(Self, RecoveryReport), LogError> {
+        match Self::open_once(context, directory, config.clone(), how) {
+            // Corruption where none was to be expected: everything is verified then.
+            Err(LogError::Segment(error)) if error.is_content() => {
+                let from = Offset::ZERO;
+                Self::open_once(context, directory, config, OpenHow::Recover { from })
+            }
+            other => other,
+        }
+    }
+
+    fn open_once(
+        context: &LogContext<F>,
+        directory: &Path,
+        config: LogConfig,
+        how: OpenHow,
+    ) -> Result<(Self, RecoveryReport), LogError> {
         let fs = context.fs();
         let is_new = !fs.exists(directory)?;
         fs.create_dir_all(directory)?;

@@ -8,7 +8,8 @@ use crate::fs::FileSystem;
 impl<F: FileSystem> Log<F> {
     /// Removes the oldest segments that `retention.ms`, `retention.bytes` or the log's start let
     /// go; gives how many. Never a segment with records at or past `up_to`, the high watermark.
-    /// The active segment rolls first when it has expired.
+    /// The active segment rolls first when it has expired. Also gives the memory of the tail cache
+    /// back if nothing was appended since the last call.
     ///
     /// # Errors
     /// When a file cannot be removed or made; what was removed before is gone.
@@ -18,6 +19,7 @@ impl<F: FileSystem> Log<F> {
         up_to: Offset,
     ) -> Result<usize, LogError> {
         self.check_usable()?;
+        self.tail.clear_if_idle(self.log_end());
         let mut removed = 0;
         while let Some((base, next)) = self.oldest()
             && next <= up_to

@@ -59,6 +59,8 @@ pub(super) struct TailCache {
     used_bytes: usize,
     start: Offset,
     runs: VecDeque<Run>,
+    /// Whether anything was appended since the last look.
+    is_busy: bool,
 }
 
 impl TailCache {
@@ -69,6 +71,7 @@ impl TailCache {
             used_bytes: 0,
             start: log_end,
             runs: VecDeque::new(),
+            is_busy: false,
         }
     }
 
@@ -81,6 +84,7 @@ impl TailCache {
 
     /// Keeps a copy of a run that was appended at the end, if the budget allows.
     pub(super) fn push(&mut self, bytes: &[u8], next_offset: Offset) {
+        self.is_busy = true;
         let cost = bytes.len() + OVERHEAD_BYTES;
         while !self.runs.is_empty() && self.used_bytes + cost > self.limit_bytes {
             self.drop_oldest();
@@ -119,6 +123,13 @@ impl TailCache {
             self.drop_oldest();
         }
         self.start = log_end;
+    }
+
+    /// Gives the share of the budget back if nothing was appended since the last call.
+    pub(super) fn clear_if_idle(&mut self, log_end: Offset) {
+        if !std::mem::take(&mut self.is_busy) {
+            self.clear(log_end);
+        }
     }
 
     /// What a read from the files would give, if it is here. `None`: ask the files.

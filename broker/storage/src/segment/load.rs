@@ -146,6 +146,24 @@ impl<F: FileSystem> Segment<F> {
         Ok(self.content.max_timestamp.is_none_or(is_within))
     }
 
+    /// The base offset lies outside the CRC: a damaged one shows only as a gap.
+    fn check_contiguous(
+        &self,
+        position: u64,
+        header: &BatchHeader,
+        expected: Offset,
+    ) -> Result<(), SegmentError> {
+        if header.base_offset == expected {
+            return Ok(());
+        }
+        Err(SegmentError::Disordered {
+            path: self.log.path.display().to_string(),
+            position,
+            expected,
+            found: header.base_offset,
+        })
+    }
+
     fn check_order(
         &self,
         position: u64,
@@ -195,6 +213,7 @@ impl<F: FileSystem> Segment<F> {
                 Ok(None) => break None,
                 Ok(Some((position, header))) => self
                     .check_order(position, &header, previous)
+                    .and_then(|()| self.check_contiguous(position, &header, previous.0))
                     .map(|()| header),
                 Err(error) => Err(error),
             };

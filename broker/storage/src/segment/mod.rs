@@ -54,14 +54,14 @@ pub enum SegmentError {
     },
     /// The batch at a position does not follow the one before it.
     #[error(
-        "failed to read batch at position {position} of {path}: its base offset {found} comes before {expected}, or its leader epoch is lower than the one before it"
+        "failed to read batch at position {position} of {path}: its base offset is {found}, {expected} was expected, or its leader epoch is lower than the one before it"
     )]
     Disordered {
         /// The file.
         path: String,
         /// Where in it, in bytes.
         position: u64,
-        /// The least base offset that could stand here.
+        /// The base offset that should stand here.
         expected: Offset,
         /// The one that stands here.
         found: Offset,

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use kintsugi_types::{LeaderEpoch, Offset, TimestampMs};
 use kintsugi_wire::batch::{BatchHeader, HEADER_BYTES};
 
+use super::index::IndexEntry;
 use super::scan::{HEADERS_WINDOW_BYTES, Scan};
 use super::{Segment, SegmentError};
 use crate::fs::{File, FileSystem, OpenMode};
@@ -58,15 +59,32 @@ impl<F: FileSystem> Segment<F> {
         if offset >= self.content.next_offset {
             return Ok(None);
         }
-        let (_, floor) = self.index_floor(offset)?;
-        let start = floor.map_or(0, |entry| entry.position);
-        let mut scan = self.scan(start, HEADERS_WINDOW_BYTES)?;
+        let mut scan = match self.index_floor(offset)? {
+            (_, Some(entry)) => match self.scan_from_entry(entry)? {
+                Some(scan) => scan,
+                None => self.scan(0, HEADERS_WINDOW_BYTES)?,
+            },
+            (_, None) => self.scan(0, HEADERS_WINDOW_BYTES)?,
+        };
         while let Some((position, header)) = scan.next_header()? {
             if header.next_offset() > offset {
                 return Ok(Some((position, header)));
             }
         }
         Ok(None)
+    }
+
+    /// A walk from the batch of an index entry; `None` if the entry does not tell the truth.
+    fn scan_from_entry(&self, entry: IndexEntry) -> Result<Option<Scan<F::File>>, SegmentError> {
+        let mut scan = self.scan(entry.position, HEADERS_WINDOW_BYTES)?;
+        match scan.next_header() {
+            Ok(Some((_, header))) if header.last_offset() == entry.offset => {
+                scan.position = entry.position;
+                Ok(Some(scan))
+            }
+            Err(error) if !error.is_content() => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// Whole batches from the one that holds `offset` on; none if no batch here holds it or a
@@ -118,8 +136,18 @@ impl<F: FileSystem> Segment<F> {
     ) -> Result<Option<(u64, BatchHeader)>, SegmentError> {
         let is_before = |entry: super::TimedOffset| entry.timestamp <= target;
         let (_, floor) = self.time_floor(is_before)?;
-        let from = floor.map_or(from, |entry| entry.offset.max(from));
-        let Some((start, _)) = self.find(from)? else {
+        let by_index = match floor.filter(|entry| entry.offset > from) {
+            None => None,
+            // An entry that does not tell the truth is not used.
+            Some(entry) => self.find(entry.offset)?.filter(|(_, header)| {
+                header.last_offset() == entry.offset && header.max_timestamp == entry.timestamp
+            }),
+        };
+        let found = match by_index {
+            None => self.find(from)?,
+            found => found,
+        };
+        let Some((start, _)) = found else {
             return Ok(None);
         };
         let mut scan = self.scan(start, HEADERS_WINDOW_BYTES)?;
@@ -191,8 +219,14 @@ impl<F: FileSystem> Segment<F> {
             let Some(entry) = self.index_entry(&file, middle)? else {
                 break;
             };
-            let header = self.scan(entry.position, HEADER_BYTES)?.next_header()?;
-            if header.is_some_and(|(_, header)| header.leader_epoch <= epoch) {
+            let header = match self.scan(entry.position, HEADER_BYTES)?.next_header() {
+                Err(error) if error.is_content() => None,
+                other => other?,
+            };
+            let is_before = |header: BatchHeader| {
+                header.last_offset() == entry.offset && header.leader_epoch <= epoch
+            };
+            if header.is_some_and(|(_, header)| is_before(header)) {
                 found = Some((middle, entry.position));
                 low = middle + 1;
             } else {

@@ -71,7 +71,7 @@ rows! {
     CreateTopics, (2, 7), request_admin, response_admin, CREATE_TOPICS;
     DeleteTopics, (1, 6), request_admin, response_admin, DELETE_TOPICS;
     InitProducerId, (0, 4), request_data, response_data, INIT_PRODUCER_ID, not_served();
-    OffsetForLeaderEpoch, (2, 4), request_data, response_data, OFFSET_FOR_LEADER_EPOCH, not_served();
+    OffsetForLeaderEpoch, (2, 4), request_data, response_data, OFFSET_FOR_LEADER_EPOCH;
     DescribeConfigs, (1, 4), request_admin, response_admin, DESCRIBE_CONFIGS;
     CreatePartitions, (0, 3), request_admin, response_admin, CREATE_PARTITIONS, not_served();
     DeleteGroups, (0, 2), request_groups, response_groups, DELETE_GROUPS;

@@ -90,7 +90,9 @@ fn a_producer_may_send_exactly_one_batch_of_the_permitted_size() {
     let refused = verify_produced(&two, 1 << 20).unwrap_err();
     assert_eq!(refused.error_code(), ErrorCode::InvalidRecord);
     let none = verify_produced(&Bytes::new(), 1 << 20).unwrap_err();
-    assert_eq!(none.error_code(), ErrorCode::CorruptMessage);
+    assert_eq!(none.error_code(), ErrorCode::InvalidRecord);
+    let cut = verify_produced(&one.slice(..one.len() - 1), 1 << 20).unwrap_err();
+    assert_eq!(cut.error_code(), ErrorCode::CorruptMessage);
 }
 
 #[test]

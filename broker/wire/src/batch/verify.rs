@@ -52,6 +52,13 @@ pub fn verify(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
 /// # Errors
 /// The first check that failed; [`BatchError::error_code`] is what the producer is told.
 pub fn verify_produced(bytes: &Bytes, max_message_bytes: usize) -> Result<BatchHeader, BatchError> {
+    if bytes.is_empty() {
+        // Not a cut batch, which a client may send again, but none.
+        return Err(BatchError::Count {
+            record_count: 0,
+            last_offset_delta: -1,
+        });
+    }
     if bytes.len() > max_message_bytes {
         return Err(BatchError::TooLarge {
             size_bytes: bytes.len(),

@@ -8,27 +8,38 @@ use crate::schema::TAGGED_FIELDS_MAX;
 
 /// Fields in one of the protocol's two encodings: with fixed lengths, or compact (KIP-482).
 #[derive(Debug)]
-pub(crate) struct Decoding<'a> {
-    pub(crate) reader: Reader<'a>,
-    pub(crate) is_flexible: bool,
+pub struct Decoding<'a> {
+    /// Where the bytes come from.
+    pub reader: Reader<'a>,
+    /// Whether lengths are compact and structures end with tagged fields.
+    pub is_flexible: bool,
 }
 
 impl Decoding<'_> {
     /// The element count of an array; null is taken for none.
-    pub(crate) fn array(&mut self, element_bytes_min: usize) -> Result<usize, CodecError> {
+    ///
+    /// # Errors
+    /// [`CodecError`], as of what is read.
+    pub fn array(&mut self, element_bytes_min: usize) -> Result<usize, CodecError> {
         let kind = self.wide();
         let count = self.reader.array_length(kind, element_bytes_min)?;
         Ok(count.unwrap_or(0))
     }
 
     /// A byte field, sharing the frame's memory.
-    pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, CodecError> {
+    ///
+    /// # Errors
+    /// [`CodecError`], as of what is read.
+    pub fn bytes(&mut self) -> Result<Option<Bytes>, CodecError> {
         let length = self.reader.length(self.wide())?;
         length.map(|length| self.reader.slice(length)).transpose()
     }
 
     /// A string, sharing the frame's memory.
-    pub(crate) fn nullable_string(&mut self) -> Result<Option<StrBytes>, CodecError> {
+    ///
+    /// # Errors
+    /// [`CodecError`], as of what is read.
+    pub fn nullable_string(&mut self) -> Result<Option<StrBytes>, CodecError> {
         let kind = if self.is_flexible {
             LengthKind::Compact
         } else {
@@ -43,14 +54,20 @@ impl Decoding<'_> {
     }
 
     /// A string that may not be null.
-    pub(crate) fn string(&mut self) -> Result<StrBytes, CodecError> {
+    ///
+    /// # Errors
+    /// [`CodecError`], as of what is read.
+    pub fn string(&mut self) -> Result<StrBytes, CodecError> {
         let at = self.reader.position();
         let text = self.nullable_string()?;
         text.ok_or(CodecError::NegativeLength { at, length: -1 })
     }
 
     /// Passes over a tagged-field section, where there is one.
-    pub(crate) fn tagged_fields(&mut self) -> Result<(), CodecError> {
+    ///
+    /// # Errors
+    /// [`CodecError`], as of what is read.
+    pub fn tagged_fields(&mut self) -> Result<(), CodecError> {
         if self.is_flexible {
             self.reader.skip_tagged_fields(TAGGED_FIELDS_MAX)?;
         }

@@ -7,19 +7,21 @@ use super::Writer;
 /// Strings, byte fields and arrays in one of the protocol's two encodings: with fixed lengths, or
 /// compact (KIP-482). Anything above `i32::MAX` could not be framed, so the frame is refused.
 #[derive(Debug)]
-pub(crate) struct Encoding<'a> {
-    pub(crate) out: &'a mut BytesMut,
-    pub(crate) is_flexible: bool,
+pub struct Encoding<'a> {
+    /// Where the bytes go.
+    pub out: &'a mut BytesMut,
+    /// Whether lengths are compact and structures end with tagged fields.
+    pub is_flexible: bool,
 }
 
 impl Encoding<'_> {
     /// The element count of an array.
-    pub(crate) fn array(&mut self, count: usize) {
+    pub fn array(&mut self, count: usize) {
         self.wide_length(Some(count));
     }
 
     /// The length of a byte field.
-    pub(crate) fn wide_length(&mut self, length: Option<usize>) {
+    pub fn wide_length(&mut self, length: Option<usize>) {
         if self.is_flexible {
             self.compact_length(length);
         } else {
@@ -29,7 +31,7 @@ impl Encoding<'_> {
     }
 
     /// A string; without compact lengths one of more than `i16::MAX` bytes is cut there.
-    pub(crate) fn string(&mut self, text: Option<&str>) {
+    pub fn string(&mut self, text: Option<&str>) {
         let Some(text) = text else {
             if self.is_flexible {
                 self.compact_length(None);
@@ -49,7 +51,7 @@ impl Encoding<'_> {
     }
 
     /// The count of tagged fields, where there is a section for them.
-    pub(crate) fn tagged_fields(&mut self, count: u32) {
+    pub fn tagged_fields(&mut self, count: u32) {
         if self.is_flexible {
             self.out.put_unsigned_varint(count);
         }

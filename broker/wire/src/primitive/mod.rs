@@ -10,8 +10,8 @@ mod read;
 mod tests;
 mod write;
 
-pub(crate) use decoding::Decoding;
-pub(crate) use encoding::Encoding;
+pub use decoding::Decoding;
+pub use encoding::Encoding;
 pub use read::{LengthKind, Reader};
 pub use write::Writer;
 

@@ -319,3 +319,21 @@ fn more_tagged_fields_than_the_limit_are_refused() {
         })
     );
 }
+
+#[test]
+fn an_element_in_memory_is_as_small_as_the_limit_counts_on() {
+    let sizes = [
+        size_of::<create_topics_request::CreatableTopic>(),
+        size_of::<create_topics_response::CreatableTopicResult>(),
+        size_of::<describe_configs_response::DescribeConfigsResourceResult>(),
+        size_of::<describe_configs_response::DescribeConfigsResult>(),
+        size_of::<describe_groups_response::DescribedGroup>(),
+        size_of::<describe_groups_response::DescribedGroupMember>(),
+        size_of::<fetch_response::PartitionData>(),
+        size_of::<metadata_response::MetadataResponsePartition>(),
+        size_of::<metadata_response::MetadataResponseTopic>(),
+        size_of::<produce_response::PartitionProduceResponse>(),
+    ];
+    let largest = sizes.into_iter().max();
+    assert!(largest.is_some_and(|size| size <= 256), "{sizes:?}");
+}

@@ -203,6 +203,40 @@ fn a_grant_needs_another_sure_copy_and_gives_up_eligibility() {
 }
 
 #[test]
+fn a_given_up_volume_is_no_last_known_leader_since_it_may_come_back_empty() {
+    let mut cluster = Cluster::with_partition();
+    for broker in [0, 1, 2] {
+        cluster.fence(broker);
+    }
+    let state = cluster.state();
+    assert_eq!(
+        (&state.elr, state.last_known_leader),
+        (&ids(&[1, 2]), Some(id(2)))
+    );
+    let records = grant(&cluster.image, &SETTINGS, id(2), Generation(2)).unwrap();
+    cluster.apply(&records);
+    let state = cluster.state();
+    assert_eq!(
+        (&state.elr, state.last_known_leader),
+        (&ids(&[1]), Some(id(1)))
+    );
+}
+
+#[test]
+fn a_generation_that_was_given_up_by_a_grant_never_serves_again() {
+    let mut cluster = Cluster::with_partition();
+    cluster.fence(0);
+    let records = grant(&cluster.image, &SETTINGS, id(0), Generation(2)).unwrap();
+    cluster.apply(&records);
+    cluster.unfence(0);
+    assert!(!cluster.image.is_unfenced(id(0)));
+    let same = cluster.register(&registration(0)).unwrap_err();
+    assert!(matches!(same, RegistrationRefused::GivenUp { .. }) && same.is_fatal());
+    let restarted = cluster.try_restart(0, |_| {}).unwrap_err();
+    assert!(matches!(restarted, RegistrationRefused::GivenUp { .. }));
+}
+
+#[test]
 fn isr_changes_are_compared_and_their_members_checked() {
     let mut cluster = Cluster::with_partition();
     assert_eq!(

@@ -126,12 +126,20 @@ impl Cluster {
 
     /// Starts a broker again on its volume; `change` says what else is different.
     pub(super) fn restart(&mut self, broker: i32, change: impl FnOnce(&mut BrokerRegistration)) {
+        self.try_restart(broker, change).unwrap();
+    }
+
+    pub(super) fn try_restart(
+        &mut self,
+        broker: i32,
+        change: impl FnOnce(&mut BrokerRegistration),
+    ) -> Result<(), RegistrationRefused> {
         let known = &self.image.brokers[&id(broker)].registration;
         let mut registration = known.as_ref().clone();
         registration.incarnation.start.0 += 1;
         registration.clean_stop_epoch = None;
         change(&mut registration);
-        self.register(&registration).unwrap();
+        self.register(&registration)
     }
 
     pub(super) fn fence(&mut self, broker: i32) -> Vec<MetadataRecord> {

@@ -8,7 +8,7 @@ use crate::controller::config::ControllerConfig;
 use crate::controller::decide::Answer;
 use crate::controller::push::{Tail, push};
 use crate::controller::request::Requester;
-use crate::message::controller::{Command, LinkId};
+use crate::message::controller::{Command, LinkId, Observation};
 use crate::message::link::{AdminAnswer, ToBroker};
 
 impl Active {
@@ -29,7 +29,9 @@ impl Active {
         for answer in registered {
             self.answer(now, image, answer, out);
         }
-        self.gates.open(now);
+        for broker in self.gates.open(now) {
+            out.push(Command::Observed(Observation::LeadersMoved { broker }));
+        }
         push(
             &config.limits,
             image,

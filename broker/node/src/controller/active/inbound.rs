@@ -73,14 +73,12 @@ impl Active {
             return;
         };
         let (incarnation, registered) = (known.incarnation, known.epoch.is_some());
-        if self.queue.of_link(link) >= config.limits.requests_a_link_max {
-            return self.hang_up(now, link, out);
-        }
+        let is_over = self.queue.of_link(link) >= config.limits.requests_a_link_max;
         match message {
             ToController::Register {
                 registration,
                 applied,
-            } if registration.incarnation == incarnation => {
+            } if registration.incarnation == incarnation && !is_over => {
                 let request = Request::Register {
                     link,
                     registration,
@@ -90,6 +88,14 @@ impl Active {
             }
             ToController::Register { .. } => self.hang_up(now, link, out),
             _ if !registered => self.hang_up(now, link, out),
+            ToController::Admin {
+                request_id,
+                request,
+            } => {
+                let requester = Requester::Broker { link, request_id };
+                self.admin(config, requester, request, is_over, out);
+            }
+            _ if is_over => self.hang_up(now, link, out),
             ToController::Heartbeat(heartbeat) => {
                 self.heartbeat(now, image, link, &heartbeat, out);
             }
@@ -102,13 +108,6 @@ impl Active {
                     request,
                 });
             }
-            ToController::Admin {
-                request_id,
-                request,
-            } => {
-                let requester = Requester::Broker { link, request_id };
-                self.admin(config, requester, request, out);
-            }
         }
     }
 
@@ -119,7 +118,7 @@ impl Active {
         request: AdminRequest,
         out: &mut Vec<Command>,
     ) {
-        self.admin(config, Requester::Http { token }, request, out);
+        self.admin(config, Requester::Http { token }, request, false, out);
     }
 
     fn admin(
@@ -127,9 +126,10 @@ impl Active {
         config: &ControllerConfig,
         requester: Requester,
         request: AdminRequest,
+        is_over: bool,
         out: &mut Vec<Command>,
     ) {
-        if self.queue.admin_requests() >= config.limits.admin_requests_max {
+        if is_over || self.queue.admin_requests() >= config.limits.admin_requests_max {
             let answer = AdminAnswer::NotDecided(ErrorCode::ThrottlingQuotaExceeded);
             answer_admin(requester, answer, out);
         } else {

@@ -19,7 +19,7 @@ use crate::controller::dismiss;
 use crate::controller::link::Links;
 use crate::controller::push::Gates;
 use crate::controller::request::{Queue, Request, Requester};
-use crate::message::controller::{Command, DialId};
+use crate::message::controller::{Command, DialId, Observation};
 use crate::message::link::{AdminAnswer, ToBroker};
 
 /// How often partitions that only their last known leader can lead are looked for.
@@ -70,6 +70,32 @@ pub(in crate::controller) fn new_leaders(
         }
     }
     leaders
+}
+
+/// The brokers that these records fence.
+pub(in crate::controller) fn fenced(records: &[MetadataRecord]) -> Vec<BrokerId> {
+    let fenced = records.iter().filter_map(|record| match record {
+        MetadataRecord::BrokerFenced { broker, .. } => Some(*broker),
+        _ => None,
+    });
+    fenced.collect()
+}
+
+/// How many partitions that this broker leads these records give to another one.
+pub(in crate::controller) fn leaderships_moved(
+    image: &Image,
+    broker: BrokerId,
+    records: &[MetadataRecord],
+) -> usize {
+    let moves = |record: &&MetadataRecord| match record {
+        MetadataRecord::Partition { partition, state } => {
+            let before = image.partition(*partition);
+            let led = before.is_some_and(|before| before.leader == Some(broker));
+            led && state.leader.is_some_and(|leader| leader != broker)
+        }
+        _ => false,
+    };
+    records.iter().filter(moves).count()
 }
 
 impl Active {
@@ -201,9 +227,13 @@ impl Active {
                     }
                 }
                 Verdict::Dead {
-                    incarnation, epoch, ..
+                    incarnation,
+                    epoch,
+                    cause,
                 } => {
                     let broker = incarnation.broker;
+                    let dead = Observation::BrokerDead { incarnation, cause };
+                    out.push(Command::Observed(dead));
                     self.queue.push(Request::Fence { broker, epoch });
                 }
             }

@@ -21,6 +21,7 @@ impl Active {
         config: &ControllerConfig,
         entry: EntryId,
         new_leaders: &BTreeSet<BrokerId>,
+        fenced: Vec<BrokerId>,
     ) {
         self.image_changed = true;
         let links = &self.links;
@@ -31,7 +32,8 @@ impl Active {
         let asked = self.in_flight.iter().flat_map(|f| &f.requests);
         let first = asked.filter_map(Request::link).collect();
         let deadline = now + config.leaders_first;
-        self.gates.add(entry.index, first, awaited, deadline);
+        self.gates
+            .add(entry.index, first, awaited, deadline, fenced);
         if self
             .in_flight
             .as_ref()
@@ -79,9 +81,8 @@ impl Active {
             };
             let decision = decide(config, scratch.as_ref().unwrap_or(image), rng, &request);
             if !decision.records.is_empty() {
-                let Ok(bytes) = postcard::to_stdvec(&decision.records) else {
-                    continue;
-                };
+                let bytes = postcard::to_stdvec(&decision.records)
+                    .expect("records are plain data, and a vector takes any length");
                 size_bytes += bytes.len();
                 commands.push(Bytes::from(bytes));
                 if !self.queue.is_empty() {

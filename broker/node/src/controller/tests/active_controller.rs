@@ -1,51 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kintsugi_metadata::MetadataRecord;
+use kintsugi_metadata::failure_detector::DeathCause;
 use kintsugi_quorum as quorum;
-use kintsugi_types::{
-    BrokerEpoch, BrokerId, ErrorCode, Generation, LeaderEpoch, MetadataOffset, PartitionEpoch,
-};
+use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, MetadataOffset};
 
-use super::harness::{Harness, cluster, config, deltas, endpoint, incarnation, ms, registration};
+use super::harness::{
+    Harness, cluster, config, create, deltas, endpoint, incarnation, kill, ms, registration, to,
+};
 use crate::controller::Controller;
-use crate::message::controller::{Command, DialId, DialOutcome, Event, LinkId};
-use crate::message::link::{
-    AdminAnswer, AdminRequest, AlterPartitionRequest, GenerationRefused, Heartbeat, IsrChange,
-    NewTopic, ToBroker, ToController,
-};
-
-fn to(link: u64, message: ToBroker) -> Command {
-    let link = LinkId(link);
-    Command::ToBroker { link, message }
-}
-
-fn create(name: &str, partitions: i32, replication_factor: i16) -> AdminRequest {
-    let topic = NewTopic {
-        name: name.parse().unwrap(),
-        partitions: Some(partitions),
-        replication_factor: Some(replication_factor),
-        assignments: BTreeMap::new(),
-        configs: BTreeMap::new(),
-    };
-    AdminRequest::CreateTopics {
-        topics: vec![topic],
-        validate_only: false,
-    }
-}
-
-/// Kills a broker: its link closes, and its control port refuses twice.
-fn kill(harness: &mut Harness, broker: i32, at_ms: u64) -> Vec<Vec<Command>> {
-    let link = LinkId(u64::try_from(broker).unwrap());
-    let closed = harness.at(ms(at_ms), Event::LinkClosed { link });
-    let refused = |dial| Event::Dialled {
-        dial: DialId(dial),
-        outcome: DialOutcome::Refused,
-    };
-    let first = harness.at(ms(at_ms + 1), refused(1));
-    let second = harness.at(ms(at_ms + 11), Event::Wake);
-    let dead = harness.at(ms(at_ms + 12), refused(2));
-    vec![closed, first, second, dead]
-}
+use crate::message::controller::{Command, DialId, Event, LinkId, Observation};
+use crate::message::link::{Heartbeat, ToBroker, ToController};
 
 #[test]
 fn a_single_voter_forms_the_cluster_once() {
@@ -216,7 +181,18 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     assert_eq!(harness.controller.image().offset, before.next());
     // One partition is led by each; one of the others takes over what broker 0 led.
     let sent = deltas(&steps[3]);
-    assert_eq!(sent.len(), 1, "{sent:?}");
+    // Nothing else: nobody is told that broker 0 is no suspect before it knows who leads now.
+    assert_eq!((steps[3].len(), sent.len()), (3, 1), "{:?}", steps[3]);
+    let dead = Observation::BrokerDead {
+        incarnation: incarnation(0, 1),
+        cause: DeathCause::Refused,
+    };
+    let fenced = Observation::BrokerFenced {
+        broker: BrokerId(0),
+        leaderships_moved: 1,
+    };
+    let observed = [Command::Observed(dead), Command::Observed(fenced)];
+    assert_eq!(steps[3][..2], observed);
     let (new_leader, records) = &sent[0];
     assert!(matches!(records[0], MetadataRecord::BrokerFenced { .. }));
     let MetadataRecord::Partition { state, .. } = &records[1] else {
@@ -234,6 +210,9 @@ fn a_killed_broker_is_fenced_in_one_append_and_the_new_leaders_hear_it_first() {
     let out = harness.hear(*new_leader, ToController::Applied { offset });
     let other = 3 - *new_leader;
     assert_eq!(deltas(&out), [(other, records.clone())]);
+    let broker = BrokerId(0);
+    let moved = Command::Observed(Observation::LeadersMoved { broker });
+    assert_eq!(out[0], moved);
 }
 
 #[test]
@@ -248,204 +227,4 @@ fn the_others_get_a_change_after_50_ms_even_if_its_new_leader_is_silent() {
     assert_eq!(deltas(&harness.at(ms(161), Event::Wake)), []);
     let later = deltas(&harness.at(ms(162), Event::Wake));
     assert_eq!(later, [(3 - first[0].0, first[0].1.clone())]);
-}
-
-#[test]
-fn topics_are_created_once_and_the_answer_comes_when_committed() {
-    let mut harness = Harness::with_brokers(3);
-    let request = create("t", 120, 3);
-    let request_id = 4;
-    let admin = ToController::Admin {
-        request_id,
-        request: request.clone(),
-    };
-    let out = harness.hear(2, admin);
-    let Some(Command::ToBroker {
-        link: LinkId(2),
-        message:
-            ToBroker::AdminAnswer {
-                request_id: 4,
-                answer: AdminAnswer::Topics(results),
-            },
-    }) = out.last()
-    else {
-        panic!("{out:?}");
-    };
-    assert_eq!(results[0].error, ErrorCode::None);
-    assert_eq!(results[0].partitions, 120);
-    let counts = harness.controller.partition_counts();
-    assert_eq!((counts.total, counts.leaderless), (120, 0));
-    assert_eq!((counts.under_replicated, counts.under_min_isr), (0, 0));
-    let out = harness.give(Event::Admin { token: 5, request });
-    let [
-        Command::Answer {
-            token: 5,
-            answer: AdminAnswer::Topics(results),
-        },
-    ] = out.as_slice()
-    else {
-        panic!("{out:?}");
-    };
-    assert_eq!(results[0].error, ErrorCode::TopicAlreadyExists);
-}
-
-#[test]
-fn an_isr_change_is_answered_after_its_delta_and_a_duplicate_is_refused() {
-    let mut harness = Harness::with_brokers(3);
-    let request = create("t", 1, 3);
-    harness.give(Event::Admin { token: 1, request });
-    harness.all_apply();
-    let (partition, state) = {
-        let (partition, state) = harness.controller.image().partitions().next().unwrap();
-        (partition, state.clone())
-    };
-    let leader = state.leader.unwrap();
-    let isr: BTreeMap<_, _> = state.replicas[..2]
-        .iter()
-        .map(|broker| (*broker, harness.epoch(broker.0)))
-        .collect();
-    let change = IsrChange {
-        partition,
-        leader_epoch: LeaderEpoch(0),
-        partition_epoch: PartitionEpoch(0),
-        isr,
-    };
-    let request = AlterPartitionRequest {
-        request_id: 8,
-        broker_epoch: harness.epoch(leader.0),
-        changes: vec![change],
-    };
-    let link = u64::try_from(leader.0).unwrap();
-    let answer = |error| {
-        let message = ToBroker::AlterPartitionAnswer {
-            request_id: 8,
-            error: ErrorCode::None,
-            results: vec![(partition, error)],
-        };
-        to(link, message)
-    };
-    let alter = ToController::AlterPartition(request.clone());
-    let out = harness.hear(link, alter);
-    assert_eq!(deltas(&out).len(), 3);
-    assert_eq!(out.last(), Some(&answer(ErrorCode::None)));
-    let duplicate = ToController::AlterPartition(request.clone());
-    let out = harness.hear(link, duplicate);
-    assert_eq!(out, [answer(ErrorCode::InvalidUpdateVersion)]);
-    let stale = AlterPartitionRequest {
-        broker_epoch: BrokerEpoch(1),
-        ..request
-    };
-    let out = harness.hear(link, ToController::AlterPartition(stale));
-    let message = ToBroker::AlterPartitionAnswer {
-        request_id: 8,
-        error: ErrorCode::StaleBrokerEpoch,
-        results: vec![],
-    };
-    assert_eq!(out, [to(link, message)]);
-}
-
-#[test]
-fn a_broker_that_wants_to_stop_hands_over_and_may_then_stop() {
-    let mut harness = Harness::with_brokers(3);
-    let request = create("t", 3, 3);
-    harness.give(Event::Admin { token: 1, request });
-    harness.all_apply();
-    let wants_to_stop = |harness: &Harness| {
-        ToController::Heartbeat(Heartbeat {
-            sequence: 1,
-            broker_epoch: harness.epoch(0),
-            applied: harness.controller.image().offset,
-            shards_are_live: true,
-            wants_to_stop: true,
-            refused_by: BTreeSet::new(),
-        })
-    };
-    let answer = |may_stop| ToBroker::HeartbeatAnswer {
-        sequence: 1,
-        fenced: false,
-        may_stop,
-    };
-    let message = wants_to_stop(&harness);
-    let out = harness.hear(0, message);
-    assert_eq!(out[0], to(0, answer(false)));
-    let moved = harness.states();
-    assert!(moved.iter().all(|s| s.leader != Some(BrokerId(0))));
-    assert!(moved.iter().all(|s| !s.isr.contains(&BrokerId(0))));
-    let message = wants_to_stop(&harness);
-    let out = harness.hear(0, message);
-    assert_eq!(out, [to(0, answer(true))]);
-}
-
-#[test]
-fn a_generation_is_granted_only_when_the_broker_is_dead_and_holds_no_last_copy() {
-    let mut harness = Harness::with_brokers(3);
-    let request = create("t", 3, 1);
-    harness.give(Event::Admin { token: 1, request });
-    let grant = |harness: &mut Harness, broker, generation| {
-        let request = AdminRequest::GrantGeneration {
-            broker: BrokerId(broker),
-            generation: Generation(generation),
-        };
-        let out = harness.give(Event::Admin { token: 2, request });
-        match out.last() {
-            Some(Command::Answer {
-                answer: AdminAnswer::Generation(result),
-                ..
-            }) => result.clone(),
-            other => panic!("{other:?}"),
-        }
-    };
-    let live = GenerationRefused::BrokerIsLive(BrokerId(0));
-    assert_eq!(grant(&mut harness, 0, 2), Err(live));
-    kill(&mut harness, 0, 100);
-    let refused = grant(&mut harness, 0, 2);
-    assert!(
-        matches!(
-            refused,
-            Err(GenerationRefused::LastCopy { partitions: 1, .. })
-        ),
-        "{refused:?}"
-    );
-    let delete = AdminRequest::DeleteTopics {
-        topics: vec!["t".parse().unwrap()],
-    };
-    harness.give(Event::Admin {
-        token: 3,
-        request: delete,
-    });
-    assert_eq!(grant(&mut harness, 0, 2), Ok(Generation(2)));
-    assert_eq!(grant(&mut harness, 0, 2), Ok(Generation(2)));
-    let wrong = GenerationRefused::WrongGeneration(Generation(2));
-    assert_eq!(grant(&mut harness, 0, 4), Err(wrong));
-}
-
-#[test]
-fn a_broker_far_behind_gets_a_snapshot_and_then_deltas() {
-    let mut harness = Harness::with_brokers(2);
-    harness.controller.config.limits.tail_entries_max = 2;
-    for number in 0..4 {
-        let request = create(&format!("t{number}"), 1, 1);
-        harness.give(Event::Admin { token: 1, request });
-    }
-    harness.all_apply();
-    let out = harness.register(9, 2, 1);
-    let snapshots = out.iter().filter(|command| {
-        matches!(
-            command,
-            Command::ToBroker {
-                message: ToBroker::Snapshot { .. },
-                ..
-            }
-        )
-    });
-    assert_eq!(snapshots.count(), 1);
-    assert_eq!(
-        &harness.images[&LinkId(9)],
-        harness.controller.image().as_ref()
-    );
-    harness.heartbeat(9, 2);
-    assert_eq!(
-        &harness.images[&LinkId(9)],
-        harness.controller.image().as_ref()
-    );
 }

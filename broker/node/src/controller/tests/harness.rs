@@ -11,8 +11,8 @@ use kintsugi_types::{
 use uuid::Uuid;
 
 use crate::controller::{Controller, ControllerConfig};
-use crate::message::controller::{Command, Event, LinkId};
-use crate::message::link::{Heartbeat, ToBroker, ToController};
+use crate::message::controller::{Command, DialId, DialOutcome, Event, LinkId};
+use crate::message::link::{AdminRequest, Heartbeat, NewTopic, ToBroker, ToController};
 
 pub(super) fn ms(millis: u64) -> Time {
     Time::from_millis(millis)
@@ -218,4 +218,37 @@ pub(super) fn deltas(commands: &[Command]) -> Vec<(u64, Vec<MetadataRecord>)> {
         _ => None,
     };
     commands.iter().filter_map(delta).collect()
+}
+
+pub(super) fn to(link: u64, message: ToBroker) -> Command {
+    let link = LinkId(link);
+    Command::ToBroker { link, message }
+}
+
+pub(super) fn create(name: &str, partitions: i32, replication_factor: i16) -> AdminRequest {
+    let topic = NewTopic {
+        name: name.parse().unwrap(),
+        partitions: Some(partitions),
+        replication_factor: Some(replication_factor),
+        assignments: BTreeMap::new(),
+        configs: BTreeMap::new(),
+    };
+    AdminRequest::CreateTopics {
+        topics: vec![topic],
+        validate_only: false,
+    }
+}
+
+/// Kills a broker: its link closes, and its control port refuses twice.
+pub(super) fn kill(harness: &mut Harness, broker: i32, at_ms: u64) -> Vec<Vec<Command>> {
+    let link = LinkId(u64::try_from(broker).unwrap());
+    let closed = harness.at(ms(at_ms), Event::LinkClosed { link });
+    let refused = |dial| Event::Dialled {
+        dial: DialId(dial),
+        outcome: DialOutcome::Refused,
+    };
+    let first = harness.at(ms(at_ms + 1), refused(1));
+    let second = harness.at(ms(at_ms + 11), Event::Wake);
+    let dead = harness.at(ms(at_ms + 12), refused(2));
+    vec![closed, first, second, dead]
 }

@@ -172,9 +172,16 @@ impl<F: FileSystem> Shard<F> {
             return Outcome::Still;
         };
         let own = epoch_end(&partition.log, leader.epoch);
-        let log = &partition.log;
-        let cut = truncation_offset(leader, own, log.log_start(), log.log_end());
+        let cut = truncation_offset(
+            leader,
+            own,
+            partition.log.log_start(),
+            partition.log.log_end(),
+        );
+        let end_before = partition.log.log_end();
         match partition.log.truncate_to(cut) {
+            // Asking again at once would go round in circles.
+            Ok(end) if end == end_before => Outcome::Delay,
             Ok(end) => {
                 partition.replica.truncated(end);
                 Outcome::Moved

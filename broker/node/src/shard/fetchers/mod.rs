@@ -86,6 +86,8 @@ impl Fetchers {
             fetcher.partitions.insert(partition);
             fetcher.changed.insert(partition);
             fetcher.forgotten.remove(&partition);
+            // A back-off was about other partitions' luck; a new leadership is tried at once.
+            fetcher.send_at = fetcher.send_at.min(now);
             fetcher.delayed.remove(&partition);
         }
     }

@@ -8,6 +8,7 @@ mod serve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use kintsugi_metadata::Image;
 use kintsugi_types::{BrokerEpoch, BrokerId, Offset, PartitionId, Time};
 
 use crate::message::replication::FetchPosition;
@@ -107,6 +108,17 @@ impl Sessions {
         let sessions = self.sessions.iter();
         let with = sessions.filter(|(_, session)| session.positions.contains_key(&partition));
         with.map(|(key, _)| *key).collect()
+    }
+
+    /// The sessions of followers' incarnations that were replaced.
+    pub fn outlived(&self, image: &Image) -> Vec<SessionKey> {
+        let is_outlived = |key: &SessionKey, session: &Session| {
+            let broker = image.brokers.get(&key.0);
+            broker.is_some_and(|broker| broker.epoch > session.broker_epoch)
+        };
+        let sessions = self.sessions.iter();
+        let outlived = sessions.filter(|(key, session)| is_outlived(key, session));
+        outlived.map(|(key, _)| *key).collect()
     }
 
     /// The connection of a held fetch is gone.

@@ -99,7 +99,7 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    fn end_session(&mut self, key: SessionKey, out: &mut Vec<Command>) {
+    pub(in crate::shard) fn end_session(&mut self, key: SessionKey, out: &mut Vec<Command>) {
         let Some(session) = self.sessions.sessions.remove(&key) else {
             return;
         };
@@ -131,7 +131,11 @@ impl<F: FileSystem> Shard<F> {
             told_high_watermark: Offset(-1),
             told_log_start: Offset(-1),
         };
+        let partitions_max = self.config.limits.session_partitions_max;
         if let Some(session) = self.sessions.sessions.get_mut(&key) {
+            if session.positions.len() >= partitions_max && !session.positions.contains_key(&id) {
+                return;
+            }
             // What was told in another epoch was told by another leader, or before a truncation.
             let told = session.positions.get(&id).copied();
             let told = told.filter(|told| told.fetch.leader_epoch == fetch.leader_epoch);

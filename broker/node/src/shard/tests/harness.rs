@@ -8,6 +8,7 @@ use bytes::Bytes;
 use kintsugi_metadata::{
     BrokerRegistration, Delta, Image, MetadataRecord, PartitionState, RecoveryState,
 };
+use kintsugi_replica::bugs::Bugs;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_storage::{LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{
@@ -50,6 +51,8 @@ pub struct Cluster {
     /// Who awaits the answer to a follower's fetch.
     fetches: BTreeMap<u64, (usize, usize)>,
     last_token: u64,
+    /// Produces that asked for all in-sync replicas.
+    pub acks_all: BTreeSet<u64>,
 }
 
 pub fn registration(id: i32) -> BrokerRegistration {
@@ -106,7 +109,17 @@ pub fn open(
     id: usize,
     checkpoint: &OffsetCheckpoint,
 ) -> Shard<MemoryFileSystem> {
-    let config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
+    open_with(fs, id, checkpoint, Bugs::default())
+}
+
+pub fn open_with(
+    fs: &MemoryFileSystem,
+    id: usize,
+    checkpoint: &OffsetCheckpoint,
+    bugs: Bugs,
+) -> Shard<MemoryFileSystem> {
+    let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
+    config.bugs = bugs;
     let context = LogContext::new(fs.clone(), LogLimits::default());
     let seed = id as u64;
     Shard::open(
@@ -124,11 +137,15 @@ pub fn open(
 impl Cluster {
     /// Three brokers that know of nothing but each other, with leases for a long time.
     pub fn new() -> Self {
+        Self::with_bugs(Bugs::default())
+    }
+
+    pub fn with_bugs(bugs: Bugs) -> Self {
         let brokers = (0..3).map(|id| {
             let fs = MemoryFileSystem::new(id as u64);
             kintsugi_storage::FileSystem::create_dir_all(&fs, Path::new("data")).unwrap();
             Broker {
-                shard: Some(open(&fs, id, &OffsetCheckpoint::new())),
+                shard: Some(open_with(&fs, id, &OffsetCheckpoint::new(), bugs)),
                 fs,
                 commands: Vec::new(),
             }
@@ -141,6 +158,7 @@ impl Cluster {
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
             last_token: 0,
+            acks_all: BTreeSet::new(),
         };
         let mut records = Vec::new();
         for id in 0..3 {
@@ -162,7 +180,12 @@ impl Cluster {
     /// Three brokers with topic "t", whose only partition broker 0 leads in epoch 1.
     pub fn with_topic() -> Self {
         let mut cluster = Self::new();
-        cluster.publish(vec![
+        cluster.create_topic();
+        cluster
+    }
+
+    pub fn create_topic(&mut self) {
+        self.publish(vec![
             MetadataRecord::TopicCreated {
                 topic: TOPIC,
                 name: "t".parse().unwrap(),
@@ -170,7 +193,6 @@ impl Cluster {
             },
             state(0, 1, 1, &[0, 1, 2]),
         ]);
-        cluster
     }
 
     /// Gives new metadata to all brokers, in order.
@@ -189,7 +211,8 @@ impl Cluster {
         let image = Arc::new(self.image.clone());
         let delta = delta.map(Arc::new);
         for id in brokers {
-            let broker_epoch = BrokerEpoch(100 + *id as i64);
+            let own = BrokerId(i32::try_from(*id).unwrap());
+            let broker_epoch = image.brokers[&own].epoch;
             let (image, delta) = (Arc::clone(&image), delta.clone());
             self.queue.push_back((
                 *id,
@@ -213,7 +236,10 @@ impl Cluster {
         let mut deliveries = 0;
         while let Some((id, event)) = self.queue.pop_front() {
             deliveries += 1;
-            assert!(deliveries < DELIVERIES_MAX, "messages go round in circles");
+            assert!(
+                deliveries < DELIVERIES_MAX,
+                "messages go round in circles, such as {event:?} to broker {id}"
+            );
             let mut out = Vec::new();
             if let Some(shard) = &mut self.brokers[id].shard {
                 shard.handle(self.now, WALL, event, &mut out);
@@ -247,7 +273,10 @@ impl Cluster {
                     .push_back((to, Event::ReplicaFetch { token, request }));
             }
             Command::AnswerReplicaFetch { token, response } => {
-                let (follower, leader) = self.fetches.remove(&token.0).unwrap();
+                // The answer to a connection that broke goes nowhere.
+                let Some((follower, leader)) = self.fetches.remove(&token.0) else {
+                    return;
+                };
                 if self.cut_off.contains(&follower) || self.cut_off.contains(&leader) {
                     return;
                 }
@@ -283,6 +312,9 @@ impl Cluster {
     }
 
     pub fn produce(&mut self, id: usize, token: u64, acks: Acks, value: &str) {
+        if acks == Acks::All {
+            self.acks_all.insert(token);
+        }
         let produce = Produce {
             token: Token(token),
             acks,
@@ -307,6 +339,32 @@ impl Cluster {
             max_wait_ms,
         };
         self.send(id, Event::Fetch(fetch));
+    }
+
+    /// The connections of a killed broker break: whoever fetched from it is told.
+    pub fn drop_fetches(&mut self, id: usize) {
+        let fetches = std::mem::take(&mut self.fetches);
+        let (gone, kept): (BTreeMap<_, _>, BTreeMap<_, _>) = fetches
+            .into_iter()
+            .partition(|(_, (follower, leader))| *follower == id || *leader == id);
+        self.fetches = kept;
+        for (follower, leader) in gone.into_values() {
+            let leader = BrokerId(i32::try_from(leader).unwrap());
+            let failed = Event::ReplicaFetchFailed {
+                leader,
+                leader_shard: 0,
+            };
+            self.send(follower, failed);
+        }
+    }
+
+    /// Whether a broker leads in this epoch, as far as it knows.
+    pub fn leads(&self, id: usize, epoch: i32) -> bool {
+        let shard = self.brokers[id].shard.as_ref();
+        let partition = shard.and_then(|shard| shard.partitions.get(&PARTITION));
+        partition.is_some_and(|partition| {
+            partition.replica.is_leader() && partition.replica.leader_epoch().0 == epoch
+        })
     }
 
     /// What a broker answered a produce.

@@ -1,6 +1,10 @@
 //! Shards that replicate from each other.
 
+mod groups;
 mod harness;
+mod many_shards;
 mod metadata;
+mod random;
 mod replication;
 mod serving;
+mod sessions;

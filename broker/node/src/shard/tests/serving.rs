@@ -3,7 +3,9 @@
 use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, Time, TimestampMs};
 
 use super::harness::{Cluster, PARTITION, batch, state};
-use crate::message::shard::{Acks, Command, Event, OffsetAnswer, OffsetQuery, Produce, Token};
+use crate::message::shard::{
+    Acks, Command, EpochQuery, Event, OffsetAnswer, OffsetQuery, Produce, Token,
+};
 
 fn ask(cluster: &mut Cluster, id: usize, timestamp: i64) -> OffsetAnswer {
     let query = OffsetQuery {
@@ -139,4 +141,37 @@ fn offsets_are_found_by_name_and_by_time() {
     let found = ask(&mut cluster, 0, 5);
     assert_eq!((found.offset, found.timestamp), (Offset(0), TimestampMs(5)));
     assert_eq!(ask(&mut cluster, 0, 6).offset, Offset(-1));
+}
+
+#[test]
+fn an_epoch_ends_where_the_next_began_and_the_present_one_at_the_end() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    cluster.produce(0, 2, Acks::All, "two");
+    cluster.publish(vec![state(1, 3, 2, &[0, 1, 2])]);
+    cluster.pass(2_500);
+    cluster.produce(1, 3, Acks::All, "three");
+    cluster.pass(2_500);
+    let mut ask = |epoch: i32| {
+        let query = EpochQuery {
+            partition: PARTITION,
+            leader_epoch: LeaderEpoch(3),
+            epoch: LeaderEpoch(epoch),
+        };
+        let token = Token(99);
+        let queries = vec![query];
+        cluster.send(1, Event::EpochEnds { token, queries });
+        match cluster.brokers[1].commands.pop() {
+            Some(Command::AnswerEpochEnds { results, .. }) => {
+                assert_eq!(results[0].error, ErrorCode::None);
+                (results[0].epoch.0, results[0].end.0)
+            }
+            other => panic!("no answer: {other:?}"),
+        }
+    };
+    assert_eq!(ask(1), (1, 2));
+    assert_eq!(ask(2), (1, 2));
+    assert_eq!(ask(3), (3, 3));
+    assert_eq!(ask(4), (-1, -1));
+    assert_eq!(ask(0), (0, 0));
 }

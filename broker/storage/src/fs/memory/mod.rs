@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{File, FileSystem, FsError, OpenMode};
+use super::{File, FileSystem, FsError, OpenMode, check_same_directory};
 use directory::Inode;
 pub use faults::FaultPlan;
 use faults::{Act, input_output_error};
@@ -34,16 +34,6 @@ pub struct MemoryFile {
     process: u64,
     path: PathBuf,
     writable: bool,
-}
-
-/// Refuses a rename from one directory to another.
-pub(super) fn check_same_directory(from: &Path, to: &Path) -> Result<(), FsError> {
-    if from.parent() == to.parent() {
-        return Ok(());
-    }
-    let text = format!("{} is in another directory", to.display());
-    let source = io::Error::new(io::ErrorKind::InvalidInput, text);
-    Err(FsError::new("rename", from, source))
 }
 
 impl MemoryFileSystem {

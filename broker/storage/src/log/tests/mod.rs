@@ -1,4 +1,5 @@
 mod appending;
+mod damage;
 mod model;
 mod opening;
 mod reading;

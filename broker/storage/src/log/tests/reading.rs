@@ -187,3 +187,18 @@ fn a_read_on_another_thread_gives_nothing_of_what_was_cut_meanwhile() {
     let read = log.finish_read(done);
     assert_eq!((read.bytes.len(), read.next_offset), (0, Offset(0)));
 }
+
+#[test]
+fn an_idle_log_gives_its_share_of_memory_back() {
+    let (_, mut log) = fresh(LogConfig {
+        tail_cache_bytes: 100_000,
+        ..small()
+    });
+    append(&mut log, 2, 1);
+    log.delete_old_segments(NOW, Offset(0)).unwrap();
+    assert!(log.context.tail_budget.used_bytes() > 0);
+    log.delete_old_segments(NOW, Offset(0)).unwrap();
+    assert_eq!(log.context.tail_budget.used_bytes(), 0);
+    append(&mut log, 2, 1);
+    assert_eq!(read_all(&log, 10_000).len() as u64, log.size_bytes());
+}

@@ -1,0 +1,64 @@
+//! What is counted, by Prometheus's names.
+//!
+//! Names that Kafka's JMX exporter gives are kept where the meaning is the same
+//! (`kafka_server_...`); the rest begin with `kintsugi_`.
+
+mod partitions;
+mod traffic;
+
+use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder};
+
+pub use partitions::Partitions;
+pub use traffic::Traffic;
+
+/// All metrics of the process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Clients and their requests.
+    pub traffic: Traffic,
+    /// Partitions and brokers.
+    pub partitions: Partitions,
+}
+
+impl Metrics {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// When two metrics have one name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        Ok(Self {
+            traffic: Traffic::new(&registry)?,
+            partitions: Partitions::new(&registry)?,
+            registry,
+        })
+    }
+
+    /// All metrics as text.
+    ///
+    /// # Errors
+    /// When one cannot be written as text.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Counts something that a limit refused.
+    pub fn limit(&self, name: &str) {
+        self.traffic.limited.with_label_values(&[name]).inc();
+    }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let gauge = IntGauge::new(name, help)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}

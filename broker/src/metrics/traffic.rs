@@ -1,0 +1,89 @@
+//! Clients and their requests.
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+
+use super::{counter, gauge};
+
+/// The bounds of request times, in seconds.
+const SECONDS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+
+/// What clients do.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// Bytes of requests that were read from clients.
+    pub bytes_in: IntCounter,
+    /// Bytes of answers that were written to clients.
+    pub bytes_out: IntCounter,
+    /// Requests by API.
+    pub requests: IntCounterVec,
+    /// How long requests took, in seconds, by API.
+    pub request_seconds: HistogramVec,
+    /// What was refused or limited, by the limit's name.
+    pub limited: IntCounterVec,
+    /// Clients' connections.
+    pub connections: IntGauge,
+    /// Requests in memory.
+    pub requests_waiting: IntGauge,
+    /// Events that wait in the shards' mailboxes.
+    pub shard_events_waiting: IntGauge,
+}
+
+impl Traffic {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// When two metrics have one name.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let labelled = |name: &str, help: &str, label: &str| {
+            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let opts = HistogramOpts::new(
+            "kafka_network_requestmetrics_totaltime_seconds",
+            "How long requests took, by API.",
+        );
+        let request_seconds = HistogramVec::new(opts.buckets(SECONDS.to_vec()), &["request"])?;
+        registry.register(Box::new(request_seconds.clone()))?;
+        Ok(Self {
+            bytes_in: counter(
+                registry,
+                "kafka_server_brokertopicmetrics_bytesin_total",
+                "Bytes of requests read from clients.",
+            )?,
+            bytes_out: counter(
+                registry,
+                "kafka_server_brokertopicmetrics_bytesout_total",
+                "Bytes of answers written to clients.",
+            )?,
+            requests: labelled(
+                "kafka_network_requestmetrics_requests_total",
+                "Requests by API.",
+                "request",
+            )?,
+            request_seconds,
+            limited: labelled(
+                "kintsugi_limited_total",
+                "What was refused or limited, by the limit's name.",
+                "limit",
+            )?,
+            connections: gauge(
+                registry,
+                "kafka_server_socketservermetrics_connection_count",
+                "Clients' connections.",
+            )?,
+            requests_waiting: gauge(
+                registry,
+                "kafka_network_requestchannel_requestqueuesize",
+                "Clients' requests in memory.",
+            )?,
+            shard_events_waiting: gauge(
+                registry,
+                "kintsugi_shard_events_waiting",
+                "Events that wait in the shards' mailboxes.",
+            )?,
+        })
+    }
+}

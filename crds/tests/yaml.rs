@@ -1,0 +1,100 @@
+//! The committed YAML is what the types say, and stays within what the API server accepts.
+
+use kintsugi_crds::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, owned_keys, schema};
+use serde_json::Value;
+
+const COMMITTED: &str = include_str!("../yaml/kafkaclusters.yaml");
+
+/// The schema's hash at each version. A changed schema needs a new version and a new line.
+const HASHES: [(u32, &str); 1] = [(1, "8f27290026a0f289")];
+
+fn definition() -> Value {
+    serde_json::to_value(schema::kafka_cluster_definition()).expect("a definition becomes JSON")
+}
+
+#[test]
+fn committed_yaml_is_what_the_types_generate() {
+    let committed: Value = serde_yaml_ng::from_str(COMMITTED).unwrap();
+    // Not assert_eq: the two would fill the screen.
+    assert!(
+        committed == definition(),
+        "run `cargo run -p kintsugi-operator -- crd > crds/yaml/kafkaclusters.yaml`"
+    );
+}
+
+#[test]
+fn a_changed_schema_raises_the_schema_version() {
+    let hash = &definition()["metadata"]["annotations"][SCHEMA_HASH_ANNOTATION];
+    assert_eq!(
+        HASHES.last().copied(),
+        Some((SCHEMA_VERSION, hash.as_str().unwrap())),
+        "raise SCHEMA_VERSION and add its hash here (before a first release: replace it)"
+    );
+}
+
+#[test]
+fn every_string_list_and_map_has_a_maximum() {
+    let definition = definition();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let mut unbounded = Vec::new();
+    for part in ["spec", "status"] {
+        find_unbounded(part, &schema["properties"][part], &mut unbounded);
+    }
+    assert_eq!(unbounded, Vec::<String>::new());
+}
+
+fn find_unbounded(path: &str, schema: &Value, unbounded: &mut Vec<String>) {
+    let bounded = match schema["type"].as_str() {
+        Some("string") => schema.get("maxLength").is_some() || schema.get("enum").is_some(),
+        Some("array") => schema.get("maxItems").is_some(),
+        Some("object") if schema.get("additionalProperties").is_some() => {
+            schema.get("maxProperties").is_some()
+        }
+        _ => true,
+    };
+    if !bounded {
+        unbounded.push(path.to_owned());
+    }
+    for (name, child) in schema["properties"].as_object().into_iter().flatten() {
+        find_unbounded(&format!("{path}.{name}"), child, unbounded);
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(child) = schema.get(key) {
+            find_unbounded(&format!("{path}[]"), child, unbounded);
+        }
+    }
+}
+
+#[test]
+fn the_rule_on_config_names_every_key_that_the_operator_owns() {
+    let text = definition().to_string();
+    for key in owned_keys::OPERATOR_OWNED_KEYS {
+        assert!(
+            text.contains(&format!("'{key}'")),
+            "{key} is missing from the CEL rule"
+        );
+    }
+    for key in owned_keys::USER_KINTSUGI_KEYS {
+        assert!(
+            text.contains(&format!("'{key}'")),
+            "{key} is missing from the CEL rule"
+        );
+    }
+}
+
+#[test]
+fn scale_means_brokers_only() {
+    let scale = &definition()["spec"]["versions"][0]["subresources"]["scale"];
+    assert_eq!(scale["specReplicasPath"], ".spec.brokers.replicas");
+    assert_eq!(scale["statusReplicasPath"], ".status.brokers.replicas");
+    assert_eq!(scale["labelSelectorPath"], ".status.brokers.selector");
+}
+
+#[test]
+fn an_empty_spec_takes_every_default() {
+    let spec: kintsugi_crds::KafkaClusterSpec = serde_json::from_str("{}").unwrap();
+    assert_eq!(spec, kintsugi_crds::KafkaClusterSpec::default());
+    assert_eq!((spec.controllers.replicas, spec.brokers.replicas), (3, 3));
+    assert_eq!(spec.listeners[0].port, 9092);
+    assert!(spec.healing.enabled && !spec.paused);
+}

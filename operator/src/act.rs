@@ -1,0 +1,320 @@
+//! The only room that writes to the cluster.
+//!
+//! Guarantees: commands are carried out in order, and the first failure of one that others build
+//! on ends the acts; the status is written in any case. Every write is bounded in time. Deletes and changes name
+//! the uid and version that the decision saw; what has changed since is a conflict, not an act.
+//! Never does: decide.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kintsugi_crds::{DeletionPolicy, KafkaCluster, KafkaClusterStatus};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Api, Client, Resource};
+use serde_json::{Value, json};
+
+use crate::build::Object;
+use crate::http_client::HttpError;
+use crate::names::OPERATOR;
+use crate::observe::{REQUEST_TIMEOUT, grant_generation};
+use crate::plan::{Announcement, Command, PodDeletion, VolumeChange};
+
+/// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Characters of an Event's note that the API accepts.
+const NOTE_CHARACTERS_MAX: usize = 1024;
+/// Characters of an Event's action that the API accepts.
+const ACTION_CHARACTERS_MAX: usize = 128;
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// Something changed since it was observed, or another operator was faster: look again.
+    #[error("failed to {act}: it has changed since it was observed")]
+    Conflict {
+        /// The act.
+        act: String,
+    },
+    /// The API server refused or broke off.
+    #[error("failed to {act}: {source}")]
+    Kubernetes {
+        /// The act.
+        act: String,
+        /// The cause.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error("failed to {act}: no answer from the API server within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout {
+        /// The act.
+        act: String,
+    },
+    /// The active controller refused or did not answer.
+    #[error("failed to {act}: {source}")]
+    Controller {
+        /// The act.
+        act: String,
+        /// The cause.
+        #[source]
+        source: HttpError,
+    },
+}
+
+/// Carries out `commands` for `cluster` and returns how many acts were done.
+///
+/// # Errors
+/// The first failure; the status has been written nevertheless, if it could be.
+pub async fn act(
+    client: &Client,
+    recorder: &Recorder,
+    cluster: &KafkaCluster,
+    commands: &[Command],
+) -> Result<usize, ActError> {
+    let mut done = 0;
+    let mut failed = None;
+    let mut stopped = false;
+    for command in commands {
+        if stopped && !matches!(command, Command::WriteStatus(_)) {
+            continue;
+        }
+        match carry_out(client, cluster, command).await {
+            Ok(()) => {
+                done += 1;
+                if let Some(announcement) = command.announcement() {
+                    tracing::info!(
+                        cluster = cluster.metadata.name,
+                        reason = announcement.reason,
+                        "{}",
+                        announcement.note
+                    );
+                    announce(recorder, cluster, &announcement).await;
+                }
+            }
+            Err(error) => {
+                stopped |= !command.is_independent();
+                failed = failed.or(Some(error));
+            }
+        }
+    }
+    match failed {
+        None => Ok(done),
+        Some(error) => {
+            if !matches!(error, ActError::Conflict { .. }) {
+                announce(recorder, cluster, &failure(&error)).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+fn failure(error: &ActError) -> Announcement {
+    Announcement {
+        reason: "ActFailed",
+        subject: "cluster".to_owned(),
+        note: error.to_string(),
+        warning: true,
+    }
+}
+
+/// Publishes an Event. One that cannot be published is logged: it must not stop healing.
+pub async fn announce(recorder: &Recorder, cluster: &KafkaCluster, announcement: &Announcement) {
+    // The subject is part of the action, because the recorder folds Events that differ only in
+    // their notes into one.
+    let action = format!("{} {}", announcement.reason, announcement.subject);
+    let event = Event {
+        type_: if announcement.warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
+        reason: announcement.reason.to_owned(),
+        note: Some(
+            announcement
+                .note
+                .chars()
+                .take(NOTE_CHARACTERS_MAX)
+                .collect(),
+        ),
+        action: action.chars().take(ACTION_CHARACTERS_MAX).collect(),
+        secondary: None,
+    };
+    let reference = cluster.object_ref(&());
+    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(&event, &reference)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, reason = announcement.reason, "failed to publish an Event");
+        }
+        Err(_) => tracing::warn!(
+            reason = announcement.reason,
+            "publishing an Event timed out"
+        ),
+    }
+}
+
+async fn carry_out(
+    client: &Client,
+    cluster: &KafkaCluster,
+    command: &Command,
+) -> Result<(), ActError> {
+    let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
+    match command {
+        Command::Apply(object) => apply(client, namespace, object).await,
+        Command::CreateVolume(claim) => {
+            let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+            let name = claim.metadata.name.as_deref().unwrap_or_default();
+            let act = format!("create volume claim {name}");
+            bounded(act, api.create(&creating(), claim)).await
+        }
+        Command::CreatePod(pod) => {
+            let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+            let act = format!(
+                "create pod {}",
+                pod.metadata.name.as_deref().unwrap_or_default()
+            );
+            bounded(act, api.create(&creating(), pod)).await
+        }
+        Command::ChangeVolume(change) => change_volume(client, cluster, namespace, change).await,
+        Command::DeletePod(deletion) => delete_pod(client, namespace, deletion).await,
+        Command::GrantGeneration {
+            controller_ip,
+            broker,
+            generation,
+        } => grant_generation(controller_ip, *broker, *generation)
+            .await
+            .map_err(|source| ActError::Controller {
+                act: format!("have generation {generation} of broker {broker} granted"),
+                source,
+            }),
+        Command::Announce(_) => Ok(()),
+        Command::WriteStatus(status) => write_status(client, cluster, status).await,
+    }
+}
+
+async fn apply(client: &Client, namespace: &str, object: &Object) -> Result<(), ActError> {
+    let act = format!("apply {} {}", object.kind(), object.name());
+    let parameters = PatchParams::apply(OPERATOR).force();
+    let patch = Patch::Apply(object.to_value());
+    let name = object.name();
+    match object {
+        Object::Service(_) => {
+            let api: Api<Service> = Api::namespaced(client.clone(), namespace);
+            bounded(act, api.patch(name, &parameters, &patch)).await
+        }
+        Object::ConfigMap(_) => {
+            let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+            bounded(act, api.patch(name, &parameters, &patch)).await
+        }
+        Object::DisruptionBudget(_) => {
+            let api: Api<PodDisruptionBudget> = Api::namespaced(client.clone(), namespace);
+            bounded(act, api.patch(name, &parameters, &patch)).await
+        }
+    }
+}
+
+async fn change_volume(
+    client: &Client,
+    cluster: &KafkaCluster,
+    namespace: &str,
+    change: &VolumeChange,
+) -> Result<(), ActError> {
+    let mut metadata = json!({"uid": change.uid, "resourceVersion": change.resource_version});
+    if !change.annotations.is_empty() {
+        metadata["annotations"] = json!(change.annotations);
+    }
+    match change.policy {
+        Some(DeletionPolicy::Delete) => {
+            metadata["ownerReferences"] = json!(cluster.controller_owner_ref(&()).map(|o| [o]));
+        }
+        Some(DeletionPolicy::Retain) => metadata["ownerReferences"] = Value::Null,
+        None => {}
+    }
+    let mut patch = json!({"metadata": metadata});
+    if let Some(size) = &change.size {
+        patch["spec"] = json!({"resources": {"requests": {"storage": size}}});
+    }
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    let act = format!("change volume claim {}", change.name);
+    let parameters = PatchParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..Default::default()
+    };
+    bounded(
+        act,
+        api.patch(&change.name, &parameters, &Patch::Merge(patch)),
+    )
+    .await
+}
+
+async fn delete_pod(
+    client: &Client,
+    namespace: &str,
+    deletion: &PodDeletion,
+) -> Result<(), ActError> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let parameters = DeleteParams {
+        grace_period_seconds: deletion.grace_seconds,
+        preconditions: Some(Preconditions {
+            uid: Some(deletion.uid.clone()),
+            resource_version: Some(deletion.resource_version.clone()),
+        }),
+        ..DeleteParams::default()
+    };
+    bounded(
+        format!("delete pod {}", deletion.name),
+        api.delete(&deletion.name, &parameters),
+    )
+    .await
+}
+
+async fn write_status(
+    client: &Client,
+    cluster: &KafkaCluster,
+    status: &KafkaClusterStatus,
+) -> Result<(), ActError> {
+    let api: Api<KafkaCluster> = Api::all(client.clone())
+        .constrain(cluster.metadata.namespace.as_deref().unwrap_or_default());
+    let name = cluster.metadata.name.as_deref().unwrap_or_default();
+    let patch = json!({
+        "metadata": {"resourceVersion": cluster.metadata.resource_version},
+        "status": status,
+    });
+    let parameters = PatchParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..Default::default()
+    };
+    let act = format!("write the status of KafkaCluster {name}");
+    bounded(
+        act,
+        api.patch_status(name, &parameters, &Patch::Merge(patch)),
+    )
+    .await
+}
+
+fn creating() -> PostParams {
+    PostParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+/// Bounds a write in time, and tells conflicts (look again) from refusals.
+async fn bounded<T>(
+    act: String,
+    write: impl Future<Output = kube::Result<T>>,
+) -> Result<(), ActError> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, write).await {
+        Err(_) => Err(ActError::Timeout { act }),
+        Ok(Ok(_)) => Ok(()),
+        // 409 is a stale version or a name that exists already; 404 is an object that is gone.
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 || status.code == 404 => {
+            Err(ActError::Conflict { act })
+        }
+        Ok(Err(source)) => Err(ActError::Kubernetes {
+            act,
+            source: Box::new(source),
+        }),
+    }
+}

@@ -1,0 +1,138 @@
+use super::*;
+use crate::fixtures;
+
+const BROKER: Member = Member {
+    role: Role::Broker,
+    id: 2,
+    generation: 3,
+};
+const CONTROLLER: Member = Member {
+    role: Role::Controller,
+    id: 1000,
+    generation: 1,
+};
+
+fn spec_of(pod: &Pod) -> &PodSpec {
+    pod.spec.as_ref().unwrap()
+}
+
+#[test]
+fn a_broker_advertises_its_address_and_its_zone() {
+    let pod = build(&fixtures::cluster(), BROKER, Some("zone-b"));
+    assert_eq!(pod.metadata.name.as_deref(), Some("demo-broker-2-3"));
+    assert_eq!(
+        spec_of(&pod).containers[0].args.as_deref().unwrap(),
+        [
+            "--config",
+            "/etc/kintsugi/server.properties",
+            "--override",
+            "node.id=2",
+            "--override",
+            "kintsugi.generation=3",
+            "--override",
+            "advertised.listeners=PLAINTEXT://$(POD_IP):9092",
+            "--override",
+            "kintsugi.replication.advertised=$(POD_IP):9091",
+            "--override",
+            "kintsugi.control.advertised=$(POD_IP):9094",
+            "--override",
+            "broker.rack=zone-b",
+        ]
+    );
+}
+
+#[test]
+fn a_controller_advertises_its_address_only() {
+    let pod = build(&fixtures::cluster(), CONTROLLER, None);
+    let arguments = spec_of(&pod).containers[0].args.clone().unwrap();
+    assert_eq!(
+        arguments.last().unwrap(),
+        "kintsugi.controller.advertised=$(POD_IP):9093"
+    );
+}
+
+#[test]
+fn pods_pass_pod_security_restricted() {
+    for member in [BROKER, CONTROLLER] {
+        let pod = build(&fixtures::cluster(), member, None);
+        let security = spec_of(&pod).security_context.as_ref().unwrap();
+        assert_eq!(security.run_as_non_root, Some(true));
+        assert_ne!(security.run_as_user, Some(0));
+        assert_eq!(
+            security.seccomp_profile.as_ref().unwrap().type_,
+            "RuntimeDefault"
+        );
+        for container in &spec_of(&pod).containers {
+            let security = container.security_context.as_ref().unwrap();
+            assert_eq!(security.allow_privilege_escalation, Some(false));
+            assert_eq!(security.read_only_root_filesystem, Some(true));
+            let capabilities = security.capabilities.as_ref().unwrap();
+            assert_eq!(capabilities.drop.as_deref().unwrap(), ["ALL"]);
+            assert_eq!(capabilities.add, None);
+        }
+        let allowed = |volume: &Volume| {
+            volume.config_map.is_some() || volume.persistent_volume_claim.is_some()
+        };
+        assert!(spec_of(&pod).volumes.iter().flatten().all(allowed));
+    }
+}
+
+#[test]
+fn requests_and_limits_are_always_set() {
+    for member in [BROKER, CONTROLLER] {
+        let pod = build(&fixtures::cluster(), member, None);
+        let resources = spec_of(&pod).containers[0].resources.as_ref().unwrap();
+        for amounts in [&resources.requests, &resources.limits] {
+            let names: Vec<&str> = amounts
+                .as_ref()
+                .unwrap()
+                .keys()
+                .map(String::as_str)
+                .collect();
+            assert_eq!(names, ["cpu", "memory"]);
+        }
+    }
+}
+
+#[test]
+fn names_stay_within_a_dns_label_for_the_longest_cluster_name() {
+    let name = "n".repeat(36);
+    let member = Member {
+        role: Role::Controller,
+        id: 1004,
+        generation: 9_999_999,
+    };
+    assert!(
+        member.pod_name(&name).len() <= 63,
+        "{}",
+        member.pod_name(&name).len()
+    );
+}
+
+#[test]
+fn the_template_hash_changes_with_image_and_settings_only() {
+    let cluster = fixtures::cluster();
+    let hash = template_hash(&cluster, BROKER, Some("a"));
+    assert_eq!(hash, template_hash(&cluster, BROKER, Some("a")));
+    let mut other = cluster.clone();
+    other.image = "other".to_owned();
+    assert_ne!(hash, template_hash(&other, BROKER, Some("a")));
+    let mut other = cluster.clone();
+    other
+        .config
+        .insert("log.retention.ms".to_owned(), "1".to_owned());
+    assert_ne!(hash, template_hash(&other, BROKER, Some("a")));
+    let mut other = cluster;
+    other.healing.crash_loop_seconds = 60;
+    assert_eq!(hash, template_hash(&other, BROKER, Some("a")));
+}
+
+#[test]
+fn a_zone_binds_the_pod_to_nodes_of_that_zone() {
+    let mut cluster = fixtures::cluster();
+    cluster.topology_key = Some("topology.kubernetes.io/zone".to_owned());
+    let pod = serde_json::to_value(build(&cluster, BROKER, Some("zone-b"))).unwrap();
+    let terms = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        ["nodeSelectorTerms"];
+    assert_eq!(terms[0]["matchExpressions"][0]["values"][0], "zone-b");
+}

@@ -1,0 +1,99 @@
+//! The validated cluster: what every later step reads instead of the raw resource.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kintsugi_crds::{DeletionPolicy, Healing};
+
+use crate::names::{CONTROLLER_ID_FIRST, Role};
+
+/// A KafkaCluster whose every field has been checked and given its default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// The resource's name.
+    pub name: String,
+    /// The resource's namespace.
+    pub namespace: String,
+    /// The resource's uid, for owner references.
+    pub uid: String,
+    /// The resource's `metadata.generation`.
+    pub generation: i64,
+    /// Kafka's cluster id: the volumes' where any exist, else derived from the uid.
+    pub cluster_id: String,
+    /// The controllers.
+    pub controllers: RoleSpec,
+    /// The brokers.
+    pub brokers: RoleSpec,
+    /// The node label that names zones, if brokers are spread over racks.
+    pub topology_key: Option<String>,
+    /// The clients' port.
+    pub client_port: i32,
+    /// Kafka settings.
+    pub config: BTreeMap<String, String>,
+    /// The broker image.
+    pub image: String,
+    /// Limits on healing.
+    pub healing: Healing,
+    /// Whether every act is to be left.
+    pub paused: bool,
+}
+
+/// How many nodes of a role, and what each gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoleSpec {
+    /// How many.
+    pub replicas: i32,
+    /// The volume's size.
+    pub size: String,
+    /// The volume's class.
+    pub storage_class_name: Option<String>,
+    /// What becomes of volumes with the resource.
+    pub deletion_policy: DeletionPolicy,
+    /// Requests and limits, all four set.
+    pub amounts: Amounts,
+}
+
+/// CPU and memory, requested and limited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Amounts {
+    /// Requested CPU.
+    pub cpu_request: String,
+    /// Requested memory.
+    pub memory_request: String,
+    /// CPU limit.
+    pub cpu_limit: String,
+    /// Memory limit.
+    pub memory_limit: String,
+}
+
+impl Cluster {
+    /// The spec of `role`.
+    pub fn role(&self, role: Role) -> &RoleSpec {
+        match role {
+            Role::Controller => &self.controllers,
+            Role::Broker => &self.brokers,
+        }
+    }
+
+    /// The controllers' node ids.
+    pub fn controller_ids(&self) -> std::ops::Range<i32> {
+        CONTROLLER_ID_FIRST..CONTROLLER_ID_FIRST + self.controllers.replicas
+    }
+
+    /// Controllers that must live for the quorum to decide.
+    pub fn majority(&self) -> usize {
+        usize::try_from(self.controllers.replicas / 2 + 1).unwrap_or(1)
+    }
+
+    /// The reference that makes an object go with the resource.
+    pub fn owner_reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: "kintsugi.dev/v1alpha1".to_owned(),
+            kind: "KafkaCluster".to_owned(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+}

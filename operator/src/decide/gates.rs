@@ -1,0 +1,101 @@
+//! The gates before destructive acts: a closed list, each with a name, a metric and an Event.
+//!
+//! | act | gates, in this order |
+//! |---|---|
+//! | delete a pod that ended, crash-loops, or is frozen and fenced | healing off, evidence, one disruption, healing limit |
+//! | give up a lost volume (new generation) | healing off, evidence, quorum health, one disruption, min-ISR, share |
+//!
+//! `spec.paused` closes all of them at once, before any act is considered.
+
+use std::fmt;
+
+/// A gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// `spec.paused` is set, or `spec.healing.enabled` is false.
+    Pause,
+    /// The cause has not held for m of n live reads yet.
+    Evidence,
+    /// An earlier act of the operator has not settled.
+    OneDisruption,
+    /// No active controller answers, or it does not know of a majority.
+    QuorumHealth,
+    /// The broker is not out of every in-sync set, as far as the quorum says.
+    MinIsr,
+    /// This node's pod was replaced too often within ten minutes.
+    HealingLimit,
+    /// Too large a share of the brokers is unavailable.
+    HealingShare,
+}
+
+impl Gate {
+    /// All gates, for metrics that show each from the start.
+    pub const ALL: [Gate; 7] = [
+        Gate::Pause,
+        Gate::Evidence,
+        Gate::OneDisruption,
+        Gate::QuorumHealth,
+        Gate::MinIsr,
+        Gate::HealingLimit,
+        Gate::HealingShare,
+    ];
+
+    /// The name in metrics and Events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::Pause => "Pause",
+            Gate::Evidence => "Evidence",
+            Gate::OneDisruption => "OneDisruption",
+            Gate::QuorumHealth => "QuorumHealth",
+            Gate::MinIsr => "MinIsr",
+            Gate::HealingLimit => "HealingLimit",
+            Gate::HealingShare => "HealingShare",
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// An act that a gate kept from happening.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The gate.
+    pub gate: Gate,
+    /// What the act was about, such as a pod's name.
+    pub subject: String,
+    /// What it waits for.
+    pub reason: String,
+}
+
+impl Closed {
+    /// Tells one closed gate from another across looks; the reason may change meanwhile.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.gate, self.subject)
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "gate {} holds {}: {}",
+            self.gate, self.subject, self.reason
+        )
+    }
+}
+
+/// The first of `checks` (gate, whether it is open, what it waits for) that is closed.
+pub fn first_closed(subject: &str, checks: Vec<(Gate, bool, String)>) -> Option<Closed> {
+    checks
+        .into_iter()
+        .find(|(_, open, _)| !open)
+        .map(|(gate, _, reason)| Closed {
+            gate,
+            subject: subject.to_owned(),
+            reason,
+        })
+}

@@ -1,0 +1,158 @@
+//! Who belongs to the cluster: which ids should be there, and which volume each has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cluster::Cluster;
+use crate::names::{Member, Role};
+use crate::observe::{BrokerView, Observed, ObservedPod, ObservedVolume};
+
+/// The members of a cluster as they should be and as they are.
+pub struct Members<'a> {
+    /// Broker ids in force: those the resource asks for, those with a volume, those registered.
+    pub broker_ids: BTreeSet<i32>,
+    /// Each controller's volume, None where it has none that can be used.
+    pub controllers: BTreeMap<i32, Option<&'a ObservedVolume>>,
+    /// Each broker's volume, None where it has none that can be used.
+    pub brokers: BTreeMap<i32, Option<&'a ObservedVolume>>,
+    /// Whether this cluster has ever come further than creating controllers' volumes.
+    pub begun: bool,
+    /// Whether the quorum was ever seen active.
+    pub formed: bool,
+    observed: &'a Observed,
+    majority: usize,
+}
+
+impl<'a> Members<'a> {
+    /// Sorts `observed` by member.
+    pub fn find(cluster: &Cluster, observed: &'a Observed) -> Self {
+        let of_role = |role| {
+            observed
+                .volumes
+                .iter()
+                .filter(move |v| v.member.role == role)
+        };
+        let registered = observed.registered();
+        let broker_ids: BTreeSet<i32> = (0..cluster.brokers.replicas)
+            .chain(of_role(Role::Broker).map(|volume| volume.member.id))
+            .chain(registered.into_iter().flatten().map(|(id, _)| *id))
+            .collect();
+        // What is being deleted and held by no pod proves nothing: a cluster of the same name may
+        // begin anew once it is gone.
+        let stays = |volume: &&ObservedVolume| {
+            !volume.terminating
+                || observed
+                    .pod(volume.member)
+                    .is_some_and(ObservedPod::is_running)
+        };
+        let formed = observed
+            .volumes
+            .iter()
+            .filter(stays)
+            .any(|volume| volume.formed);
+        Self {
+            controllers: cluster
+                .controller_ids()
+                .map(|id| (id, newest(observed, Role::Controller, id, 1)))
+                .collect(),
+            brokers: broker_ids
+                .iter()
+                .map(|id| {
+                    let view = observed.broker(*id);
+                    let least = view.map_or(1, BrokerView::generation_required);
+                    (*id, newest(observed, Role::Broker, *id, least))
+                })
+                .collect(),
+            begun: formed
+                || observed.pods.iter().any(|pod| !pod.is_terminating())
+                || of_role(Role::Broker).any(|volume| stays(&volume)),
+            formed,
+            broker_ids,
+            observed,
+            majority: cluster.majority(),
+        }
+    }
+
+    /// How many nodes of `role` are in force.
+    pub fn count(&self, role: Role) -> i32 {
+        let count = match role {
+            Role::Controller => self.controllers.len(),
+            Role::Broker => self.broker_ids.len(),
+        };
+        i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
+    /// The node ids of controllers whose volume is gone for good: it existed once, and neither it
+    /// nor a pod that still holds it is there.
+    pub fn lost_controllers(&self) -> Vec<i32> {
+        if !self.begun {
+            return Vec::new();
+        }
+        let held = |id: i32| {
+            self.observed.pods.iter().any(|pod| {
+                pod.member.role == Role::Controller && pod.member.id == id && pod.is_running()
+            })
+        };
+        self.controllers
+            .iter()
+            .filter(|(id, volume)| volume.is_none() && !held(**id))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Whether so many controllers' volumes are lost that no majority can come back.
+    pub fn quorum_lost(&self) -> bool {
+        self.controllers.len() - self.lost_controllers().len() < self.majority
+    }
+
+    /// Registered brokers without a volume that can be used.
+    pub fn lost_brokers(&self) -> impl Iterator<Item = i32> {
+        self.brokers
+            .iter()
+            .filter(|(id, volume)| {
+                volume.is_none()
+                    && self.observed.broker(**id).is_some()
+                    && !self.observed.is_held(Role::Broker, **id)
+            })
+            .map(|(id, _)| *id)
+    }
+}
+
+/// The volume with the highest generation, at least `least`, that is not being deleted.
+fn newest(observed: &Observed, role: Role, id: i32, least: u64) -> Option<&ObservedVolume> {
+    observed
+        .volumes
+        .iter()
+        .filter(|volume| volume.member.role == role && volume.member.id == id)
+        .filter(|volume| volume.member.generation >= least && !volume.terminating)
+        .max_by_key(|volume| volume.member.generation)
+}
+
+impl Observed {
+    /// The registered brokers, if the active controller answered.
+    pub fn registered(&self) -> Option<&BTreeMap<i32, BrokerView>> {
+        self.quorum.as_ref()?.brokers.as_ref()
+    }
+
+    /// A registered broker.
+    pub fn broker(&self, id: i32) -> Option<&BrokerView> {
+        self.registered()?.get(&id)
+    }
+
+    /// A member's pod.
+    pub fn pod(&self, member: Member) -> Option<&ObservedPod> {
+        self.pods.iter().find(|pod| pod.member == member)
+    }
+
+    /// Whether a volume of that id is being deleted but a pod still runs on it.
+    pub fn is_held(&self, role: Role, id: i32) -> bool {
+        self.pods.iter().any(|pod| {
+            pod.member.role == role
+                && pod.member.id == id
+                && pod.is_running()
+                && self
+                    .volumes
+                    .iter()
+                    .any(|volume| volume.member == pod.member)
+        })
+    }
+}

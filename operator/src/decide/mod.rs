@@ -1,0 +1,147 @@
+//! From what is to what is to be done. Pure: the same arguments give the same plan, so an operator
+//! that restarts at any point goes on where it was.
+//!
+//! Guarantees: volumes are created before pods, and controllers' before brokers', so that a broker
+//! volume or a pod proves that every controller's volume existed once. A missing controller volume
+//! is created only while nothing proves that; later it is lost data, and is reported.
+//! Never does: read a clock, talk to anybody.
+
+pub mod gates;
+mod members;
+mod objects;
+mod pods;
+mod status;
+mod volumes;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kintsugi_crds::{ConditionStatus, KafkaClusterStatus};
+
+use crate::cluster::Cluster;
+use crate::history::{EVIDENCE_SPACING, History, Suspicion};
+use crate::observe::{Observed, PodState};
+use crate::plan::{Announcement, Command, Plan};
+use gates::{Closed, Gate};
+use members::Members;
+pub use status::invalid as invalid_status;
+
+/// How often a settled cluster is looked at; watches tell of most changes at once.
+const REQUEUE_SETTLED: Duration = Duration::from_secs(5);
+/// How often a cluster that changes is looked at.
+const REQUEUE_CHANGING: Duration = Duration::from_millis(700);
+
+/// How long a cluster that is not ready is looked at as often as one that changes. What takes
+/// longer, such as a node that must be repaired, comes back through a watch.
+const CHANGING_MAX: SignedDuration = SignedDuration::from_secs(120);
+
+/// What calls for a destructive act in `observed`. Recorded with every read, see [`History`].
+pub fn suspicions(cluster: &Cluster, observed: &Observed) -> BTreeSet<Suspicion> {
+    let members = Members::find(cluster, observed);
+    let lost = members
+        .lost_brokers()
+        .map(|broker| Suspicion::VolumeLost { broker });
+    let crashing = observed
+        .pods
+        .iter()
+        .filter(|pod| {
+            matches!(
+                pod.state,
+                PodState::CrashLoop { .. } | PodState::Finished { .. }
+            )
+        })
+        .map(|pod| Suspicion::CrashLoop {
+            uid: pod.uid.clone(),
+        });
+    let frozen = observed
+        .pods
+        .iter()
+        .filter(|pod| pods::is_frozen(observed, pod))
+        .map(|pod| Suspicion::Frozen {
+            uid: pod.uid.clone(),
+        });
+    lost.chain(crashing).chain(frozen).collect()
+}
+
+/// What is to be done at `now`. `written` is the status as it stands.
+pub fn decide(
+    cluster: &Cluster,
+    observed: &Observed,
+    written: Option<&KafkaClusterStatus>,
+    history: &History,
+    now: Timestamp,
+) -> Plan {
+    let members = Members::find(cluster, observed);
+    let mut draft = Draft::default();
+    if cluster.paused {
+        draft.close(Gate::Pause, &cluster.name, "spec.paused is set".to_owned());
+    } else if !members.quorum_lost() {
+        objects::apply(cluster, observed, &members, &mut draft);
+        volumes::create(cluster, observed, &members, history, &mut draft);
+        pods::create(cluster, observed, &members, &mut draft);
+        pods::heal(cluster, observed, history, now, &mut draft);
+        volumes::change(cluster, observed, &mut draft);
+    }
+    let changing = !draft.commands.is_empty();
+    for closed in history.newly_closed(&draft.closed) {
+        draft.commands.push(Command::Announce(Announcement {
+            reason: "GateClosed",
+            subject: closed.key(),
+            note: closed.to_string(),
+            warning: closed.gate != Gate::Evidence,
+        }));
+    }
+    let status = status::status(cluster, observed, &members, &draft, written, history, now);
+    let restless = is_restless(&status, now) && !cluster.paused;
+    if written != Some(&status) {
+        draft.commands.push(Command::WriteStatus(Box::new(status)));
+    }
+    let requeue = if history.is_gathering() {
+        EVIDENCE_SPACING + Duration::from_millis(20)
+    } else if changing || restless {
+        REQUEUE_CHANGING
+    } else {
+        REQUEUE_SETTLED
+    };
+    Plan {
+        commands: draft.commands,
+        closed: draft.closed,
+        requeue,
+    }
+}
+
+/// Whether the cluster has not been ready for a short while.
+fn is_restless(status: &KafkaClusterStatus, now: Timestamp) -> bool {
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
+    ready.is_some_and(|ready| {
+        let since: Option<Timestamp> = ready.last_transition_time.parse().ok();
+        ready.status != ConditionStatus::True
+            && since.is_none_or(|since| now.duration_since(since) < CHANGING_MAX)
+    })
+}
+
+/// A plan in the making.
+#[derive(Debug, Default)]
+struct Draft {
+    commands: Vec<Command>,
+    closed: Vec<Closed>,
+    /// Why brokers that should exist do not yet, for the status.
+    waiting: Vec<String>,
+}
+
+impl Draft {
+    fn close(&mut self, gate: Gate, subject: &str, reason: String) {
+        self.closed.push(Closed {
+            gate,
+            subject: subject.to_owned(),
+            reason,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

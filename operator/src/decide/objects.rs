@@ -1,0 +1,122 @@
+//! Services, ConfigMaps and budgets: applied whenever what exists does not cover what should be.
+
+use serde_json::Value;
+
+use super::Draft;
+use super::members::Members;
+use crate::build::{Object, config_map, disruption_budget, service};
+use crate::cluster::Cluster;
+use crate::names::Role;
+use crate::observe::Observed;
+use crate::plan::Command;
+
+/// Adds an apply for each object that is missing or differs.
+pub fn apply(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draft: &mut Draft) {
+    let mut objects = service::build_all(cluster);
+    for role in [Role::Controller, Role::Broker] {
+        objects.push(config_map::build(cluster, role));
+        objects.push(disruption_budget::build(
+            cluster,
+            role,
+            min_available(observed, role, members.count(role)),
+        ));
+    }
+    draft.commands.extend(
+        objects
+            .into_iter()
+            .filter(|object| !exists(observed, object))
+            .map(Command::Apply),
+    );
+}
+
+fn exists(observed: &Observed, object: &Object) -> bool {
+    let wanted = object.to_value();
+    observed.objects.iter().any(|live| {
+        live["kind"] == wanted["kind"]
+            && live["metadata"]["name"] == wanted["metadata"]["name"]
+            && live["metadata"]["deletionTimestamp"].is_null()
+            && covers(live, &wanted)
+    })
+}
+
+/// Whether `live` says all that `wanted` says. The API server adds defaults, which are ignored.
+fn covers(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(key, wanted)| live.get(key).is_some_and(|live| covers(live, wanted))),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len()
+                && live
+                    .iter()
+                    .zip(wanted)
+                    .all(|(live, wanted)| covers(live, wanted))
+        }
+        (live, wanted) => live == wanted,
+    }
+}
+
+/// How many pods of `role` an eviction must leave: n-1 while the loss of any one is survived, else
+/// all, so that a node drain waits until the copies are whole again. `all` is the size in force,
+/// which the resource may not say (a shrink is refused).
+fn min_available(observed: &Observed, role: Role, all: i32) -> i32 {
+    let ready = observed
+        .pods
+        .iter()
+        .filter(|pod| pod.member.role == role && pod.ready)
+        .count();
+    let whole = i32::try_from(ready).unwrap_or(0) >= all;
+    let survives = match role {
+        Role::Controller => all >= 3,
+        Role::Broker => observed
+            .quorum
+            .as_ref()
+            .and_then(|quorum| quorum.partitions)
+            .is_some_and(|partitions| {
+                partitions.leaderless == 0
+                    && partitions.under_replicated == 0
+                    && partitions.at_min_isr == Some(0)
+            }),
+    };
+    if whole && survives { all - 1 } else { all }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn defaults_of_the_api_server_are_no_difference() {
+        let wanted = json!({"spec": {"ports": [{"port": 1}]}});
+        assert!(covers(
+            &json!({"spec": {"ports": [{"port": 1, "x": 2}], "y": 3}}),
+            &wanted
+        ));
+        assert!(!covers(&json!({"spec": {"ports": [{"port": 2}]}}), &wanted));
+        assert!(!covers(
+            &json!({"spec": {"ports": [{"port": 1}, {"port": 2}]}}),
+            &wanted
+        ));
+    }
+
+    #[test]
+    fn a_broker_may_be_evicted_only_while_every_partition_survives_it() {
+        let mut observed = fixtures::formed();
+        assert_eq!(min_available(&observed, Role::Broker, 3), 2);
+        let partitions = fixtures::partitions(&mut observed);
+        partitions.at_min_isr = Some(1);
+        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
+        fixtures::partitions(&mut observed).at_min_isr = None;
+        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
+        observed.quorum = None;
+        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
+    }
+
+    #[test]
+    fn one_controller_is_never_evicted() {
+        assert_eq!(min_available(&fixtures::formed(), Role::Controller, 1), 1);
+    }
+}

@@ -1,0 +1,341 @@
+//! The status: computed from what was observed, never from what was meant.
+
+mod troubles;
+
+use k8s_openapi::jiff::Timestamp;
+use kintsugi_crds::{
+    Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase, RoleStatus,
+};
+
+use self::troubles::{join, troubles};
+use super::Draft;
+use super::gates::Gate;
+use super::members::Members;
+use crate::build::pod::template_hash;
+use crate::cluster::Cluster;
+use crate::history::History;
+use crate::names::{Role, bootstrap_service, role_selector_text};
+use crate::observe::Observed;
+
+/// Characters of a condition's message; the schema allows this many.
+const MESSAGE_CHARACTERS_MAX: usize = 2048;
+
+/// What was found of one aspect: whether it holds, a reason, a message.
+struct Finding {
+    holds: bool,
+    reason: &'static str,
+    message: String,
+}
+
+impl Finding {
+    fn no(reason: &'static str) -> Self {
+        Self {
+            holds: false,
+            reason,
+            message: String::new(),
+        }
+    }
+
+    fn yes(reason: &'static str, message: String) -> Self {
+        Self {
+            holds: true,
+            reason,
+            message,
+        }
+    }
+}
+
+/// The status of a valid cluster.
+pub fn status(
+    cluster: &Cluster,
+    observed: &Observed,
+    members: &Members<'_>,
+    draft: &Draft,
+    written: Option<&KafkaClusterStatus>,
+    history: &History,
+    now: Timestamp,
+) -> KafkaClusterStatus {
+    let troubles = troubles(cluster, observed, members);
+    let degraded = degraded(observed, members, &troubles);
+    let ready = match troubles.first() {
+        None => Finding::yes(
+            "AllNodesReady",
+            "every node is ready and every partition led".into(),
+        ),
+        Some(first) => Finding {
+            holds: false,
+            reason: first.0,
+            message: join(&troubles),
+        },
+    };
+    let quorum_lost = quorum_lost(members);
+    let phase = phase(cluster, members, &ready, &degraded, &quorum_lost);
+    let findings = [
+        ("Ready", ready),
+        (
+            "Progressing",
+            progressing(draft, &troubles, members, history),
+        ),
+        ("Degraded", degraded),
+        ("QuorumLost", quorum_lost),
+        ("HealingBlocked", healing_blocked(draft)),
+        ("ShrinkRefused", shrink_refused(cluster, members)),
+        ("RestartPending", restart_pending(cluster, observed)),
+    ];
+    let former = written
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
+    KafkaClusterStatus {
+        observed_generation: Some(cluster.generation),
+        phase: Some(phase),
+        cluster_id: Some(cluster.cluster_id.clone()),
+        bootstrap: Some(format!(
+            "{}.{}.svc:{}",
+            bootstrap_service(&cluster.name),
+            cluster.namespace,
+            cluster.client_port
+        )),
+        controllers: role_status(
+            cluster,
+            observed,
+            Role::Controller,
+            members.controllers.len(),
+        ),
+        brokers: role_status(cluster, observed, Role::Broker, members.broker_ids.len()),
+        partitions: observed
+            .quorum
+            .as_ref()
+            .and_then(|quorum| quorum.partitions)
+            .map(|counts| PartitionCounts {
+                total: counts.total,
+                leaderless: counts.leaderless,
+                under_replicated: counts.under_replicated,
+                under_min_isr: counts.under_min_isr,
+            }),
+        conditions: findings
+            .into_iter()
+            .map(|(type_, finding)| condition(type_, finding, cluster.generation, former, now))
+            .collect(),
+    }
+}
+
+/// The status of a resource that cannot be acted on.
+pub fn invalid(
+    message: String,
+    generation: i64,
+    written: Option<&KafkaClusterStatus>,
+    now: Timestamp,
+) -> KafkaClusterStatus {
+    let mut status = written.cloned().unwrap_or_default();
+    let finding = Finding {
+        holds: false,
+        reason: "Invalid",
+        message,
+    };
+    let ready = condition("Ready", finding, generation, &status.conditions, now);
+    status
+        .conditions
+        .retain(|condition| condition.type_ != "Ready");
+    status.conditions.insert(0, ready);
+    status.phase = Some(Phase::Invalid);
+    status.observed_generation = Some(generation);
+    status
+}
+
+fn role_status(cluster: &Cluster, observed: &Observed, role: Role, size: usize) -> RoleStatus {
+    let pods = || {
+        observed
+            .pods
+            .iter()
+            .filter(move |pod| pod.member.role == role)
+    };
+    let ready = pods().filter(|pod| pod.ready).count();
+    let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    RoleStatus {
+        replicas: count(pods().filter(|pod| !pod.is_terminating()).count()),
+        ready: count(ready),
+        summary: format!("{ready}/{size}"),
+        selector: role_selector_text(&cluster.name, role),
+    }
+}
+
+fn degraded(
+    observed: &Observed,
+    members: &Members<'_>,
+    troubles: &[(&'static str, String)],
+) -> Finding {
+    if !members.formed {
+        return Finding::no("Forming");
+    }
+    if let Some(first) = troubles.first() {
+        return Finding::yes(first.0, join(troubles));
+    }
+    match observed
+        .quorum
+        .as_ref()
+        .and_then(|quorum| quorum.partitions)
+    {
+        Some(counts) if counts.under_replicated > 0 => Finding::yes(
+            "PartitionsUnderReplicated",
+            format!(
+                "{} partitions have less copies than they should",
+                counts.under_replicated
+            ),
+        ),
+        _ => Finding::no("Whole"),
+    }
+}
+
+fn quorum_lost(members: &Members<'_>) -> Finding {
+    if !members.quorum_lost() {
+        return Finding::no("QuorumHeld");
+    }
+    Finding::yes(
+        "VolumesLost",
+        format!(
+            "the volumes of controllers {:?} are gone, and a majority of them with it: the \
+             operator has stopped, because a new quorum would forget every topic. Restore the \
+             claims; only if no record matters any more, delete all claims of this cluster",
+            members.lost_controllers()
+        ),
+    )
+}
+
+fn progressing(
+    draft: &Draft,
+    troubles: &[(&'static str, String)],
+    members: &Members<'_>,
+    history: &History,
+) -> Finding {
+    let mut messages = draft.waiting.clone();
+    messages.extend(
+        history
+            .last_failure
+            .iter()
+            .map(|failure| format!("last act: {failure}")),
+    );
+    if draft.commands.is_empty() && troubles.is_empty() && messages.is_empty() {
+        return Finding::no("Settled");
+    }
+    let reason = if members.formed {
+        "Converging"
+    } else {
+        "Forming"
+    };
+    Finding::yes(reason, messages.join("; "))
+}
+
+fn healing_blocked(draft: &Draft) -> Finding {
+    // Gathering evidence takes a second and blocks nothing.
+    let closed: Vec<String> = draft
+        .closed
+        .iter()
+        .filter(|closed| closed.gate != Gate::Evidence)
+        .map(ToString::to_string)
+        .collect();
+    if closed.is_empty() {
+        return Finding::no("GatesOpen");
+    }
+    Finding::yes("GateClosed", closed.join("; "))
+}
+
+fn shrink_refused(cluster: &Cluster, members: &Members<'_>) -> Finding {
+    let asked = usize::try_from(cluster.brokers.replicas).unwrap_or(0);
+    let present = members.broker_ids.len();
+    if present <= asked {
+        return Finding::no("SizeInForce");
+    }
+    Finding::yes(
+        "NotInThisVersion",
+        format!(
+            "spec.brokers.replicas is {asked}, but {present} brokers hold data and removing a \
+             broker is not part of this version: set spec.brokers.replicas to {present}"
+        ),
+    )
+}
+
+fn restart_pending(cluster: &Cluster, observed: &Observed) -> Finding {
+    let stale: Vec<&str> = observed
+        .volumes
+        .iter()
+        .filter_map(|volume| {
+            let pod = observed
+                .pod(volume.member)
+                .filter(|pod| !pod.is_terminating())?;
+            let wanted = template_hash(cluster, volume.member, volume.zone.as_deref());
+            (pod.template_hash != wanted).then_some(pod.name.as_str())
+        })
+        .collect();
+    if stale.is_empty() {
+        return Finding::no("UpToDate");
+    }
+    Finding::yes(
+        "OlderTemplate",
+        format!(
+            "pods run with an older configuration or image, and this version does not restart them \
+             by itself: delete them one at a time, each after the former is ready and no partition \
+             is under-replicated: {}",
+            stale.join(", ")
+        ),
+    )
+}
+
+fn phase(
+    cluster: &Cluster,
+    members: &Members<'_>,
+    ready: &Finding,
+    degraded: &Finding,
+    quorum_lost: &Finding,
+) -> Phase {
+    if cluster.paused {
+        Phase::Paused
+    } else if quorum_lost.holds {
+        Phase::QuorumLost
+    } else if !ready.holds && !members.formed {
+        Phase::Forming
+    } else if degraded.holds || !ready.holds {
+        Phase::Degraded
+    } else {
+        Phase::Ready
+    }
+}
+
+/// A condition whose transition time moves only when its status does.
+fn condition(
+    type_: &str,
+    finding: Finding,
+    generation: i64,
+    former: &[Condition],
+    now: Timestamp,
+) -> Condition {
+    let status = if finding.holds {
+        ConditionStatus::True
+    } else {
+        ConditionStatus::False
+    };
+    let unchanged = former
+        .iter()
+        .find(|former| former.type_ == type_ && former.status == status);
+    Condition {
+        type_: type_.to_owned(),
+        status,
+        reason: finding.reason.to_owned(),
+        message: finding
+            .message
+            .chars()
+            .take(MESSAGE_CHARACTERS_MAX)
+            .collect(),
+        last_transition_time: match unchanged {
+            Some(former) => former.last_transition_time.clone(),
+            None => rfc3339_seconds(now),
+        },
+        observed_generation: generation,
+    }
+}
+
+/// RFC 3339 in whole seconds, as Kubernetes writes times.
+fn rfc3339_seconds(now: Timestamp) -> String {
+    Timestamp::from_second(now.as_second())
+        .unwrap_or(now)
+        .to_string()
+}

@@ -1,0 +1,126 @@
+//! Is the installed CustomResourceDefinition new enough? The API server prunes fields that it does
+//! not know without a word, so acting on an older one would act on half a spec.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kintsugi_crds::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, schema};
+use kube::{Api, Client, ResourceExt};
+
+use crate::observe::REQUEST_TIMEOUT;
+
+/// Why the definition cannot be acted on.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionError {
+    /// It is not there.
+    #[error(
+        "CustomResourceDefinition {0} is not installed: install the chart with crds.install=true, \
+         or apply the output of `kintsugi-operator crd`"
+    )]
+    Absent(String),
+    /// It is older than this operator.
+    #[error(
+        "CustomResourceDefinition {name} has schema version {found}, this operator needs \
+         {SCHEMA_VERSION}: upgrade it with the chart (crds.install=true), or apply the output of \
+         `kintsugi-operator crd`"
+    )]
+    Older {
+        /// Its name.
+        name: String,
+        /// Its version, or `none`.
+        found: String,
+    },
+    /// It says the same version but differs.
+    #[error(
+        "CustomResourceDefinition {0} comes from another build (its schema hash differs): apply the \
+         output of `kintsugi-operator crd`"
+    )]
+    Changed(String),
+    /// It could not be read.
+    #[error("failed to read CustomResourceDefinition {name}")]
+    Read {
+        /// Its name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error("failed to read CustomResourceDefinition {0}: the API server does not answer")]
+    Timeout(String),
+}
+
+/// Reads the installed definition and checks it.
+///
+/// # Errors
+/// [`DefinitionError`] says what to do.
+pub async fn check(client: &Client) -> Result<(), DefinitionError> {
+    let name = schema::kafka_cluster_definition().name_any();
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    match tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(&name)).await {
+        Err(_) => Err(DefinitionError::Timeout(name)),
+        Ok(Err(source)) => Err(DefinitionError::Read {
+            name,
+            source: Box::new(source),
+        }),
+        Ok(Ok(None)) => Err(DefinitionError::Absent(name)),
+        Ok(Ok(Some(installed))) => check_marks(&installed),
+    }
+}
+
+/// A newer version is fine: within `v1alpha1` schemas only add.
+fn check_marks(installed: &CustomResourceDefinition) -> Result<(), DefinitionError> {
+    let name = installed.name_any();
+    let mark = |key: &str| installed.annotations().get(key).cloned();
+    let found = mark(SCHEMA_VERSION_ANNOTATION);
+    let version: u32 = found
+        .as_deref()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    if version < SCHEMA_VERSION {
+        let found = found.unwrap_or_else(|| "none".to_owned());
+        return Err(DefinitionError::Older { name, found });
+    }
+    let own = schema::kafka_cluster_definition();
+    if version == SCHEMA_VERSION
+        && mark(SCHEMA_HASH_ANNOTATION) != own.annotations().get(SCHEMA_HASH_ANNOTATION).cloned()
+    {
+        return Err(DefinitionError::Changed(name));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_definition_and_a_newer_one_pass() {
+        let mut definition = schema::kafka_cluster_definition();
+        assert!(check_marks(&definition).is_ok());
+        let newer = (SCHEMA_VERSION + 1).to_string();
+        let annotations = definition.annotations_mut();
+        annotations.insert(SCHEMA_VERSION_ANNOTATION.to_owned(), newer);
+        annotations.insert(SCHEMA_HASH_ANNOTATION.to_owned(), "other".to_owned());
+        assert!(check_marks(&definition).is_ok());
+    }
+
+    #[test]
+    fn an_older_definition_is_refused() {
+        let mut definition = schema::kafka_cluster_definition();
+        definition
+            .annotations_mut()
+            .remove(SCHEMA_VERSION_ANNOTATION);
+        let refused = check_marks(&definition).unwrap_err();
+        assert!(
+            matches!(refused, DefinitionError::Older { .. }),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_definition_of_the_same_version_with_another_hash_is_refused() {
+        let mut definition = schema::kafka_cluster_definition();
+        definition.annotations_mut().remove(SCHEMA_HASH_ANNOTATION);
+        let refused = check_marks(&definition).unwrap_err();
+        assert!(matches!(refused, DefinitionError::Changed(_)), "{refused}");
+    }
+}

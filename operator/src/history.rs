@@ -1,0 +1,142 @@
+//! What this operator remembers of a cluster between two looks. Losing it costs time, never
+//! safety: evidence is then gathered anew.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::decide::gates::Closed;
+
+/// Live reads that are remembered of each suspicion (n).
+pub const EVIDENCE_READS: usize = 4;
+/// How many of them must show it before a destructive act (m).
+pub const EVIDENCE_HELD: usize = 3;
+/// Reads closer together than this count as one: they could share one passing cause.
+pub const EVIDENCE_SPACING: Duration = Duration::from_millis(300);
+
+/// Something that, if it holds, calls for a destructive act.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Suspicion {
+    /// A registered broker has no volume.
+    VolumeLost {
+        /// The broker's id.
+        broker: i32,
+    },
+    /// A pod's container does not stay up.
+    CrashLoop {
+        /// The pod's uid.
+        uid: String,
+    },
+    /// A broker runs, is fenced, and lets questions time out.
+    Frozen {
+        /// The pod's uid.
+        uid: String,
+    },
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    reads: BTreeMap<Suspicion, VecDeque<bool>>,
+    last_read: Option<Timestamp>,
+    announced: BTreeSet<String>,
+    /// Why the last plan could not be carried out, if it could not.
+    pub last_failure: Option<String>,
+}
+
+impl History {
+    /// Takes in one live read that showed exactly `present`.
+    pub fn record(&mut self, present: &BTreeSet<Suspicion>, now: Timestamp) {
+        let spacing = SignedDuration::try_from(EVIDENCE_SPACING).unwrap_or_default();
+        if self
+            .last_read
+            .is_some_and(|last| now.duration_since(last).abs() < spacing)
+        {
+            return;
+        }
+        self.last_read = Some(now);
+        for suspicion in present {
+            self.reads.entry(suspicion.clone()).or_default();
+        }
+        for (suspicion, reads) in &mut self.reads {
+            reads.push_back(present.contains(suspicion));
+            if reads.len() > EVIDENCE_READS {
+                reads.pop_front();
+            }
+        }
+        self.reads.retain(|_, reads| reads.contains(&true));
+    }
+
+    /// Whether `suspicion` held in m of the last n live reads, the newest among them.
+    pub fn holds(&self, suspicion: &Suspicion) -> bool {
+        self.reads.get(suspicion).is_some_and(|reads| {
+            reads.back() == Some(&true)
+                && reads.iter().filter(|held| **held).count() >= EVIDENCE_HELD
+        })
+    }
+
+    /// Whether some suspicion needs more reads.
+    pub fn is_gathering(&self) -> bool {
+        self.reads.keys().any(|suspicion| !self.holds(suspicion))
+    }
+
+    /// The ones of `closed` that were not closed before, so that each is announced once.
+    pub fn newly_closed<'a>(&self, closed: &'a [Closed]) -> Vec<&'a Closed> {
+        closed
+            .iter()
+            .filter(|closed| !self.announced.contains(&closed.key()))
+            .collect()
+    }
+
+    /// Remembers what is closed now.
+    pub fn remember_closed(&mut self, closed: &[Closed]) {
+        self.announced = closed.iter().map(Closed::key).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::at;
+
+    fn lost() -> Suspicion {
+        Suspicion::VolumeLost { broker: 1 }
+    }
+
+    #[test]
+    fn three_of_four_spaced_reads_are_evidence() {
+        let mut history = History::default();
+        for (step, present) in [(0, true), (1, false), (2, true)] {
+            let seen = if present {
+                [lost()].into()
+            } else {
+                BTreeSet::new()
+            };
+            history.record(&seen, at(step));
+            assert!(!history.holds(&lost()));
+        }
+        history.record(&[lost()].into(), at(3));
+        assert!(history.holds(&lost()));
+    }
+
+    #[test]
+    fn reads_at_one_instant_count_once() {
+        let mut history = History::default();
+        for _ in 0..10 {
+            history.record(&[lost()].into(), at(0));
+        }
+        assert!(!history.holds(&lost()));
+        assert!(history.is_gathering());
+    }
+
+    #[test]
+    fn evidence_ends_with_the_first_read_that_contradicts_it() {
+        let mut history = History::default();
+        for step in 0..4 {
+            history.record(&[lost()].into(), at(step));
+        }
+        history.record(&BTreeSet::new(), at(5));
+        assert!(!history.holds(&lost()));
+    }
+}

@@ -1,0 +1,170 @@
+//! One bounded HTTP/1.1 request to a controller. No pool: a request is rare and near.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Time for a whole read. A node that takes longer counts as not answering.
+const READ_TIMEOUT: Duration = Duration::from_millis(800);
+/// Time for a whole change: controllers give a decision five seconds.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(6);
+/// The largest answer: 1,000 brokers at 200 bytes, five times over.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Characters of a refusal's body that go into the error's message.
+const REASON_CHARACTERS_MAX: usize = 300;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Changes.
+    Post,
+}
+
+/// Why a request gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Nothing came in time.
+    #[error("failed to get an answer from {address} within {} ms", time.as_millis())]
+    Timeout {
+        /// `ip:port`.
+        address: String,
+        /// The time that it had.
+        time: Duration,
+    },
+    /// The connection could not be made.
+    #[error("failed to connect to {address}")]
+    Connect {
+        /// `ip:port`.
+        address: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The exchange broke off.
+    #[error("failed to exchange HTTP with {address}")]
+    Exchange {
+        /// `ip:port`.
+        address: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The other side refused.
+    #[error("{address} answered {status}: {reason}")]
+    Status {
+        /// `ip:port`.
+        address: String,
+        /// The HTTP status.
+        status: u16,
+        /// The start of the body.
+        reason: String,
+    },
+    /// The answer was not what the path should give.
+    #[error("failed to decode the answer of {path}")]
+    Decode {
+        /// The path.
+        path: String,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Sends one request and returns the body of a 200.
+///
+/// # Errors
+/// See [`HttpError`]; every outcome other than a 200 within the method's time is one.
+pub async fn request(
+    method: Method,
+    ip: &str,
+    port: i32,
+    path: &str,
+    body: String,
+) -> Result<Bytes, HttpError> {
+    // An IPv6 address needs brackets before a port.
+    let address = if ip.contains(':') {
+        format!("[{ip}]:{port}")
+    } else {
+        format!("{ip}:{port}")
+    };
+    let time = match method {
+        Method::Get => READ_TIMEOUT,
+        Method::Post => CHANGE_TIMEOUT,
+    };
+    match tokio::time::timeout(time, exchange(method, &address, path, body)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(HttpError::Timeout { address, time }),
+    }
+}
+
+async fn exchange(
+    method: Method,
+    address: &str,
+    path: &str,
+    body: String,
+) -> Result<Bytes, HttpError> {
+    let broken = |source: Box<dyn std::error::Error + Send + Sync>| HttpError::Exchange {
+        address: address.to_owned(),
+        source,
+    };
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|source| HttpError::Connect {
+            address: address.to_owned(),
+            source,
+        })?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|source| broken(source.into()))?;
+    let request = Request::builder()
+        .method(match method {
+            Method::Get => hyper::Method::GET,
+            Method::Post => hyper::Method::POST,
+        })
+        .uri(path)
+        .header(hyper::header::HOST, address)
+        .header(hyper::header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|source| broken(source.into()))?;
+    let answer = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|source| broken(source.into()))?;
+        let status = response.status();
+        let bytes = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(broken)?
+            .to_bytes();
+        Ok((status, bytes))
+    };
+    let mut connection = std::pin::pin!(connection);
+    let mut answer = std::pin::pin!(answer);
+    // The connection is driven here rather than in a task, so that giving up closes it.
+    let (status, bytes) = tokio::select! {
+        answer = &mut answer => answer?,
+        ended = &mut connection => {
+            ended.map_err(|source| broken(source.into()))?;
+            answer.await?
+        }
+    };
+    if status != StatusCode::OK {
+        let reason: String = String::from_utf8_lossy(&bytes)
+            .chars()
+            .take(REASON_CHARACTERS_MAX)
+            .collect();
+        return Err(HttpError::Status {
+            address: address.to_owned(),
+            status: status.as_u16(),
+            reason,
+        });
+    }
+    Ok(bytes)
+}

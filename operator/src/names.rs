@@ -1,0 +1,170 @@
+//! Names, labels, annotations and ports: everything by which objects are found again.
+//!
+//! Names are deterministic, so that an operator that restarts between two acts repeats neither.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The label with the KafkaCluster's name.
+pub const CLUSTER_LABEL: &str = "kintsugi.dev/cluster";
+/// The label with the role.
+pub const ROLE_LABEL: &str = "kintsugi.dev/role";
+/// The label with Kafka's `node.id`.
+pub const NODE_ID_LABEL: &str = "kintsugi.dev/node-id";
+/// The label with the generation of the node's incarnation.
+pub const GENERATION_LABEL: &str = "kintsugi.dev/generation";
+/// The label that every object of the operator carries; watches select by it.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// The operator's name: field manager, reporter of Events, value of [`MANAGED_BY_LABEL`].
+pub const OPERATOR: &str = "kintsugi-operator";
+
+/// On a volume: Kafka's cluster id. Adoption goes by it.
+pub const CLUSTER_ID_ANNOTATION: &str = "kintsugi.dev/cluster-id";
+/// On a volume: the zone that the broker was born in.
+pub const ZONE_ANNOTATION: &str = "kintsugi.dev/zone";
+/// On a volume: `true` once the quorum was seen active, so that it is never formed twice.
+pub const FORMED_ANNOTATION: &str = "kintsugi.dev/quorum-formed";
+/// On a volume: when its pod was replaced, RFC 3339, separated by commas, newest last.
+pub const REPLACEMENTS_ANNOTATION: &str = "kintsugi.dev/pod-replacements";
+/// On a pod: hash of everything that it was started with.
+pub const TEMPLATE_HASH_ANNOTATION: &str = "kintsugi.dev/template-hash";
+
+/// Replication between brokers.
+pub const REPLICATION_PORT: i32 = 9091;
+/// The controllers' listener.
+pub const CONTROLLER_PORT: i32 = 9093;
+/// The brokers' dial-back port for liveness.
+pub const CONTROL_PORT: i32 = 9094;
+/// Metrics, probes and the controllers' `/v1` answers.
+pub const HTTP_PORT: i32 = 9404;
+/// The first controller's node id. Brokers count from 0, so the two never meet.
+pub const CONTROLLER_ID_FIRST: i32 = 1000;
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Keeps the metadata quorum.
+    Controller,
+    /// Keeps records.
+    Broker,
+}
+
+impl Role {
+    /// The role's label value, also Kafka's `process.roles`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Controller => "controller",
+            Role::Broker => "broker",
+        }
+    }
+
+    /// The role of a label value.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Role::Controller, Role::Broker]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// One incarnation of a node: a pod and its volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// What it does.
+    pub role: Role,
+    /// Kafka's `node.id`.
+    pub id: i32,
+    /// Counts the volumes that this id has had, from 1. The quorum grants each after the first.
+    pub generation: u64,
+}
+
+impl Member {
+    /// The pod's name: `<cluster>-<role>-<id>-<generation>`.
+    pub fn pod_name(&self, cluster: &str) -> String {
+        format!("{cluster}-{}-{}-{}", self.role, self.id, self.generation)
+    }
+
+    /// The volume claim's name: `data-<pod name>`.
+    pub fn volume_name(&self, cluster: &str) -> String {
+        format!("data-{}", self.pod_name(cluster))
+    }
+
+    /// The labels of the pod and of the volume claim.
+    pub fn labels(&self, cluster: &str) -> BTreeMap<String, String> {
+        let mut labels = role_labels(cluster, self.role);
+        labels.insert(NODE_ID_LABEL.to_owned(), self.id.to_string());
+        labels.insert(GENERATION_LABEL.to_owned(), self.generation.to_string());
+        labels
+    }
+
+    /// The member that `labels` name, if they name one.
+    pub fn from_labels(labels: &BTreeMap<String, String>) -> Option<Self> {
+        Some(Self {
+            role: Role::parse(labels.get(ROLE_LABEL)?)?,
+            id: labels.get(NODE_ID_LABEL)?.parse().ok()?,
+            generation: labels.get(GENERATION_LABEL)?.parse().ok()?,
+        })
+    }
+}
+
+/// Labels of everything that belongs to `cluster`.
+pub fn cluster_labels(cluster: &str) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/name", "kintsugi"),
+        ("app.kubernetes.io/instance", cluster),
+        (MANAGED_BY_LABEL, OPERATOR),
+        (CLUSTER_LABEL, cluster),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Labels of everything that belongs to one role of `cluster`.
+pub fn role_labels(cluster: &str, role: Role) -> BTreeMap<String, String> {
+    let mut labels = cluster_labels(cluster);
+    labels.insert("app.kubernetes.io/component".to_owned(), role.to_string());
+    labels.insert(ROLE_LABEL.to_owned(), role.to_string());
+    labels
+}
+
+/// The labels by which Services, budgets and spread rules select a role's pods.
+pub fn role_selector(cluster: &str, role: Role) -> BTreeMap<String, String> {
+    [(CLUSTER_LABEL, cluster), (ROLE_LABEL, role.as_str())]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// [`role_selector`] as text, as the scale subresource wants it.
+pub fn role_selector_text(cluster: &str, role: Role) -> String {
+    format!("{CLUSTER_LABEL}={cluster},{ROLE_LABEL}={role}")
+}
+
+/// The headless Service that gives a role's pods their DNS names.
+pub fn headless_service(cluster: &str, role: Role) -> String {
+    format!("{cluster}-{role}s")
+}
+
+/// The Service with a steady address for one controller.
+pub fn controller_service(cluster: &str, id: i32) -> String {
+    format!("{cluster}-controller-{id}")
+}
+
+/// The Service that clients bootstrap from.
+pub fn bootstrap_service(cluster: &str) -> String {
+    format!("{cluster}-bootstrap")
+}
+
+/// The ConfigMap with a role's server.properties.
+pub fn config_map(cluster: &str, role: Role) -> String {
+    format!("{cluster}-{role}")
+}
+
+/// A role's PodDisruptionBudget.
+pub fn disruption_budget(cluster: &str, role: Role) -> String {
+    format!("{cluster}-{role}")
+}

@@ -1,0 +1,34 @@
+//! The only rooms that read: the Kubernetes API, and the controllers' HTTP answers.
+//!
+//! Guarantees: every read is live (no cached store), bounded in count and time, and ends in plain
+//! values that the pure steps work on. A list that fails fails the whole observation: absence is
+//! never concluded from an error. Controllers that do not answer are simply absent.
+//! Never does: write, decide.
+
+mod controllers;
+mod pod;
+mod read;
+mod volume;
+mod zones;
+
+pub use controllers::{BrokerView, Partitions, QuorumView, grant_generation};
+pub use pod::{ObservedPod, PodState};
+pub use read::{ObserveError, REQUEST_TIMEOUT, observe, read_cluster};
+pub use volume::ObservedVolume;
+
+use serde_json::Value;
+
+/// Everything that was seen of one cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The cluster's pods, by name.
+    pub pods: Vec<ObservedPod>,
+    /// The cluster's volume claims, by name.
+    pub volumes: Vec<ObservedVolume>,
+    /// Its Services, ConfigMaps and budgets as JSON, to compare with what should be.
+    pub objects: Vec<Value>,
+    /// The zones of schedulable nodes. Read only while a broker is to be born, else empty.
+    pub zones: Vec<String>,
+    /// The quorum's own view, if any controller answered.
+    pub quorum: Option<QuorumView>,
+}

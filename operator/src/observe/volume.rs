@@ -1,0 +1,81 @@
+//! A volume claim, reduced to what decisions need.
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::names::{
+    CLUSTER_ID_ANNOTATION, FORMED_ANNOTATION, Member, REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION,
+};
+
+/// Replacement times read from one volume; more were not written by the operator.
+const REPLACEMENTS_READ_MAX: usize = 32;
+
+/// What was seen of a volume claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObservedVolume {
+    /// Which node's incarnation it belongs to.
+    pub member: Member,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
+    /// Whether it is being deleted. It stays until its pod is gone.
+    pub terminating: bool,
+    /// Whether the volume behind it is gone (the claim's phase Lost).
+    pub lost: bool,
+    /// Kafka's cluster id.
+    pub cluster_id: Option<String>,
+    /// The broker's zone.
+    pub zone: Option<String>,
+    /// Whether the quorum was seen active with it.
+    pub formed: bool,
+    /// When its pod was replaced.
+    pub replacements: Vec<Timestamp>,
+    /// The size it asks for.
+    pub size: String,
+    /// The uid of the KafkaCluster that owns it, if one does.
+    pub owner: Option<String>,
+}
+
+impl ObservedVolume {
+    /// Reduces `claim`. None if its labels name no member.
+    pub fn from_claim(claim: &PersistentVolumeClaim) -> Option<Self> {
+        let metadata = &claim.metadata;
+        let annotation = |key: &str| metadata.annotations.as_ref()?.get(key).cloned();
+        let size = claim
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.resources.as_ref()?.requests.as_ref()?.get("storage"))
+            .map(|quantity| quantity.0.clone());
+        Some(Self {
+            member: Member::from_labels(metadata.labels.as_ref()?)?,
+            name: metadata.name.clone()?,
+            uid: metadata.uid.clone()?,
+            resource_version: metadata.resource_version.clone()?,
+            terminating: metadata.deletion_timestamp.is_some(),
+            lost: claim.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Lost"),
+            cluster_id: annotation(CLUSTER_ID_ANNOTATION),
+            zone: annotation(ZONE_ANNOTATION),
+            formed: annotation(FORMED_ANNOTATION).as_deref() == Some("true"),
+            replacements: annotation(REPLACEMENTS_ANNOTATION)
+                .map(|text| parse_times(&text))
+                .unwrap_or_default(),
+            size: size.unwrap_or_default(),
+            owner: metadata
+                .owner_references
+                .iter()
+                .flatten()
+                .find(|owner| owner.kind == "KafkaCluster")
+                .map(|owner| owner.uid.clone()),
+        })
+    }
+}
+
+fn parse_times(text: &str) -> Vec<Timestamp> {
+    text.split(',')
+        .take(REPLACEMENTS_READ_MAX)
+        .filter_map(|part| part.parse().ok())
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! What is to be done: the only thing that decisions give and that `act` takes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::jiff::Timestamp;
+use kintsugi_crds::{DeletionPolicy, KafkaClusterStatus};
+
+use crate::build::Object;
+use crate::decide::gates::Closed;
+
+/// Commands in order, and when to look again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Carried out in order. A failure ends the acts unless the command is independent; the status
+    /// is written anyway.
+    pub commands: Vec<Command>,
+    /// The gates that kept an act from happening, for metrics and Events.
+    pub closed: Vec<Closed>,
+    /// When to look again if nothing happens before.
+    pub requeue: Duration,
+}
+
+/// One act.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Makes the object what it should be (server-side apply).
+    Apply(Object),
+    /// Creates a volume claim.
+    CreateVolume(Box<PersistentVolumeClaim>),
+    /// Creates a pod.
+    CreatePod(Box<Pod>),
+    /// Changes a volume claim that has not changed since it was observed.
+    ChangeVolume(VolumeChange),
+    /// Deletes a pod that has not changed since it was observed.
+    DeletePod(PodDeletion),
+    /// Asks the active controller for a new generation of a broker.
+    GrantGeneration {
+        /// The active controller's address.
+        controller_ip: String,
+        /// The broker's id.
+        broker: i32,
+        /// The generation.
+        generation: u64,
+    },
+    /// Tells people by an Event.
+    Announce(Announcement),
+    /// Writes the status.
+    WriteStatus(Box<KafkaClusterStatus>),
+}
+
+/// A change to a volume claim. What is None or empty stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VolumeChange {
+    /// The claim's name.
+    pub name: String,
+    /// The claim's uid as observed.
+    pub uid: String,
+    /// The claim's version as observed.
+    pub resource_version: String,
+    /// Annotations to set.
+    pub annotations: BTreeMap<String, String>,
+    /// A size to grow to.
+    pub size: Option<String>,
+    /// Whether the resource should own the claim.
+    pub policy: Option<DeletionPolicy>,
+}
+
+/// A pod to delete, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodDeletion {
+    /// The pod's name.
+    pub name: String,
+    /// The pod's uid as observed.
+    pub uid: String,
+    /// The pod's version as observed.
+    pub resource_version: String,
+    /// Seconds for the process to stop. None: what the pod's spec says.
+    pub grace_seconds: Option<u32>,
+    /// Why, for the Event.
+    pub why: String,
+}
+
+/// Something to tell people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Announcement {
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// What it is about, such as a pod's name.
+    pub subject: String,
+    /// A sentence.
+    pub note: String,
+    /// Whether it is a warning.
+    pub warning: bool,
+}
+
+impl Command {
+    /// Whether later commands go on when this one fails. A refused resize or generation must not
+    /// keep other nodes from being mended; everything else is in an order that matters.
+    pub fn is_independent(&self) -> bool {
+        match self {
+            Command::GrantGeneration { .. } | Command::Announce(_) => true,
+            Command::ChangeVolume(change) => change.size.is_some(),
+            _ => false,
+        }
+    }
+
+    /// What the act's Event says once it has been done. None for what is no act on the cluster.
+    pub fn announcement(&self) -> Option<Announcement> {
+        let (reason, subject, note) = match self {
+            Command::Apply(object) => (
+                "Applied",
+                format!("{}/{}", object.kind(), object.name()),
+                format!("Applied {} {}", object.kind(), object.name()),
+            ),
+            Command::CreateVolume(claim) => {
+                let name = claim.metadata.name.clone().unwrap_or_default();
+                (
+                    "VolumeCreated",
+                    name.clone(),
+                    format!("Created volume claim {name}"),
+                )
+            }
+            Command::CreatePod(pod) => {
+                let name = pod.metadata.name.clone().unwrap_or_default();
+                ("PodCreated", name.clone(), format!("Created pod {name}"))
+            }
+            Command::ChangeVolume(change) => {
+                ("VolumeChanged", change.name.clone(), change.describe())
+            }
+            Command::DeletePod(deletion) => (
+                "PodDeleted",
+                deletion.name.clone(),
+                format!("Deleted pod {}: {}", deletion.name, deletion.why),
+            ),
+            Command::GrantGeneration {
+                broker, generation, ..
+            } => (
+                "GenerationGranted",
+                format!("broker-{broker}-{generation}"),
+                format!(
+                    "The quorum granted generation {generation} to broker {broker}: its lost \
+                     volume will be replaced by an empty one and filled from the other replicas"
+                ),
+            ),
+            Command::Announce(announcement) => return Some(announcement.clone()),
+            Command::WriteStatus(_) => return None,
+        };
+        Some(Announcement {
+            reason,
+            subject,
+            note,
+            warning: false,
+        })
+    }
+}
+
+impl VolumeChange {
+    fn describe(&self) -> String {
+        let mut parts: Vec<String> = self
+            .annotations
+            .iter()
+            .map(|(key, value)| format!("annotation {key} to {value}"))
+            .collect();
+        parts.extend(self.size.iter().map(|size| format!("size to {size}")));
+        parts.extend(
+            self.policy
+                .iter()
+                .map(|policy| format!("deletion policy to {policy:?}")),
+        );
+        format!("Set {} of volume claim {}", parts.join(", "), self.name)
+    }
+}
+
+/// Replacement times as an annotation's value.
+pub fn format_times(times: &[Timestamp]) -> String {
+    times
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+}

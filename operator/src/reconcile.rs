@@ -1,0 +1,169 @@
+//! One look at one cluster: observe, validate, decide, act.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kintsugi_crds::KafkaCluster;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use kube::{Client, ResourceExt};
+
+use crate::act::{ActError, act};
+use crate::decide::{decide, invalid_status, suspicions};
+use crate::history::History;
+use crate::metrics::Metrics;
+use crate::observe::{ObserveError, observe, read_cluster};
+use crate::plan::Command;
+use crate::validate::validate;
+
+/// When to look again after something changed under the plan.
+const REQUEUE_CONFLICT: Duration = Duration::from_millis(200);
+/// When to look again after a failure.
+const REQUEUE_FAILED: Duration = Duration::from_secs(2);
+/// When to look again at a resource that cannot be acted on: only its change can help.
+const REQUEUE_INVALID: Duration = Duration::from_secs(300);
+/// Clusters that are remembered; one above it is looked at without memory, so nothing of it is
+/// replaced.
+const REMEMBERED_MAX: usize = 1000;
+
+/// What every look shares.
+pub struct Context {
+    /// The client, without retries of its own: a look that fails is repeated whole.
+    pub client: Client,
+    /// The one recorder.
+    pub recorder: Recorder,
+    /// The one set of metrics.
+    pub metrics: Metrics,
+    /// The image of clusters that name none.
+    pub default_image: String,
+    /// What is remembered of each cluster, by `namespace/name/uid`.
+    pub histories: Mutex<BTreeMap<String, History>>,
+}
+
+/// Why a look ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The cluster could not be observed.
+    #[error("failed to observe the cluster")]
+    Observe(#[from] ObserveError),
+    /// The plan could not be carried out to its end.
+    #[error("failed to carry out the plan")]
+    Act(#[from] ActError),
+}
+
+/// Looks once at the cluster that `trigger` names.
+///
+/// # Errors
+/// [`ReconcileError`]; [`error_policy`] says when to try again.
+pub async fn reconcile(
+    trigger: Arc<PartialObjectMeta<KafkaCluster>>,
+    context: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
+    let _running = context.metrics.begin(&namespace, &name);
+    let Some(resource) = read_cluster(&context.client, &namespace, &name).await? else {
+        context.forget(&namespace, &name);
+        return Ok(Action::await_change());
+    };
+    // Its objects go by their owner references; nothing is created for it any more.
+    if resource.metadata.deletion_timestamp.is_some() {
+        context.forget(&namespace, &name);
+        return Ok(Action::await_change());
+    }
+    let observed = observe(&context.client, &resource).await?;
+    let now = Timestamp::now();
+    let written = resource.status.as_ref();
+    let cluster = match validate(&resource, &observed, &context.default_image) {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            let generation = resource.metadata.generation.unwrap_or(0);
+            let status = invalid_status(error.to_string(), generation, written, now);
+            if written != Some(&status) {
+                let write = [Command::WriteStatus(Box::new(status))];
+                act(&context.client, &context.recorder, &resource, &write).await?;
+            }
+            return Ok(Action::requeue(REQUEUE_INVALID));
+        }
+    };
+    let key = format!("{namespace}/{name}/{}", cluster.uid);
+    let mut history = context.recall(&key);
+    history.record(&suspicions(&cluster, &observed), now);
+    let plan = decide(&cluster, &observed, written, &history, now);
+    history.remember_closed(&plan.closed);
+    context.metrics.gates(&namespace, &name, &plan.closed);
+    let acted = act(
+        &context.client,
+        &context.recorder,
+        &resource,
+        &plan.commands,
+    )
+    .await;
+    history.last_failure = match &acted {
+        Err(error) if !matches!(error, ActError::Conflict { .. }) => Some(error.to_string()),
+        _ => None,
+    };
+    context.remember(key, history);
+    context.metrics.acts(acted?);
+    Ok(Action::requeue(plan.requeue))
+}
+
+/// When to look again after `error`.
+pub fn error_policy(
+    trigger: Arc<PartialObjectMeta<KafkaCluster>>,
+    error: &ReconcileError,
+    context: Arc<Context>,
+) -> Action {
+    if let ReconcileError::Act(ActError::Conflict { .. }) = error {
+        return Action::requeue(REQUEUE_CONFLICT);
+    }
+    context.metrics.failed(
+        &trigger.namespace().unwrap_or_default(),
+        &trigger.name_any(),
+    );
+    let mut causes = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes = format!("{causes}: {cause}");
+        source = cause.source();
+    }
+    tracing::warn!(
+        cluster = trigger.name_any(),
+        error = causes,
+        "a look at the cluster failed"
+    );
+    Action::requeue(REQUEUE_FAILED)
+}
+
+impl Context {
+    fn recall(&self, key: &str) -> History {
+        let histories = self
+            .histories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        histories.get(key).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, key: String, history: History) {
+        let mut histories = self
+            .histories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if histories.len() < REMEMBERED_MAX || histories.contains_key(&key) {
+            histories.insert(key, history);
+        }
+    }
+
+    fn forget(&self, namespace: &str, name: &str) {
+        let prefix = format!("{namespace}/{name}/");
+        let mut histories = self
+            .histories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        histories.retain(|key, _| !key.starts_with(&prefix));
+        drop(histories);
+        self.metrics.forget(namespace, name);
+    }
+}

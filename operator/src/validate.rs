@@ -1,0 +1,268 @@
+//! The resource and what was observed, checked and made into a [`Cluster`]. Pure.
+//!
+//! The API server has checked the CEL rules already. What can be wrong here got past an older
+//! schema, or shows only together with the volumes.
+
+use kintsugi_crds::{DeletionPolicy, KafkaCluster, Resources, Storage, owned_keys};
+
+use crate::cluster::{Amounts, Cluster, RoleSpec};
+use crate::observe::Observed;
+
+/// What a controller gets where the resource says nothing: the metadata of 10,000 partitions fits.
+const CONTROLLER_AMOUNTS: [&str; 4] = ["50m", "64Mi", "1", "256Mi"];
+/// What a broker gets where the resource says nothing: two cores and 256 MiB are a useful broker.
+const BROKER_AMOUNTS: [&str; 4] = ["100m", "128Mi", "2", "512Mi"];
+/// Characters of a uid without dashes that hold 128 bits.
+const UID_DIGITS: usize = 32;
+
+/// Why a resource cannot be acted on. The texts go into condition Ready.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValidateError {
+    /// The API server gave no name, namespace or uid.
+    #[error("the resource has no {0}: it was not read from an API server")]
+    Incomplete(&'static str),
+    /// A setting belongs to the operator.
+    #[error("spec.config sets {0}, which the operator sets itself: remove it from spec.config")]
+    OwnedSetting(String),
+    /// A number that the schema does not allow.
+    #[error("{field} is {value}: {advice}")]
+    OutOfRange {
+        /// The field's path.
+        field: &'static str,
+        /// Its value.
+        value: i64,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Volumes of two Kafka clusters carry the same name.
+    #[error(
+        "the volume claims of this cluster name two cluster ids, {0} and {1}: rename or remove the \
+         claims that do not belong here (annotation kintsugi.dev/cluster-id)"
+    )]
+    TwoClusterIds(String, String),
+    /// The resource's uid is no UUID.
+    #[error("failed to derive a cluster id from uid {0:?}: it is not a UUID")]
+    Uid(String),
+}
+
+/// Checks `resource` and gives every absent field its default.
+///
+/// # Errors
+/// [`ValidateError`] says what is wrong and what to do.
+pub fn validate(
+    resource: &KafkaCluster,
+    observed: &Observed,
+    default_image: &str,
+) -> Result<Cluster, ValidateError> {
+    let metadata = &resource.metadata;
+    let spec = &resource.spec;
+    let uid = metadata
+        .uid
+        .clone()
+        .ok_or(ValidateError::Incomplete("uid"))?;
+    check_numbers(resource)?;
+    if let Some(key) = spec
+        .config
+        .keys()
+        .find(|key| owned_keys::is_operator_owned(key))
+    {
+        return Err(ValidateError::OwnedSetting(key.clone()));
+    }
+    Ok(Cluster {
+        name: metadata
+            .name
+            .clone()
+            .ok_or(ValidateError::Incomplete("name"))?,
+        namespace: metadata
+            .namespace
+            .clone()
+            .ok_or(ValidateError::Incomplete("namespace"))?,
+        cluster_id: cluster_id(&uid, observed)?,
+        uid,
+        generation: metadata.generation.unwrap_or(0),
+        controllers: role(
+            spec.controllers.replicas,
+            &spec.controllers.storage,
+            &spec.controllers.resources,
+            CONTROLLER_AMOUNTS,
+        ),
+        brokers: role(
+            spec.brokers.replicas,
+            &spec.brokers.storage,
+            &spec.brokers.resources,
+            BROKER_AMOUNTS,
+        ),
+        topology_key: spec
+            .brokers
+            .racks
+            .as_ref()
+            .map(|racks| racks.topology_key.clone()),
+        client_port: spec
+            .listeners
+            .first()
+            .map_or(9092, |listener| listener.port),
+        config: spec.config.clone(),
+        image: spec
+            .image
+            .clone()
+            .unwrap_or_else(|| default_image.to_owned()),
+        healing: spec.healing.clone(),
+        paused: spec.paused,
+    })
+}
+
+fn check_numbers(resource: &KafkaCluster) -> Result<(), ValidateError> {
+    let spec = &resource.spec;
+    let checks = [
+        (
+            [1, 3, 5].contains(&spec.controllers.replicas),
+            "spec.controllers.replicas",
+            spec.controllers.replicas,
+            "set 1, 3 or 5",
+        ),
+        (
+            (1..=100).contains(&spec.brokers.replicas),
+            "spec.brokers.replicas",
+            spec.brokers.replicas,
+            "set 1 to 100",
+        ),
+        (
+            spec.listeners.len() == 1,
+            "the number of spec.listeners",
+            i32::try_from(spec.listeners.len()).unwrap_or(i32::MAX),
+            "set exactly one",
+        ),
+    ];
+    match checks.into_iter().find(|(holds, ..)| !holds) {
+        Some((_, field, value, advice)) => Err(ValidateError::OutOfRange {
+            field,
+            value: value.into(),
+            advice,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The volumes' cluster id, for volumes outlive the resource. Without volumes it follows from the
+/// resource's uid: the same however often the operator restarts while it forms the cluster.
+fn cluster_id(uid: &str, observed: &Observed) -> Result<String, ValidateError> {
+    let mut ids = observed
+        .volumes
+        .iter()
+        .filter_map(|volume| volume.cluster_id.as_ref());
+    if let Some(first) = ids.next() {
+        return match ids.find(|id| *id != first) {
+            Some(other) => Err(ValidateError::TwoClusterIds(first.clone(), other.clone())),
+            None => Ok(first.clone()),
+        };
+    }
+    let digits: String = uid.chars().filter(|character| *character != '-').collect();
+    if digits.len() != UID_DIGITS {
+        return Err(ValidateError::Uid(uid.to_owned()));
+    }
+    u128::from_str_radix(&digits, 16)
+        .map(base64_url)
+        .map_err(|_| ValidateError::Uid(uid.to_owned()))
+}
+
+/// 128 bits as 22 characters of unpadded base64url, Kafka's form of a cluster id.
+fn base64_url(bits: u128) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..22u32)
+        .map(|index| {
+            // The last character holds the two lowest bits, padded with zeros on the right.
+            let six_bits = if index < 21 {
+                bits >> (122 - 6 * index)
+            } else {
+                bits << 4
+            };
+            char::from(ALPHABET[usize::try_from(six_bits & 63).unwrap_or(0)])
+        })
+        .collect()
+}
+
+fn role(replicas: i32, storage: &Storage, resources: &Resources, defaults: [&str; 4]) -> RoleSpec {
+    let [cpu_request, memory_request, cpu_limit, memory_limit] = defaults;
+    let pick = |set: &Option<String>, default: &str| set.clone().unwrap_or(default.to_owned());
+    // A request without a limit above the default limit would be refused by Kubernetes, so a
+    // request that is set also stands in for an absent limit.
+    let limit = |limit: &Option<String>, request: &Option<String>, default: &str| {
+        limit
+            .clone()
+            .or_else(|| request.clone())
+            .unwrap_or(default.to_owned())
+    };
+    let request = |request: &Option<String>, limit: &Option<String>, default: &str| match limit {
+        Some(limit) if request.is_none() => limit.clone(),
+        _ => pick(request, default),
+    };
+    let (requests, limits) = (&resources.requests, &resources.limits);
+    RoleSpec {
+        replicas,
+        size: storage.size.clone(),
+        storage_class_name: storage.storage_class_name.clone(),
+        deletion_policy: match storage.deletion_policy {
+            DeletionPolicy::Delete => DeletionPolicy::Delete,
+            DeletionPolicy::Retain => DeletionPolicy::Retain,
+        },
+        amounts: Amounts {
+            cpu_request: request(&requests.cpu, &limits.cpu, cpu_request),
+            memory_request: request(&requests.memory, &limits.memory, memory_request),
+            cpu_limit: limit(&limits.cpu, &requests.cpu, cpu_limit),
+            memory_limit: limit(&limits.memory, &requests.memory, memory_limit),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn cluster_id_without_volumes_follows_from_the_uid() {
+        let cluster = fixtures::cluster();
+        assert_eq!(cluster.cluster_id, "ESIzRFVmd4iZqrvM3e7_AA");
+    }
+
+    #[test]
+    fn cluster_id_of_volumes_wins_over_the_uid() {
+        let mut observed = fixtures::formed();
+        for volume in &mut observed.volumes {
+            volume.cluster_id = Some("former".to_owned());
+        }
+        let cluster = validate(&fixtures::resource(), &observed, "image").unwrap();
+        assert_eq!(cluster.cluster_id, "former");
+    }
+
+    #[test]
+    fn volumes_of_two_clusters_are_refused() {
+        let mut observed = fixtures::formed();
+        observed.volumes[0].cluster_id = Some("other".to_owned());
+        let refused = validate(&fixtures::resource(), &observed, "image").unwrap_err();
+        assert!(
+            matches!(refused, ValidateError::TwoClusterIds(..)),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn settings_of_the_operator_are_refused_even_without_the_api_server() {
+        let mut resource = fixtures::resource();
+        resource
+            .spec
+            .config
+            .insert("node.id".to_owned(), "7".to_owned());
+        let refused = validate(&resource, &Observed::default(), "image").unwrap_err();
+        assert_eq!(refused, ValidateError::OwnedSetting("node.id".to_owned()));
+    }
+
+    #[test]
+    fn an_absent_limit_takes_the_request_that_was_set() {
+        let mut resource = fixtures::resource();
+        resource.spec.brokers.resources.requests.memory = Some("4Gi".to_owned());
+        let cluster = validate(&resource, &Observed::default(), "image").unwrap();
+        assert_eq!(cluster.brokers.amounts.memory_limit, "4Gi");
+        assert_eq!(cluster.brokers.amounts.cpu_limit, "2");
+    }
+}

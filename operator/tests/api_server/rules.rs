@@ -1,0 +1,151 @@
+//! What the definition's CEL rules accept and refuse.
+
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::core::DynamicObject;
+use kube::discovery::ApiResource;
+use serde_json::{Value, json};
+
+use kintsugi_crds::KafkaCluster;
+
+/// A spec, and what the refusal must say; an empty text means that it is accepted.
+type Case = (Value, &'static str);
+
+fn births() -> Vec<Case> {
+    vec![
+        (json!({}), ""),
+        (
+            json!({"config": {"kintsugi.shards": "2", "log.retention.ms": "1"}}),
+            "",
+        ),
+        (json!({"controllers": {"replicas": 2}}), "must be 1, 3 or 5"),
+        (
+            json!({"brokers": {"replicas": 0}}),
+            "greater than or equal to 1",
+        ),
+        (
+            json!({"brokers": {"replicas": 101}}),
+            "less than or equal to 100",
+        ),
+        (
+            json!({"config": {"node.id": "3"}}),
+            "remove process.roles, node.id",
+        ),
+        (
+            json!({"config": {"controller.quorum.voters": "x"}}),
+            "remove process.roles",
+        ),
+        (
+            json!({"config": {"kintsugi.generation": "3"}}),
+            "only kintsugi.shards",
+        ),
+        (
+            json!({"config": {"Log Retention": "3"}}),
+            "must be a Kafka setting's name",
+        ),
+        (json!({"config": {"a": "x".repeat(1025)}}), "Too long"),
+        (
+            json!({"brokers": {"storage": {"size": "lots"}}}),
+            "such as 10Gi",
+        ),
+        (json!({"brokers": {"storage": {"size": "0"}}}), "above zero"),
+        (
+            json!({"brokers": {"resources": {"limits": {"cpu": "fast"}}}}),
+            "cpu: 500m",
+        ),
+        (
+            json!({"brokers": {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}}),
+            "lower the request or raise the limit",
+        ),
+        (
+            json!({"listeners": [{"name": "plain", "port": 9093}]}),
+            "take another such as 9092",
+        ),
+        (json!({"listeners": []}), "at least 1"),
+        (
+            json!({"listeners": [{"name": "a"}, {"name": "b", "port": 9095}]}),
+            "at most 1",
+        ),
+        (
+            json!({"healing": {"crashLoopSeconds": 0}}),
+            "greater than or equal to 1",
+        ),
+    ]
+}
+
+/// Changes to a cluster that was created with an empty spec.
+fn changes() -> Vec<Case> {
+    vec![
+        (json!({"brokers": {"replicas": 5}}), ""),
+        (json!({"brokers": {"storage": {"size": "20Gi"}}}), ""),
+        (json!({"paused": true}), ""),
+        (
+            json!({"controllers": {"replicas": 5}}),
+            "cannot change after creation",
+        ),
+        (
+            json!({"brokers": {"storage": {"size": "5Gi"}}}),
+            "cannot shrink",
+        ),
+        (
+            json!({"brokers": {"storage": {"storageClassName": "fast"}}}),
+            "cannot change class",
+        ),
+        (
+            json!({"brokers": {"racks": {}}}),
+            "racks cannot change after creation",
+        ),
+    ]
+}
+
+/// Tries every case against `client`.
+pub async fn check(client: &Client) {
+    let resource = ApiResource::erase::<KafkaCluster>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    for (spec, expected) in births() {
+        let object = DynamicObject::new("born", &resource).data(json!({"spec": spec}));
+        compare(&spec, expected, api.create(&dry_run, &object).await);
+    }
+    for name in ["a.b", "1a", &"a".repeat(37)] {
+        let object = DynamicObject::new(name, &resource).data(json!({"spec": {}}));
+        let created = api.create(&dry_run, &object).await;
+        compare(&json!(name), "use at most 36 characters", created);
+    }
+    let object = DynamicObject::new("changed", &resource).data(json!({"spec": {}}));
+    api.create(&PostParams::default(), &object).await.unwrap();
+    let dry_run = PatchParams {
+        dry_run: true,
+        ..PatchParams::default()
+    };
+    for (spec, expected) in changes() {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        compare(
+            &spec,
+            expected,
+            api.patch("changed", &dry_run, &patch).await,
+        );
+    }
+    let scale = api.get_scale("changed").await.unwrap();
+    assert_eq!(scale.spec.and_then(|spec| spec.replicas), Some(3));
+}
+
+fn compare(spec: &Value, expected: &str, answer: kube::Result<DynamicObject>) {
+    match answer {
+        Ok(_) => assert!(
+            expected.is_empty(),
+            "{spec} was accepted, not refused: {expected}"
+        ),
+        Err(error) => {
+            let said = error.to_string();
+            let right = !expected.is_empty() && said.contains(expected);
+            assert!(
+                right,
+                "{spec} was refused with {said:?}, expected {expected:?}"
+            );
+        }
+    }
+}
