@@ -117,11 +117,7 @@ impl Client {
 
     pub(crate) fn input(&mut self, fabric: &mut Fabric, input: Input) {
         match input {
-            Input::Wake(_) => {
-                if self.timer.fired(fabric.now) {
-                    self.wake(fabric);
-                }
-            }
+            Input::Wake(_) if self.timer.fired(fabric.now) => self.wake(fabric),
             Input::Opened(stream) if self.is_mine(stream) => {
                 self.is_open = true;
                 self.ask(fabric);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kintsugi_node::controller::{Controller, ControllerConfig, ControllerStore, VoterIdentity};
-use kintsugi_node::message::controller::{Command, Event, LinkId};
+use kintsugi_node::message::controller::{Command, DialId, Event, LinkId};
 use kintsugi_node::message::link::Hello;
 use kintsugi_quorum as quorum;
 use kintsugi_storage::{JournalLimits, MemoryFileSystem};
@@ -110,11 +110,7 @@ impl ControllerProcess {
     /// Takes what reached the process.
     pub(crate) fn input(&mut self, fabric: &mut Fabric, input: Input) {
         match input {
-            Input::Wake(_) => {
-                if self.timer.fired(fabric.now) {
-                    self.handle(fabric, Event::Wake);
-                }
-            }
+            Input::Wake(_) if self.timer.fired(fabric.now) => self.handle(fabric, Event::Wake),
             Input::Message { from, message } => {
                 self.handle(fabric, Event::FromPeer { from, message });
             }
@@ -123,11 +119,12 @@ impl ControllerProcess {
             Input::Write => self.write(fabric),
             Input::Persisted(token) => self.handle(fabric, Event::Persisted { token }),
             Input::Frame { stream, frame } => self.frame(fabric, stream, frame),
-            Input::Knocked { knock, outcome } => {
-                if let Knock::Dial(dial) = knock {
-                    let dial = kintsugi_node::message::controller::DialId(dial);
-                    self.handle(fabric, Event::Dialled { dial, outcome });
-                }
+            Input::Knocked {
+                knock: Knock::Dial(dial),
+                outcome,
+            } => {
+                let dial = DialId(dial);
+                self.handle(fabric, Event::Dialled { dial, outcome });
             }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}

@@ -71,7 +71,6 @@ pub(crate) enum Input {
     Persisted(quorum::PersistToken),
     Accepted {
         stream: StreamId,
-        from: Node,
         purpose: Purpose,
     },
     Opened(StreamId),

@@ -71,6 +71,13 @@ pub(crate) struct Scenario {
     pub(crate) segment_bytes: u64,
     pub(crate) checkpoint: Duration,
     pub(crate) weather: Weather,
+    #[cfg_attr(
+        not(feature = "bugs"),
+        expect(
+            dead_code,
+            reason = "the crates have no faults to switch on without the feature"
+        )
+    )]
     pub(crate) bugs: Bugs,
 }
 

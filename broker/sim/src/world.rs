@@ -126,12 +126,8 @@ impl World {
             let input = Input::Opened(id);
             self.fabric.arrive(delay, dialler.node, dialler.life, input);
         }
-        let (stream, from) = (id, dialler.node);
-        let input = Input::Accepted {
-            stream,
-            from,
-            purpose,
-        };
+        let stream = id;
+        let input = Input::Accepted { stream, purpose };
         self.arrive(to, life, input);
     }
 

@@ -95,16 +95,12 @@ impl BrokerProcess {
     /// Takes what reached the process.
     pub(crate) fn input(&mut self, fabric: &mut Fabric, input: Input) {
         match input {
-            Input::Wake(Loop::Main) => {
-                if self.timer.fired(fabric.now) {
-                    self.tell_progress(fabric);
-                    self.handle(fabric, Event::Wake);
-                }
+            Input::Wake(Loop::Main) if self.timer.fired(fabric.now) => {
+                self.tell_progress(fabric);
+                self.handle(fabric, Event::Wake);
             }
             Input::Wake(Loop::Shard(shard)) => self.wake_shard(fabric, shard),
-            Input::Accepted {
-                stream, purpose, ..
-            } => self.accepted(fabric, stream, purpose),
+            Input::Accepted { stream, purpose } => self.accepted(fabric, stream, purpose),
             Input::Opened(stream) => self.opened(fabric, stream),
             Input::DialFailed { stream, refused } => self.dial_failed(fabric, stream, refused),
             Input::Frame { stream, frame } => self.frame(fabric, stream, frame),
