@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::fabric::Fabric;
 use crate::happening::{Frame, Input, Knock};
+use crate::network::hits;
 use crate::place::{Loop, Node, controller_id, controller_index};
 use crate::scenario::Scenario;
 use crate::site::ANY_LIFE;
@@ -34,6 +35,7 @@ pub(crate) struct ControllerProcess {
     writes: VecDeque<quorum::Persist>,
     links: BTreeMap<StreamId, ()>,
     timer: Timer,
+    slow_write_one_in: u32,
 }
 
 impl ControllerProcess {
@@ -81,6 +83,7 @@ impl ControllerProcess {
             writes: VecDeque::new(),
             links: BTreeMap::new(),
             timer: Timer::default(),
+            slow_write_one_in: scenario.slow_write_one_in,
         };
         fabric.oracles.raft.started(id, process.node.engine());
         process.arm(fabric);
@@ -185,7 +188,7 @@ impl ControllerProcess {
     }
 
     fn begin_write(&self, fabric: &mut Fabric) {
-        let slow = fabric.rng.u8(..40) == 0;
+        let slow = hits(&mut fabric.rng, self.slow_write_one_in);
         let micros = if slow { 2_000..120_000 } else { 100..3_000 };
         let delay = Duration::from_micros(fabric.rng.u64(micros));
         fabric.arrive(delay, self.place(), self.life, Input::Write);

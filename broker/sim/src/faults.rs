@@ -79,7 +79,8 @@ impl World {
     fn kill_and_restart(&mut self, node: Node) {
         if self.kill(node) {
             self.fabric.counts.kills += 1;
-            self.restart_later(node, 20..5_000);
+            let is_quick = self.fabric.rng.bool();
+            self.restart_later(node, if is_quick { 20..200 } else { 20..5_000 });
         }
     }
 

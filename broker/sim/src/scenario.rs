@@ -71,6 +71,8 @@ pub(crate) struct Scenario {
     pub(crate) segment_bytes: u64,
     pub(crate) checkpoint: Duration,
     pub(crate) weather: Weather,
+    /// One in so many writes of a controller's journal is slow.
+    pub(crate) slow_write_one_in: u32,
     #[cfg_attr(
         not(feature = "bugs"),
         expect(
@@ -107,6 +109,7 @@ impl Scenario {
             segment_bytes: [600, 2_000, 1 << 20][rng.usize(..3)],
             checkpoint: Duration::from_millis(rng.u64(200..5_000)),
             weather,
+            slow_write_one_in: [40, 40, 5, 2][rng.usize(..4)],
             bugs: options.bugs,
         }
     }

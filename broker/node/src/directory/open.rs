@@ -105,9 +105,6 @@ pub fn open_directory<F: FileSystem>(
     expected: &Expectation,
 ) -> Result<OpenedDirectory, DirectoryError> {
     fs.create_dir_all(path)?;
-    // Always, since a start that was stopped just here may have made the directory.
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
     let directory = match MetaProperties::read(fs, path)? {
         Some(found) => {
             check_owner(path, &found, expected)?;
@@ -115,6 +112,9 @@ pub fn open_directory<F: FileSystem>(
         }
         None => format(fs, path, expected)?,
     };
+    // Always, since a start that was stopped just here may have made the directory.
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
     let start = count_start(fs, path)?;
     let clean_stop_epoch = take_clean_shutdown(fs, path)?.map(BrokerEpoch);
     remove_deleted(fs, path)?;
