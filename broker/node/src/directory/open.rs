@@ -112,6 +112,9 @@ pub fn open_directory<F: FileSystem>(
         }
         None => format(fs, path, expected)?,
     };
+    // Always, since a start that was stopped just here may have made the directory.
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
     let start = count_start(fs, path)?;
     let clean_stop_epoch = take_clean_shutdown(fs, path)?.map(BrokerEpoch);
     remove_deleted(fs, path)?;

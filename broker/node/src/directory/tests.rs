@@ -38,6 +38,17 @@ fn a_directory_keeps_its_id_and_counts_its_starts() {
 }
 
 #[test]
+fn a_directory_that_was_made_in_passing_survives_a_loss_of_power() {
+    for seed in 0..20 {
+        let fs = MemoryFileSystem::new(seed);
+        open_directory(&fs, root(), &expectation(1)).unwrap();
+        fs.lose_power(&mut fastrand::Rng::with_seed(seed));
+        let again = open_directory(&fs, root(), &expectation(2)).unwrap();
+        assert_eq!(again.start, StartCounter(2), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_mark_of_a_clean_stop_counts_once() {
     let fs = MemoryFileSystem::new(1);
     open_directory(&fs, root(), &expectation(1)).unwrap();

@@ -14,6 +14,7 @@ pub(crate) mod directories;
 mod epoch_ends;
 mod fetchers;
 mod groups;
+mod inspect;
 mod list_offsets;
 mod open;
 mod partition;
@@ -42,6 +43,7 @@ use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use fetchers::Fetchers;
 use groups::Groups;
+pub use inspect::PartitionView;
 use open::Recovered;
 pub use open::ShardError;
 use partition::Partition;
@@ -61,6 +63,8 @@ pub struct Shard<F: FileSystem> {
     recovered_to_checkpoint: bool,
     image: Arc<Image>,
     broker_epoch: BrokerEpoch,
+    /// Whether the metadata has reached this broker's registration.
+    is_named: bool,
     lease_until: Option<Time>,
     produces: WaitingProduces,
     fetches: HeldFetches,

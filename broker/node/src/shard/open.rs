@@ -104,6 +104,7 @@ impl<F: FileSystem> Shard<F> {
             recovered_to_checkpoint,
             image: Arc::default(),
             broker_epoch: BrokerEpoch(-1),
+            is_named: false,
             lease_until: None,
             produces: WaitingProduces::default(),
             fetches: HeldFetches::default(),

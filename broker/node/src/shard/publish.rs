@@ -26,6 +26,15 @@ impl<F: FileSystem> Shard<F> {
         let before = std::mem::replace(&mut self.image, image);
         self.broker_epoch = broker_epoch;
         let image = Arc::clone(&self.image);
+        let offset = image.offset;
+        if !self.has_reached_registration() {
+            // An image from before names the incarnation that this one replaced: acting on it
+            // would make two of them lead in one leader epoch.
+            out.push(Command::Applied { offset });
+            return;
+        }
+        let is_first = !std::mem::replace(&mut self.is_named, true);
+        let delta = delta.filter(|_| !is_first);
         self.restart_fetchers(now, &before, delta);
         let result = self
             .remove_partitions(delta)
@@ -48,8 +57,13 @@ impl<F: FileSystem> Shard<F> {
             self.tick_leaders(now);
         }
         self.resign_lost_groups(out);
-        let offset = image.offset;
         out.push(Command::Applied { offset });
+    }
+
+    /// Whether the image is one that this registration is in.
+    fn has_reached_registration(&self) -> bool {
+        let own = self.image.brokers.get(&self.config.broker);
+        own.is_some_and(|own| own.epoch == self.broker_epoch)
     }
 
     fn note_failure(&mut self, result: Result<(), ShardError>) {
@@ -117,11 +131,9 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    /// Sets logs aside that the metadata does not give to this broker, once it has reached this
-    /// registration: before that it may be older than they are.
+    /// Sets logs aside that the metadata does not give to this broker.
     fn set_strays_aside(&mut self) -> Result<(), ShardError> {
-        let own = self.image.brokers.get(&self.config.broker);
-        if self.recovered.is_empty() || own.is_none_or(|own| own.epoch != self.broker_epoch) {
+        if self.recovered.is_empty() {
             return Ok(());
         }
         let is_stray = |id: &PartitionId| {

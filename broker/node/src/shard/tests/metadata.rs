@@ -1,11 +1,13 @@
 //! Directories of partitions as metadata changes, and starting again.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use kintsugi_metadata::MetadataRecord;
+use kintsugi_replica::RoleName;
 use kintsugi_storage::FileSystem;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
-use kintsugi_types::{Offset, PartitionIndex, Time};
+use kintsugi_types::{BrokerEpoch, Offset, PartitionIndex, Time};
 
 use super::harness::{Cluster, TOPIC, open, state};
 use crate::message::shard::{Acks, Event};
@@ -43,6 +45,32 @@ fn a_restarted_broker_goes_on_with_its_logs() {
     cluster.produce(0, 2, Acks::All, "two");
     cluster.pass(2_500);
     assert_eq!(cluster.log(1), cluster.log(0));
+}
+
+#[test]
+fn a_restarted_broker_leads_nothing_by_metadata_from_before_its_registration() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    cluster.brokers[0].shard = None;
+    cluster.brokers[0].fs.crash_process();
+    cluster.brokers[0].shard = Some(open(&cluster.brokers[0].fs, 0, &checkpoint(1)));
+    // Its new registration has epoch 200; this image still names the incarnation before, which
+    // leads.
+    let image = Arc::new(cluster.image.clone());
+    let publish = |broker_epoch| Event::Publish {
+        image: Arc::clone(&image),
+        delta: None,
+        broker_epoch: BrokerEpoch(broker_epoch),
+    };
+    let before = publish(200);
+    cluster.send(0, before);
+    let shard = cluster.brokers[0].shard.as_ref().unwrap();
+    assert!(shard.inspect().all(|view| view.role == RoleName::Idle));
+    // By an image that has its registration it acts.
+    let reached = publish(100);
+    cluster.send(0, reached);
+    let shard = cluster.brokers[0].shard.as_ref().unwrap();
+    assert!(shard.inspect().all(|view| view.role == RoleName::Leader));
 }
 
 #[test]

@@ -1,0 +1,42 @@
+//! What a shard shows of its partitions, to those who check it from outside.
+
+use kintsugi_replica::RoleName;
+use kintsugi_storage::{FileSystem, Log};
+use kintsugi_types::{LeaderEpoch, Offset, PartitionId};
+
+use super::Shard;
+
+/// One partition as it is at present.
+pub struct PartitionView<'a, F: FileSystem> {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What its replica does.
+    pub role: RoleName,
+    /// The newest leader epoch that it heard of; unknown before the metadata named it.
+    pub leader_epoch: LeaderEpoch,
+    /// The high watermark.
+    pub high_watermark: Offset,
+    /// The log.
+    pub log: &'a Log<F>,
+}
+
+impl<F: FileSystem> Shard<F> {
+    /// Every partition of this shard, those included that the metadata has not named yet.
+    pub fn inspect(&self) -> impl Iterator<Item = PartitionView<'_, F>> {
+        let named = self.partitions.iter().map(|(id, local)| PartitionView {
+            partition: *id,
+            role: local.replica.role(),
+            leader_epoch: local.replica.leader_epoch(),
+            high_watermark: local.replica.high_watermark(),
+            log: &local.log,
+        });
+        let found = self.recovered.iter().map(|(id, found)| PartitionView {
+            partition: *id,
+            role: RoleName::Idle,
+            leader_epoch: LeaderEpoch::UNKNOWN,
+            high_watermark: found.high_watermark,
+            log: &found.log,
+        });
+        named.chain(found)
+    }
+}

@@ -1,0 +1,349 @@
+//! Clients: each produces numbered records to one partition, or reads one from its start, or
+//! creates a topic. They go by metadata that may be stale, and try again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kintsugi_node::message::broker::MetadataView;
+use kintsugi_node::message::link::{AdminAnswer, AdminRequest, NewTopic};
+use kintsugi_node::message::shard::{Acks, Fetched, Produced};
+use kintsugi_types::{
+    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, Time, TimestampMs,
+    TopicName,
+};
+use kintsugi_wire::batch::BatchHeader;
+use kintsugi_wire::records::{Record, build};
+
+use crate::fabric::Fabric;
+use crate::happening::{Answer, Ask, Frame, Input};
+use crate::place::{Loop, Node, broker_index};
+use crate::stream::{Purpose, StreamId};
+use crate::timer::Timer;
+
+/// A client gives an answer up after this.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
+
+/// What a client does.
+#[derive(Clone, Debug)]
+pub(crate) enum Job {
+    Produce(Acks),
+    Consume,
+    Create { partitions: i32 },
+}
+
+/// Where it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// It does nothing until then.
+    Resting(Time),
+    /// It waits for a dial or an answer until then.
+    Asked(Time),
+    /// It has done all that it had to.
+    Done,
+}
+
+/// One client.
+pub(crate) struct Client {
+    index: usize,
+    brokers: usize,
+    job: Job,
+    topic: TopicName,
+    partition: PartitionIndex,
+    phase: Phase,
+    timer: Timer,
+    stream: Option<(StreamId, usize)>,
+    is_open: bool,
+    /// The partition, its leader and epoch, as last told.
+    known: Option<(PartitionId, BrokerId, LeaderEpoch)>,
+    number: u64,
+    batch: Option<Bytes>,
+    offset: Offset,
+    stopping: bool,
+}
+
+impl Client {
+    pub(crate) fn new(
+        index: usize,
+        brokers: usize,
+        job: Job,
+        topic: TopicName,
+        partition: i32,
+        start: Time,
+    ) -> Self {
+        Self {
+            index,
+            brokers,
+            job,
+            topic,
+            partition: PartitionIndex(partition),
+            phase: Phase::Resting(start),
+            timer: Timer::default(),
+            stream: None,
+            is_open: false,
+            known: None,
+            number: 0,
+            batch: None,
+            offset: Offset::ZERO,
+            stopping: false,
+        }
+    }
+
+    /// No new records from now on.
+    pub(crate) const fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Whether it has an answer to all that it asked for.
+    pub(crate) fn is_content(&self) -> bool {
+        match self.job {
+            Job::Produce(_) => self.batch.is_none(),
+            Job::Consume => true,
+            Job::Create { .. } => self.phase == Phase::Done,
+        }
+    }
+
+    /// The offset up to which it has read.
+    pub(crate) const fn position(&self) -> Option<(Option<PartitionId>, Offset)> {
+        match (&self.job, &self.known) {
+            (Job::Consume, Some((partition, ..))) => Some((Some(*partition), self.offset)),
+            (Job::Consume, None) => Some((None, self.offset)),
+            _ => None,
+        }
+    }
+
+    const fn place(&self) -> Node {
+        Node::Client(self.index)
+    }
+
+    pub(crate) fn input(&mut self, fabric: &mut Fabric, input: Input) {
+        match input {
+            Input::Wake(_) if self.timer.fired(fabric.now) => self.wake(fabric),
+            Input::Opened(stream) if self.is_mine(stream) => {
+                self.is_open = true;
+                self.ask(fabric);
+            }
+            Input::DialFailed { stream, .. } if self.is_mine(stream) => {
+                self.stream = None;
+                self.retry(fabric);
+            }
+            Input::Frame { stream, frame } if self.is_mine(stream) => match frame {
+                Frame::Answer(answer) => self.answered(fabric, answer),
+                Frame::Close => {
+                    self.stream = None;
+                    self.retry(fabric);
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        self.arm(fabric);
+    }
+
+    pub(crate) fn arm(&mut self, fabric: &mut Fabric) {
+        let next = match self.phase {
+            Phase::Resting(until) | Phase::Asked(until) => until,
+            Phase::Done => Time::NEVER,
+        };
+        let which = (self.place(), 0, Loop::Main);
+        self.timer.arm(fabric, next, Duration::ZERO, which);
+    }
+
+    fn is_mine(&self, stream: StreamId) -> bool {
+        self.stream.is_some_and(|(mine, _)| mine == stream)
+    }
+
+    fn wake(&mut self, fabric: &mut Fabric) {
+        match self.phase {
+            Phase::Resting(until) if fabric.now >= until => self.begin(fabric),
+            Phase::Asked(until) if fabric.now >= until => {
+                fabric.counts.client_timeouts += 1;
+                self.hang_up(fabric);
+                self.retry(fabric);
+            }
+            _ => {}
+        }
+    }
+
+    fn hang_up(&mut self, fabric: &mut Fabric) {
+        if let Some((stream, _)) = self.stream.take() {
+            fabric.close(stream, self.place(), 0);
+        }
+    }
+
+    /// After a failure: ask anew who leads, after a while.
+    fn retry(&mut self, fabric: &mut Fabric) {
+        self.known = None;
+        self.rest(fabric, 20..250);
+    }
+
+    fn rest(&mut self, fabric: &mut Fabric, millis: std::ops::Range<u64>) {
+        let delay = Duration::from_millis(fabric.rng.u64(millis));
+        self.phase = Phase::Resting(fabric.now + delay);
+    }
+
+    fn begin(&mut self, fabric: &mut Fabric) {
+        if self.stopping && self.batch.is_none() && matches!(self.job, Job::Produce(_)) {
+            self.phase = Phase::Resting(fabric.now + Duration::from_millis(500));
+            return;
+        }
+        let target = match self.known {
+            Some((_, leader, _)) => broker_index(leader),
+            None => fabric.rng.usize(..self.brokers),
+        };
+        self.phase = Phase::Asked(fabric.now + ANSWER_TIMEOUT);
+        if self.stream.is_some_and(|(_, broker)| broker == target) {
+            if self.is_open {
+                self.ask(fabric);
+            }
+            return;
+        }
+        self.hang_up(fabric);
+        self.is_open = false;
+        let stream = fabric.dial(self.place(), 0, Node::Broker(target), Purpose::Client);
+        self.stream = Some((stream, target));
+    }
+
+    fn ask(&mut self, fabric: &mut Fabric) {
+        let Some((stream, _)) = self.stream else {
+            return;
+        };
+        let ask = match (&self.job, self.known) {
+            (Job::Create { partitions }, _) => Ask::Admin(create(&self.topic, *partitions)),
+            (_, None) => Ask::Metadata(self.topic.clone()),
+            (Job::Produce(acks), Some((partition, ..))) => {
+                let acks = *acks;
+                let batch = self.batch(fabric, partition);
+                Ask::Produce {
+                    partition,
+                    acks,
+                    batch,
+                }
+            }
+            (Job::Consume, Some((partition, _, leader_epoch))) => Ask::Fetch {
+                partition,
+                leader_epoch,
+                offset: self.offset,
+            },
+        };
+        let is_unanswered = matches!(
+            ask,
+            Ask::Produce {
+                acks: Acks::None,
+                ..
+            }
+        );
+        fabric.send(stream, self.place(), 0, Frame::Ask(ask));
+        self.phase = Phase::Asked(fabric.now + ANSWER_TIMEOUT);
+        if is_unanswered {
+            self.batch = None;
+            self.rest(fabric, 5..200);
+        }
+    }
+
+    /// The batch that is being sent, or the next one.
+    fn batch(&mut self, fabric: &mut Fabric, partition: PartitionId) -> Bytes {
+        if let Some(batch) = &self.batch {
+            return batch.clone();
+        }
+        let count = fabric.rng.u64(1..4);
+        let records: Vec<Record> = (0..count).map(|n| self.record(fabric, n)).collect();
+        self.number += count;
+        let batch = build(&records).expect("a few small records fit");
+        fabric.oracles.sent(partition, &batch);
+        fabric.counts.batches_sent += 1;
+        self.batch = Some(batch.clone());
+        batch
+    }
+
+    fn record(&self, fabric: &Fabric, after: u64) -> Record {
+        let value = format!("client {} record {}", self.index, self.number + after);
+        Record {
+            timestamp: TimestampMs(i64::try_from(fabric.now.as_millis()).unwrap_or(0)),
+            key: None,
+            value: Some(value.into_bytes().into()),
+            headers: Vec::new(),
+        }
+    }
+
+    fn answered(&mut self, fabric: &mut Fabric, answer: Answer) {
+        match answer {
+            Answer::Metadata(view) => self.told(fabric, &view),
+            Answer::Admin(answer) => self.created(fabric, &answer),
+            Answer::Produced(produced) => self.produced(fabric, &produced),
+            Answer::Fetched(fetched) => self.fetched(fabric, &fetched),
+        }
+    }
+
+    fn told(&mut self, fabric: &mut Fabric, view: &MetadataView) {
+        let image = &view.image;
+        let topic = image.topic_named(&self.topic);
+        let state = topic.and_then(|topic| topic.partitions.get(&self.partition));
+        let leader = state.and_then(|state| state.leader);
+        let leader = leader.filter(|leader| !view.suspects.contains(leader));
+        match (topic, state, leader) {
+            (Some(topic), Some(state), Some(leader)) => {
+                let id = PartitionId {
+                    topic: topic.id,
+                    index: self.partition,
+                };
+                self.known = Some((id, leader, state.leader_epoch));
+                self.rest(fabric, 0..2);
+            }
+            _ => self.retry(fabric),
+        }
+    }
+
+    fn created(&mut self, fabric: &mut Fabric, answer: &AdminAnswer) {
+        let is_there = |error| matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists);
+        match answer {
+            AdminAnswer::Topics(results) if results.iter().all(|r| is_there(r.error)) => {
+                fabric.counts.topics_created += 1;
+                self.phase = Phase::Done;
+                self.hang_up(fabric);
+            }
+            _ => self.retry(fabric),
+        }
+    }
+
+    fn produced(&mut self, fabric: &mut Fabric, produced: &Produced) {
+        if produced.error.is_none() {
+            self.batch = None;
+            self.rest(fabric, 5..200);
+        } else {
+            fabric.counts.produce_errors += 1;
+            self.retry(fabric);
+        }
+    }
+
+    fn fetched(&mut self, fabric: &mut Fabric, fetched: &Fetched) {
+        match fetched.error {
+            ErrorCode::None => {
+                let mut rest = &fetched.batches[..];
+                while let Ok(header) = BatchHeader::parse(rest) {
+                    self.offset = self.offset.max(header.next_offset());
+                    rest = rest.get(header.size_bytes()..).unwrap_or_default();
+                }
+                self.rest(fabric, 0..20);
+            }
+            ErrorCode::OffsetOutOfRange => {
+                fabric.oracles.out_of_range(fetched.partition, self.offset);
+                self.offset = Offset::ZERO;
+                self.retry(fabric);
+            }
+            _ => self.retry(fabric),
+        }
+    }
+}
+
+fn create(name: &TopicName, partitions: i32) -> AdminRequest {
+    AdminRequest::CreateTopics {
+        topics: vec![NewTopic {
+            name: name.clone(),
+            partitions: Some(partitions),
+            replication_factor: None,
+            assignments: std::collections::BTreeMap::new(),
+            configs: std::collections::BTreeMap::new(),
+        }],
+        validate_only: false,
+    }
+}

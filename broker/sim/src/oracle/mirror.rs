@@ -1,0 +1,244 @@
+//! What each broker's machine holds of each partition: the readable bytes, followed from outside.
+//!
+//! Source: promise 1, "its bytes are readable": a killed process keeps what it gave to write(2), a
+//! machine that loses power keeps only what was synced. After a loss of power the files are read
+//! here without the code that recovers them, which must then find as much. What survived there
+//! unsynced survived by luck: it counts as held again when the broker leads or is in sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use kintsugi_node::shard::PartitionView;
+use kintsugi_storage::{FileSystem, MemoryFileSystem};
+use kintsugi_types::{LeaderEpoch, Offset, PartitionId, PartitionIndex, TopicId};
+use kintsugi_wire::batch::{BatchHeader, verify};
+
+use crate::broker_process::DIRECTORY;
+use crate::trace::mix_bytes;
+
+/// The most bytes of one file that are read.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// One batch in a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Batch {
+    pub(crate) base: Offset,
+    pub(crate) end: Offset,
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) crc: u32,
+    /// A hash of its bytes.
+    pub(crate) hash: u64,
+    /// A hash of all bytes from the log's start to its end.
+    pub(crate) chain: u64,
+}
+
+/// All logs of all brokers.
+#[derive(Default)]
+pub(crate) struct Mirrors {
+    logs: BTreeMap<(usize, PartitionId), Vec<Batch>>,
+    /// Before this offset a log was synced.
+    synced: BTreeMap<(usize, PartitionId), Offset>,
+    /// From this offset on a log survived a loss of power by luck only.
+    unsure: BTreeMap<(usize, PartitionId), Offset>,
+    pub(crate) truncations: u64,
+}
+
+impl Mirrors {
+    pub(crate) fn of(&self, broker: usize, partition: PartitionId) -> &[Batch] {
+        self.logs
+            .get(&(broker, partition))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// What surely holds of a partition's log on each machine.
+    pub(crate) fn copies(&self, partition: PartitionId) -> impl Iterator<Item = (usize, &[Batch])> {
+        let logs = self.logs.iter();
+        let of_partition = logs.filter(move |((_, id), _)| *id == partition);
+        of_partition.map(|(key, log)| {
+            let sure = self.unsure.get(key).copied().unwrap_or(Offset(i64::MAX));
+            let count = log.partition_point(|batch| batch.end <= sure);
+            (key.0, &log[..count])
+        })
+    }
+
+    /// The broker leads the partition or is in sync: all that it has counts.
+    pub(crate) fn confirm(&mut self, broker: usize, partition: PartitionId) {
+        self.unsure.remove(&(broker, partition));
+    }
+
+    /// Takes over what changed in a log; gives the batches that were cut off.
+    pub(crate) fn follow(
+        &mut self,
+        broker: usize,
+        view: &PartitionView<'_, MemoryFileSystem>,
+    ) -> Result<Vec<Batch>, String> {
+        let log = self.logs.entry((broker, view.partition)).or_default();
+        let log_end = view.log.log_end();
+        let end_of = |log: &Vec<Batch>| log.last().map_or(Offset::ZERO, |batch| batch.end);
+        let mut cut = Vec::new();
+        while end_of(log) > log_end {
+            cut.extend(log.pop());
+        }
+        self.truncations += u64::from(!cut.is_empty());
+        let synced = view.log.recovery_point();
+        self.synced.insert((broker, view.partition), synced);
+        while end_of(log) < log_end {
+            let from = end_of(log);
+            let read = view.log.read(from, 1 << 20, log_end, true);
+            let read = read.map_err(|error| {
+                format!("broker {broker} failed to read {}: {error}", view.partition)
+            })?;
+            let before = log.len();
+            extend(log, &read.bytes);
+            if log.len() == before {
+                let partition = view.partition;
+                return Err(format!(
+                    "broker {broker} has no batch at {from} in {partition}, which ends at {log_end}"
+                ));
+            }
+        }
+        if end_of(log) != log_end {
+            let (partition, end) = (view.partition, end_of(log));
+            return Err(format!(
+                "broker {broker}: {partition} ends at {log_end} within a batch that ends at {end}"
+            ));
+        }
+        Ok(cut)
+    }
+
+    /// A start found this log: it must hold all that was readable before.
+    pub(crate) fn reopened(
+        &mut self,
+        broker: usize,
+        view: &PartitionView<'_, MemoryFileSystem>,
+    ) -> Result<(), String> {
+        let key = (broker, view.partition);
+        let before = self.logs.insert(key, Vec::new()).unwrap_or_default();
+        self.follow(broker, view)?;
+        let now = self.of(broker, view.partition);
+        if let Some(lost) = before.last()
+            && now.get(before.len() - 1) != Some(lost)
+        {
+            return Err(format!(
+                "broker {broker} started with {} of the {} readable batches of {}: of {}",
+                now.len(),
+                before.len(),
+                view.partition,
+                outline(&before)
+            ));
+        }
+        Ok(())
+    }
+
+    /// Every log with a readable batch was found by a start.
+    pub(crate) fn check_none_missing(
+        &self,
+        broker: usize,
+        found: &BTreeSet<PartitionId>,
+    ) -> Result<(), String> {
+        let logs = self.logs.iter();
+        let mut missing =
+            logs.filter(|((of, id), log)| *of == broker && !log.is_empty() && !found.contains(id));
+        match missing.next() {
+            None => Ok(()),
+            Some(((_, partition), log)) => Err(format!(
+                "broker {broker} started without its log of {partition}, which has {} readable batches",
+                log.len()
+            )),
+        }
+    }
+
+    /// Reads what a machine's disk holds.
+    pub(crate) fn reread(
+        &mut self,
+        broker: usize,
+        fs: &MemoryFileSystem,
+        topics: &BTreeMap<String, TopicId>,
+    ) -> Result<(), String> {
+        let keys: Vec<_> = self
+            .logs
+            .keys()
+            .filter(|key| key.0 == broker)
+            .copied()
+            .collect();
+        for key in keys {
+            self.logs.remove(&key);
+            let synced = self.synced.get(&key).copied().unwrap_or_default();
+            let unsure = self.unsure.entry(key).or_insert(synced);
+            *unsure = synced.min(*unsure);
+        }
+        let root = Path::new(DIRECTORY);
+        let names = fs.read_dir(root).unwrap_or_default();
+        for name in names {
+            let parts = name.rsplit_once('-');
+            let known = parts.and_then(|(topic, index)| {
+                let topic = *topics.get(topic)?;
+                let index = PartitionIndex(index.parse().ok()?);
+                Some(PartitionId { topic, index })
+            });
+            if let Some(partition) = known {
+                let log = read_directory(fs, &root.join(&name))?;
+                self.logs.insert((broker, partition), log);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The intact batches of a partition's files, from the first on.
+fn read_directory(fs: &MemoryFileSystem, path: &Path) -> Result<Vec<Batch>, String> {
+    let failed = |error| format!("failed to read {}: {error}", path.display());
+    let mut log = Vec::new();
+    for name in fs.read_dir(path).map_err(failed)? {
+        let base = name
+            .strip_suffix(".log")
+            .and_then(|b| b.parse::<i64>().ok());
+        let Some(base) = base else {
+            continue;
+        };
+        if base != log.last().map_or(0, |batch: &Batch| batch.end.0) {
+            break;
+        }
+        let bytes = fs.read_to_vec(&path.join(&name), FILE_BYTES_MAX);
+        let bytes = bytes.map_err(failed)?;
+        if extend(&mut log, &bytes) < bytes.len() {
+            break;
+        }
+    }
+    Ok(log)
+}
+
+/// Appends the intact batches at the start of `bytes`; gives how many bytes they have.
+fn extend(log: &mut Vec<Batch>, bytes: &[u8]) -> usize {
+    let mut done = 0;
+    while let Ok(header) = BatchHeader::parse(&bytes[done..]) {
+        let Some(batch) = bytes.get(done..done + header.size_bytes()) else {
+            break;
+        };
+        let (next, epoch) = log.last().map_or((Offset::ZERO, LeaderEpoch(0)), |batch| {
+            (batch.end, batch.epoch)
+        });
+        // A lower epoch is what an unsynced cut left behind.
+        let follows = header.base_offset == next && header.leader_epoch >= epoch;
+        if !follows || verify(batch).is_err() {
+            break;
+        }
+        let chain = log.last().map_or(0, |batch| batch.chain);
+        log.push(Batch {
+            base: header.base_offset,
+            end: header.next_offset(),
+            epoch: header.leader_epoch,
+            crc: header.crc,
+            hash: mix_bytes(0, batch),
+            chain: mix_bytes(chain, batch),
+        });
+        done += batch.len();
+    }
+    done
+}
+
+/// A log's batches in a few words each.
+fn outline(log: &[Batch]) -> String {
+    let batch = |batch: &Batch| format!("{}..{} (epoch {})", batch.base, batch.end, batch.epoch);
+    log.iter().map(batch).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,234 @@
+//! What must always hold, each in a file with where it is from. They watch from outside: commands,
+//! logs and answers, never the state machines' own opinion of what is right.
+
+mod committed;
+mod high_watermark;
+mod images;
+mod leaders;
+mod log_matching;
+mod mirror;
+mod raft;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kintsugi_metadata::Image;
+use kintsugi_node::shard::Shard;
+use kintsugi_storage::MemoryFileSystem;
+use kintsugi_types::{Incarnation, LeaderEpoch, Offset, PartitionId};
+use kintsugi_wire::batch::BatchHeader;
+
+use crate::place::Node;
+use committed::Committed;
+use high_watermark::HighWatermarks;
+use images::Images;
+use leaders::Leaders;
+use log_matching::LogMatching;
+pub(crate) use mirror::{Batch, Mirrors};
+use raft::Raft;
+
+/// All oracles, and what they found.
+#[derive(Default)]
+pub(crate) struct Oracles {
+    violation: Option<String>,
+    pub(crate) raft: Raft,
+    pub(crate) images: Images,
+    pub(crate) mirrors: Mirrors,
+    leaders: Leaders,
+    log_matching: LogMatching,
+    high_watermarks: HighWatermarks,
+    pub(crate) committed: Committed,
+    /// The checksums of all batches that clients sent.
+    sent: BTreeSet<(PartitionId, u32)>,
+}
+
+impl Oracles {
+    /// Notes a violation; the first one counts.
+    pub(crate) fn fail(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    fn check(&mut self, result: Result<(), String>) {
+        if let Err(what) = result {
+            self.fail(what);
+        }
+    }
+
+    /// The first violation, if there is one.
+    pub(crate) fn violation(&self) -> Option<&str> {
+        let found = self.violation.as_deref();
+        found.or(self.raft.violation()).or(self.images.violation())
+    }
+
+    /// A client is about to send this.
+    pub(crate) fn sent(&mut self, partition: PartitionId, batch: &Bytes) {
+        if let Ok(header) = BatchHeader::parse(batch) {
+            self.sent.insert((partition, header.crc));
+        }
+    }
+
+    /// A broker started on these logs: everything that was readable must be there.
+    pub(crate) fn started<'a>(
+        &mut self,
+        broker: usize,
+        life: u64,
+        incarnation: Incarnation,
+        shards: impl Iterator<Item = &'a Shard<MemoryFileSystem>>,
+    ) {
+        let mut found = BTreeSet::new();
+        for shard in shards {
+            for view in shard.inspect() {
+                found.insert(view.partition);
+                let result = self.mirrors.reopened(broker, &view);
+                self.check(result);
+            }
+            self.observe_shard(broker, life, incarnation, shard);
+        }
+        let result = self.mirrors.check_none_missing(broker, &found);
+        self.check(result);
+    }
+
+    /// A shard handled an event.
+    pub(crate) fn observe_shard(
+        &mut self,
+        broker: usize,
+        life: u64,
+        incarnation: Incarnation,
+        shard: &Shard<MemoryFileSystem>,
+    ) {
+        for view in shard.inspect() {
+            let (partition, epoch) = (view.partition, view.leader_epoch);
+            let before = self.mirrors.of(broker, partition).len();
+            let cut = match self.mirrors.follow(broker, &view) {
+                Ok(cut) => cut,
+                Err(what) => return self.fail(what),
+            };
+            let result = self.committed.check_cut(partition, epoch, broker, &cut);
+            let result = result.map_err(|what| self.images.with_history(what, partition));
+            self.check(result);
+            let from = if cut.is_empty() { before } else { 0 };
+            self.appended(broker, partition, from);
+            let marks = &mut self.high_watermarks;
+            let replica = ((broker, life), partition);
+            let result = marks.observe(replica, epoch, view.high_watermark, !cut.is_empty());
+            self.check(result);
+            if view.role == kintsugi_replica::RoleName::Leader {
+                let first = self.leaders.observe(partition, epoch, (incarnation, life));
+                let mirrors = &self.mirrors;
+                let result = first.and_then(|is_first| {
+                    if is_first {
+                        if self.images.is_lossy(partition, epoch) {
+                            let log = mirrors.of(broker, partition);
+                            self.committed
+                                .elected_with_losses((partition, epoch), broker, log);
+                        }
+                        let check = self
+                            .committed
+                            .check_leader(partition, epoch, broker, mirrors);
+                        check.map_err(|what| self.images.with_history(what, partition))?;
+                    }
+                    let mirror = mirrors.of(broker, partition);
+                    let high_watermark = view.high_watermark;
+                    let which = (partition, epoch);
+                    self.committed
+                        .advance(which, broker, mirror, high_watermark)
+                });
+                self.check(result);
+                self.mirrors.confirm(broker, partition);
+            }
+        }
+    }
+
+    /// Batches after `from` are new in a log.
+    fn appended(&mut self, broker: usize, partition: PartitionId, from: usize) {
+        let mirror = self.mirrors.of(broker, partition);
+        for batch in mirror.iter().skip(from) {
+            if !self.sent.contains(&(partition, batch.crc)) {
+                let what = format!(
+                    "broker {broker} has a batch in {partition} that nobody sent: {batch:?}"
+                );
+                self.violation.get_or_insert(what);
+            }
+            if let Err(what) = self.log_matching.observe(partition, broker, batch) {
+                self.violation.get_or_insert(what);
+            }
+        }
+    }
+
+    /// A broker answers an acks=all produce.
+    pub(crate) fn acknowledged(
+        &mut self,
+        broker: usize,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+        base: Offset,
+    ) {
+        let mirror = self.mirrors.of(broker, partition);
+        let result = self
+            .committed
+            .acknowledged((partition, epoch), base, mirror);
+        self.check(result);
+    }
+
+    /// A broker answers a consumer's fetch.
+    pub(crate) fn read(&mut self, broker: usize, partition: PartitionId, batches: &Bytes) {
+        let result = self.committed.read(broker, partition, batches);
+        self.check(result);
+    }
+
+    /// A consumer was told that its position lies outside the log.
+    pub(crate) fn out_of_range(&mut self, partition: PartitionId, offset: Offset) {
+        let result = self.committed.out_of_range(partition, offset);
+        self.check(result);
+    }
+
+    /// A broker applies metadata: if it is in sync by that, and it is this incarnation that is, it
+    /// holds all that it has.
+    pub(crate) fn published(&mut self, who: Incarnation, broker: usize, image: &Arc<Image>) {
+        self.images.observe(Node::Broker(broker), image);
+        let known = image.brokers.get(&who.broker);
+        if known.is_none_or(|known| known.registration.incarnation != who) {
+            return;
+        }
+        for (partition, state) in image.partitions() {
+            if state.isr.contains(&who.broker) {
+                self.mirrors.confirm(broker, partition);
+            }
+        }
+    }
+
+    /// Machines lost power: what is readable now is what their disks hold.
+    pub(crate) fn power_lost(&mut self, machines: &[(usize, MemoryFileSystem)]) {
+        let names = self.images.topics();
+        for (broker, fs) in machines {
+            let result = self.mirrors.reread(*broker, fs, &names);
+            self.check(result);
+        }
+        let machines = machines.iter().map(|(broker, _)| *broker);
+        self.committed.excuse(machines, &self.mirrors);
+    }
+
+    /// At the end: every acknowledged record is in the leader's log, and all logs are the same.
+    pub(crate) fn check_healed(&mut self, leaders: &[(PartitionId, usize, Vec<usize>)]) {
+        for (partition, leader, replicas) in leaders {
+            let log = self.mirrors.of(*leader, *partition);
+            let result = self
+                .committed
+                .check_final(*partition, *leader, &self.mirrors);
+            let same = replicas.iter().find(|replica| {
+                let other = self.mirrors.of(**replica, *partition);
+                other.last().map(|b| b.chain) != log.last().map(|b| b.chain)
+            });
+            let same = same.map(|replica| {
+                format!(
+                    "after healing the log of {partition} on broker {replica} is not the leader's"
+                )
+            });
+            self.check(result);
+            if let Some(what) = same {
+                self.fail(what);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What one run is made of; drawn from its seed.
+
+use std::time::Duration;
+
+use kintsugi_types::ClusterId;
+
+use crate::network::Weather;
+
+/// Deliberate faults in the code, by name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bugs {
+    /// Controllers' votes and acknowledgements leave before they are on disk.
+    pub vote_without_persisting: bool,
+    /// New followers cut their logs to the high watermark.
+    pub truncate_to_high_watermark: bool,
+    /// acks=all is answered when the leader has the record.
+    pub acknowledge_before_isr: bool,
+}
+
+/// What a run is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Everything is drawn from it.
+    pub seed: u64,
+    /// How long faults go on, in simulated seconds.
+    pub seconds: u64,
+    /// Whether there are faults at all.
+    pub faults: bool,
+    /// Stop after so many happenings.
+    pub steps_max: u64,
+    /// Keep the last happenings in words.
+    pub in_words: bool,
+    /// Faults in the code.
+    pub bugs: Bugs,
+}
+
+impl Options {
+    /// The ordinary workload of one seed.
+    #[must_use]
+    pub const fn of_seed(seed: u64) -> Self {
+        Self {
+            seed,
+            seconds: 20,
+            faults: true,
+            steps_max: u64::MAX,
+            in_words: false,
+            bugs: Bugs {
+                vote_without_persisting: false,
+                truncate_to_high_watermark: false,
+                acknowledge_before_isr: false,
+            },
+        }
+    }
+}
+
+/// One run's cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) cluster: ClusterId,
+    pub(crate) controllers: usize,
+    pub(crate) brokers: usize,
+    pub(crate) shards: u16,
+    pub(crate) topics: usize,
+    pub(crate) partitions: i32,
+    pub(crate) replication_factor: i16,
+    pub(crate) min_isr: i32,
+    pub(crate) snapshot_after_entries: u64,
+    pub(crate) last_known_leader_wait: Duration,
+    pub(crate) rebalance_interval: Duration,
+    pub(crate) lag_max: Duration,
+    pub(crate) segment_bytes: u64,
+    pub(crate) checkpoint: Duration,
+    pub(crate) weather: Weather,
+    /// One in so many writes of a controller's journal is slow.
+    pub(crate) slow_write_one_in: u32,
+    #[cfg_attr(
+        not(feature = "bugs"),
+        expect(
+            dead_code,
+            reason = "the crates have no faults to switch on without the feature"
+        )
+    )]
+    pub(crate) bugs: Bugs,
+}
+
+impl Scenario {
+    pub(crate) fn draw(options: &Options, rng: &mut fastrand::Rng) -> Self {
+        let cluster = "simulated".parse();
+        let weather = if options.faults {
+            Weather::draw(rng)
+        } else {
+            Weather::CALM
+        };
+        let (replication_factor, min_isr) =
+            [(3, 2), (3, 2), (3, 2), (3, 1), (2, 1)][rng.usize(..5)];
+        Self {
+            cluster: cluster.expect("a legal cluster id"),
+            controllers: 3,
+            brokers: rng.usize(3..=5),
+            shards: rng.u16(1..=2),
+            topics: rng.usize(1..=2),
+            partitions: rng.i32(1..=3),
+            replication_factor,
+            min_isr,
+            snapshot_after_entries: rng.u64(10..200),
+            last_known_leader_wait: Duration::from_secs(10),
+            rebalance_interval: Duration::from_millis(rng.u64(1_000..20_000)),
+            lag_max: Duration::from_millis(rng.u64(1_000..5_000)),
+            segment_bytes: [600, 2_000, 1 << 20][rng.usize(..3)],
+            checkpoint: Duration::from_millis(rng.u64(200..5_000)),
+            weather,
+            slow_write_one_in: [40, 40, 5, 2][rng.usize(..4)],
+            bugs: options.bugs,
+        }
+    }
+}
