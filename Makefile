@@ -71,6 +71,10 @@ bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under 
 	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
 	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS)
 
+bench-start: preflight ## measure how fast one broker serves, and its idle memory
+	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
+	$(IMAGE)/kintsugi-e2e bench-start --broker $(IMAGE)/kintsugi-broker
+
 advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities (fetches the advisory database)
 	$(TOOLS)/cargo-deny --all-features check advisories
 

@@ -8,7 +8,7 @@ command -v cargo >/dev/null || fail "Rust is missing; install rustup (https://ru
 cargo --version >/dev/null 2>&1 || fail "the toolchain of rust-toolchain.toml is missing and could not be installed; run 'rustup toolchain install'"
 command -v go >/dev/null || fail "Go is missing; install Go 1.24 or newer and run this again"
 
-packages=(build-essential zlib1g-dev python3 util-linux)
+packages=(build-essential zlib1g-dev python3 python3-venv util-linux)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||

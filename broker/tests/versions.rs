@@ -42,6 +42,10 @@ async fn every_version_of_every_api_is_answered() {
 
 async fn data_apis(connection: &Connection) {
     ask_all(connection, |_| {
+        InitProducerIdRequest::default().with_transactional_id(None)
+    })
+    .await;
+    ask_all(connection, |_| {
         let partition = fetch_request::FetchPartition::default().with_partition_max_bytes(1000);
         let topic = fetch_request::FetchTopic::default()
             .with_topic(text("t").into())
@@ -235,6 +239,7 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::ApiVersions,
         ApiKey::CreateTopics,
         ApiKey::DeleteTopics,
+        ApiKey::InitProducerId,
         ApiKey::DescribeConfigs,
         ApiKey::DeleteGroups,
         ApiKey::DescribeCluster,

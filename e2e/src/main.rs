@@ -9,6 +9,8 @@ use kintsugi_e2e::command;
 enum Command {
     /// Kill -9 under load on loopback: Kintsugi, Apache Kafka, or both in turn.
     BenchFailover(command::bench_failover::Arguments),
+    /// Start to serving and idle memory of one broker.
+    BenchStart(command::bench_start::Arguments),
     /// Two losses under load, a timeline of each, and a verdict.
     Demo(command::demo::Arguments),
     /// Scenarios on a real Kubernetes.
@@ -18,6 +20,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::BenchFailover(arguments) => command::bench_failover::main(&arguments),
+        Command::BenchStart(arguments) => command::bench_start::main(&arguments),
         Command::Demo(arguments) => command::demo::main(&arguments),
         Command::Scenarios(arguments) => command::scenarios::main(&arguments),
     }

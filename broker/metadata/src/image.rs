@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, Generation, MetadataOffset, PartitionId, PartitionIndex,
-    TopicId, TopicName,
+    ProducerId, TopicId, TopicName,
 };
 
 use crate::record::{BrokerRegistration, MetadataRecord, PartitionState};
@@ -25,6 +25,8 @@ pub struct Image {
     pub topics: BTreeMap<TopicId, Arc<TopicImage>>,
     /// The topics by name.
     pub names: BTreeMap<TopicName, TopicId>,
+    /// The first producer id that is not handed out.
+    pub next_producer_id: ProducerId,
 }
 
 /// One broker's registration and state.
@@ -125,6 +127,9 @@ impl Image {
             MetadataRecord::ClusterFormed { cluster } => self.cluster = Some(cluster.clone()),
             MetadataRecord::GenerationGranted { broker, generation } => {
                 self.generations.insert(*broker, *generation);
+            }
+            MetadataRecord::ProducerIdsAllocated { next } => {
+                self.next_producer_id = self.next_producer_id.max(*next);
             }
             MetadataRecord::BrokerRegistered { .. }
             | MetadataRecord::BrokerRestored { .. }

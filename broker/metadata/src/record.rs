@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kintsugi_types::{
     BootId, BrokerEpoch, BrokerId, ClusterId, DirectoryId, Endpoint, Generation, Incarnation,
-    LeaderEpoch, PartitionEpoch, PartitionId, Rack, TopicId, TopicName,
+    LeaderEpoch, PartitionEpoch, PartitionId, ProducerId, Rack, TopicId, TopicName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,11 @@ pub enum MetadataRecord {
         fenced: bool,
         /// Whether it is handing over before it stops.
         stopping: bool,
+    },
+    /// Every producer id below this one is handed out (Kafka's ProducerIdsRecord).
+    ProducerIdsAllocated {
+        /// The first that is not.
+        next: ProducerId,
     },
 }
 

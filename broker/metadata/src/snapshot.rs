@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kintsugi_types::{MetadataOffset, PartitionId};
+use kintsugi_types::{MetadataOffset, PartitionId, ProducerId};
 
 use crate::image::{Delta, Image};
 use crate::record::MetadataRecord;
@@ -13,6 +13,11 @@ pub fn records_of(image: &Image) -> Vec<MetadataRecord> {
     let mut records = Vec::new();
     if let Some(cluster) = image.cluster.clone() {
         records.push(MetadataRecord::ClusterFormed { cluster });
+    }
+    if image.next_producer_id > ProducerId(0) {
+        records.push(MetadataRecord::ProducerIdsAllocated {
+            next: image.next_producer_id,
+        });
     }
     for (broker, generation) in &image.generations {
         records.push(MetadataRecord::GenerationGranted {

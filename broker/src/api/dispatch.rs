@@ -12,8 +12,8 @@ use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
     api_versions, create_topics, delete_groups, delete_topics, describe_cluster, describe_configs,
-    describe_groups, fetch, find_coordinator, groups, list_groups, list_offsets, metadata,
-    offset_fetch, offset_for_leader_epoch, produce,
+    describe_groups, fetch, find_coordinator, groups, init_producer_id, list_groups, list_offsets,
+    metadata, offset_fetch, offset_for_leader_epoch, produce,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -30,6 +30,7 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::ApiVersions => |call| api_versions::serve(call).boxed(),
         ApiKey::CreateTopics => |call| create_topics::serve(call).boxed(),
         ApiKey::DeleteTopics => |call| delete_topics::serve(call).boxed(),
+        ApiKey::InitProducerId => |call| init_producer_id::serve(call).boxed(),
         ApiKey::DescribeConfigs => |call| describe_configs::serve(call).boxed(),
         ApiKey::DescribeCluster => |call| describe_cluster::serve(call).boxed(),
         ApiKey::FindCoordinator => |call| find_coordinator::serve(call).boxed(),

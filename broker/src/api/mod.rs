@@ -18,6 +18,7 @@ mod dispatch;
 mod fetch;
 mod find_coordinator;
 mod groups;
+mod init_producer_id;
 mod leader;
 mod list_groups;
 mod list_offsets;

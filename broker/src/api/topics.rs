@@ -101,7 +101,9 @@ pub async fn auto_create(broker: &BrokerHandle, names: &[TopicName]) -> Result<(
             }
         }
         Some(AdminAnswer::NotDecided(error)) => Err(error),
-        Some(AdminAnswer::Generation(_)) | None => Err(ErrorCode::UnknownServerError),
+        Some(AdminAnswer::Generation(_) | AdminAnswer::ProducerIds(_)) | None => {
+            Err(ErrorCode::UnknownServerError)
+        }
     }
 }
 

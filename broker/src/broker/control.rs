@@ -11,7 +11,9 @@ use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
-use kintsugi_types::{BrokerEpoch, BrokerId, Endpoint, Incarnation, Time, TopicName};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, Endpoint, ErrorCode, Incarnation, ProducerId, Time, TopicName,
+};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
@@ -59,6 +61,13 @@ pub enum ControlInput {
         deadline: Time,
         /// Where the answer goes.
         reply: oneshot::Sender<AdminAnswer>,
+    },
+    /// A producer asks for an id.
+    ProducerId {
+        /// When to give up.
+        deadline: Time,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<ProducerId, ErrorCode>>,
     },
 }
 
@@ -110,15 +119,21 @@ pub struct Waiting {
     next_token: u64,
     metadata: BTreeMap<u64, oneshot::Sender<Arc<MetadataView>>>,
     admin: BTreeMap<u64, oneshot::Sender<AdminAnswer>>,
+    producer_ids: BTreeMap<u64, oneshot::Sender<Result<ProducerId, ErrorCode>>>,
 }
 
 impl Waiting {
+    fn len(&self) -> usize {
+        self.metadata.len() + self.admin.len() + self.producer_ids.len()
+    }
+
     fn token(&mut self) -> Option<u64> {
-        if self.metadata.len() + self.admin.len() >= WAITING_MAX {
+        if self.len() >= WAITING_MAX {
             self.metadata.retain(|_, reply| !reply.is_closed());
             self.admin.retain(|_, reply| !reply.is_closed());
+            self.producer_ids.retain(|_, reply| !reply.is_closed());
         }
-        let has_room = self.metadata.len() + self.admin.len() < WAITING_MAX;
+        let has_room = self.len() < WAITING_MAX;
         self.next_token += 1;
         has_room.then_some(self.next_token)
     }
@@ -194,6 +209,12 @@ impl Control {
                     self.handle(event, commands);
                 }
             }
+            ControlInput::ProducerId { deadline, reply } => {
+                if let Some(token) = self.waiting.token() {
+                    self.waiting.producer_ids.insert(token, reply);
+                    self.handle(Event::ProducerId { token, deadline }, commands);
+                }
+            }
         }
     }
 
@@ -250,6 +271,12 @@ impl Control {
             Command::AnswerAdmin { token, answer } => {
                 if let Some(reply) = self.waiting.admin.remove(&token) {
                     drop(reply.send(answer));
+                }
+            }
+            Command::AnswerProducerId { token, result } => {
+                if let Some(reply) = self.waiting.producer_ids.remove(&token) {
+                    // Whoever asked may have gone; its id is not given to another.
+                    let _ = reply.send(result);
                 }
             }
             Command::AlterPartitionAnswered { shard, results } => {

@@ -11,7 +11,7 @@ use kintsugi_node::message::shard::{
     EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery,
     Produce, Produced, Token,
 };
-use kintsugi_types::{BrokerId, PartitionId, TopicName};
+use kintsugi_types::{BrokerId, ErrorCode, PartitionId, ProducerId, TopicName};
 use tokio::sync::{oneshot, watch};
 
 use super::{ControlInput, Published, Reply, ShardInput};
@@ -165,6 +165,15 @@ impl BrokerHandle {
     pub async fn metadata(&self, topics: Option<Vec<TopicName>>) -> Option<Arc<MetadataView>> {
         let (reply, answer) = oneshot::channel();
         self.control.post(ControlInput::Metadata { topics, reply });
+        answer.await.ok()
+    }
+
+    /// An id that no producer had before, within `limit`.
+    pub async fn producer_id(&self, limit: Duration) -> Option<Result<ProducerId, ErrorCode>> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = self.clock.now() + limit;
+        self.control
+            .post(ControlInput::ProducerId { deadline, reply });
         answer.await.ok()
     }
 

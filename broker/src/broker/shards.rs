@@ -202,6 +202,7 @@ fn log_config(settings: &Settings) -> LogConfig {
         retention_ms: (retention_ms >= 0).then_some(retention_ms),
         retention_bytes: u64::try_from(settings.number("log.retention.bytes")).ok(),
         max_message_bytes: settings.size("message.max.bytes"),
+        producer_expiration_ms: settings.number("producer.id.expiration.ms"),
         ..LogConfig::default()
     }
 }

@@ -24,6 +24,15 @@ pub fn log(observation: Observation) {
             leaderships_moved,
             "a broker is fenced"
         ),
+        Observation::BrokerStopping {
+            broker,
+            leaderships_moved,
+        } => tracing::info!(
+            event = "broker-stopping",
+            broker = broker.0,
+            leaderships_moved,
+            "a broker hands over before it stops"
+        ),
         Observation::LeadersMoved { broker } => tracing::info!(
             event = "leaders-moved",
             broker = broker.0,

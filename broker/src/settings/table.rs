@@ -193,6 +193,12 @@ const TOPICS: &[Definition] = &[
         "How often old log files are looked for. Kafka's default: five minutes.",
     ),
     setting(
+        "producer.id.expiration.ms",
+        Kind::Integer(1, PORTABLE_MAX),
+        Some("86400000"),
+        "How long a partition knows an idle idempotent producer. Kafka's default: a day.",
+    ),
+    setting(
         "log.index.interval.bytes",
         Kind::Integer(0, PORTABLE_MAX),
         Some("4096"),

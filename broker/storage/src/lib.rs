@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod fs;
 pub mod journal;
 pub mod log;
+pub mod producer_state;
 pub mod segment;
 pub mod testing;
 
@@ -19,3 +20,4 @@ pub use log::{
     Appended, Log, LogConfig, LogContext, LogError, LogLimits, OpenHow, ReadDone, ReadJob,
     ReadResult, ReadStep, RecoveryReport, SyncJob, Synced, TimestampMatch,
 };
+pub use producer_state::{ProducedBatch, ProducerCheck, ProducerEntry, ProducerError, Producers};

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -14,16 +15,32 @@ use kafka_protocol::protocol::StrBytes;
 use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
+pub mod python;
 pub mod records;
 
 /// How long anything that should happen is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Ports that nobody listens on now.
+/// Ports that nobody listens on now, and that stay free while a node is down: below the range
+/// that the kernel takes the ports of outgoing connections from (32768 and up).
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(7_919) % COUNT;
+    let next = || {
+        let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
+        assert!(taken < COUNT, "every port was tried");
+        u16::try_from(FIRST + (start + taken) % COUNT).unwrap()
+    };
+    std::array::from_fn(|_| {
+        loop {
+            let port = next();
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
 }
 
 /// One process.

@@ -43,6 +43,16 @@ pub async fn produce(
         ..Record::default()
     };
     let batch = build(&[record]).unwrap();
+    produce_batch(connection, topic, partition, batch).await
+}
+
+/// Produces one batch as it is, the same way.
+pub async fn produce_batch(
+    connection: &Connection,
+    topic: &str,
+    partition: i32,
+    batch: Bytes,
+) -> Option<Result<i64, i16>> {
     let partition = PartitionProduceData::default()
         .with_index(partition)
         .with_records(Some(batch));

@@ -133,7 +133,7 @@ pub fn run(target: &mut dyn Target, settings: &FailoverSettings) -> anyhow::Resu
     let shares = ProcessorTime::now()?.since(before);
     let history = load.stop(Duration::from_secs(30))?;
     let read = read_topic(&bootstrap, &settings.topic, settings.partitions, READ_LIMIT)?;
-    let verdict = verify(run, &history, &read, Duplicates::Counted);
+    let verdict = verify(run, &history, &read, Duplicates::Forbidden);
     ensure!(
         verdict.acked >= settings.acked_min,
         "the run means nothing: only {} records were acknowledged, at least {} are needed",

@@ -1,5 +1,6 @@
 //! One file a subcommand of `kintsugi-e2e`.
 
 pub mod bench_failover;
+pub mod bench_start;
 pub mod demo;
 pub mod scenarios;

@@ -161,6 +161,7 @@ fn finish(
         "every partition that it led acknowledged such a record",
     );
     timeline.add_controllers(environment, broker);
+    timeline.add_operator(environment);
     timeline.print();
     println!("  ack gap, partitions led by it:    {led}");
     println!("  ack gap, partitions it followed:  {followed}\n");

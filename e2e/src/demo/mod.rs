@@ -76,7 +76,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     let history = load.stop(Duration::from_secs(30))?;
     let bootstrap = environment.bootstrap()?;
     let read = read_topic(&bootstrap, TOPIC, PARTITIONS, READ_LIMIT)?;
-    let verdict = verify(run, &history, &read, Duplicates::Counted);
+    let verdict = verify(run, &history, &read, Duplicates::Forbidden);
     let in_outages: u64 = outages
         .iter()
         .map(|(from, to)| history.acked_between(*from, *to))

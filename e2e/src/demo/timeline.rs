@@ -7,10 +7,23 @@ use jiff::Timestamp;
 use crate::scenario::environment::Environment;
 
 /// What controllers log, by the `event` field of the line, and how the timeline calls it.
-const CONTROLLER_EVENTS: [(&str, &str); 3] = [
+const CONTROLLER_EVENTS: [(&str, &str); 4] = [
     ("broker-noticed-dead", "noticed by the active controller"),
-    ("broker-fenced", "fenced, new leaders elected (committed)"),
+    (
+        "broker-stopping",
+        "hands over: new leaders elected (committed)",
+    ),
+    ("broker-fenced", "fenced (committed)"),
     ("leaders-moved", "new leaders have taken over"),
+];
+
+/// What of the operator's Events belongs on the timeline.
+const OPERATOR_REASONS: [&str; 5] = [
+    "GateClosed",
+    "GenerationGranted",
+    "VolumeCreated",
+    "PodCreated",
+    "PodDeleted",
 ];
 
 /// The moments of one loss.
@@ -70,9 +83,24 @@ impl Timeline {
             }
         }
         for (event, what) in CONTROLLER_EVENTS {
-            match found.get(event) {
-                Some(at) => self.add_at(*at, what),
-                None => println!("  no controller logged {event:?} of broker {broker}"),
+            if let Some(at) = found.get(event) {
+                self.add_at(*at, what);
+            }
+        }
+    }
+
+    /// Adds what the operator did since the loss, by its Events.
+    pub fn add_operator(&mut self, environment: &Environment) {
+        let events = match environment.kubernetes.events_with_times() {
+            Ok(events) => events,
+            Err(error) => {
+                println!("  the operator's moments are missing: {error:#}");
+                return;
+            }
+        };
+        for (at, reason, note) in events {
+            if at >= self.began && OPERATOR_REASONS.contains(&reason.as_str()) {
+                self.add_at(at, &format!("operator: {note}"));
             }
         }
     }
@@ -90,16 +118,11 @@ impl Timeline {
 /// The event and time of a line that a controller logged about this broker.
 fn moment(line: &str, broker: i32) -> Option<(&'static str, Timestamp)> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields")?;
-    let named = fields.get("event")?.as_str()?;
+    let named = line.get("event")?.as_str()?;
     let (event, _) = CONTROLLER_EVENTS
         .into_iter()
         .find(|(event, _)| *event == named)?;
-    let about = fields.get("broker")?;
-    let is_this = about.as_i64() == Some(broker.into())
-        || about
-            .as_str()
-            .is_some_and(|text| text == broker.to_string());
+    let is_this = line.get("broker")?.as_i64() == Some(broker.into());
     let at = line.get("timestamp")?.as_str()?.parse().ok()?;
     is_this.then_some((event, at))
 }
@@ -110,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_line_about_the_broker_is_a_moment_and_others_are_not() {
-        let line = r#"{"timestamp":"2026-01-02T03:04:05.678901Z","level":"INFO","fields":{"message":"fenced","event":"broker-fenced","broker":2}}"#;
+        let line = r#"{"timestamp":"2026-01-02T03:04:05.678901Z","level":"INFO","message":"fenced","event":"broker-fenced","broker":2}"#;
         let (event, at) = moment(line, 2).unwrap();
         assert_eq!(
             (event, at.to_string().as_str()),

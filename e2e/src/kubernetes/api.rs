@@ -177,6 +177,25 @@ impl Kubernetes {
         Ok(list.items.iter().map(line).collect())
     }
 
+    /// The namespace's Events that carry a precise time: when, the reason, and what they say.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub fn events_with_times(&self) -> anyhow::Result<Vec<(jiff::Timestamp, String, String)>> {
+        let events: Api<k8s_openapi::api::events::v1::Event> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        let list = self.call(events.list(&ListParams::default()))?;
+        let timed = list.items.into_iter().filter_map(|event| {
+            let at = event.event_time?.0;
+            Some((
+                at,
+                event.reason.unwrap_or_default(),
+                event.note.unwrap_or_default(),
+            ))
+        });
+        Ok(timed.collect())
+    }
+
     /// Applies a KafkaCluster (server-side apply).
     ///
     /// # Errors

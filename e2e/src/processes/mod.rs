@@ -145,15 +145,24 @@ impl<E: Engine> Cluster<E> {
     }
 }
 
-/// Ports that were free a moment ago, all different.
+/// Ports that nobody listens on now, and that stay free while a node is down: below the range
+/// that the kernel takes the ports of outgoing connections from (32768 and up).
 fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    let listeners: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<io::Result<_>>()?;
-    listeners
-        .iter()
-        .map(|listener| Ok(listener.local_addr()?.port()))
-        .collect()
+    const FIRST: u16 = 10_000;
+    const LAST: u16 = 32_000;
+    const TRIES_MAX: usize = 10_000;
+    let mut ports = Vec::new();
+    for _ in 0..TRIES_MAX {
+        if ports.len() == count {
+            return Ok(ports);
+        }
+        let port = fastrand::u16(FIRST..LAST);
+        if !ports.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            ports.push(port);
+        }
+    }
+    let message = format!("found no {count} free ports from {FIRST} to {LAST}");
+    Err(io::Error::other(message))
 }
 
 /// Writes settings as a properties file.

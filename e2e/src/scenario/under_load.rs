@@ -76,7 +76,7 @@ pub fn run(
     let gaps = Gaps::after(&history, began, 0..PARTITIONS);
     println!("  ack gap of all partitions, from the fault on: {gaps}");
     let read = read_topic(&bootstrap, topic, PARTITIONS, READ_LIMIT)?;
-    let verdict = verify(run, &history, &read, Duplicates::Counted);
+    let verdict = verify(run, &history, &read, Duplicates::Forbidden);
     println!("  verdict: {verdict}");
     ensure!(
         verdict.is_clean(),

@@ -13,6 +13,7 @@ pub mod generation;
 pub mod last_known_leader;
 pub mod partition_change;
 pub mod preferred;
+pub mod producer_ids;
 pub mod registration;
 pub mod stopping;
 pub mod unfencing;

@@ -32,6 +32,10 @@ pub struct Timeouts {
     pub link_silence: Duration,
     /// An AlterPartition request without an answer for so long is taken as undecided.
     pub alter_partition: Duration,
+    /// A request for producer ids without an answer for so long is made again.
+    pub producer_ids: Duration,
+    /// The wait after such a request was refused.
+    pub producer_ids_retry: Duration,
     /// The longest that an answer which would name a leader in doubt is held back.
     pub metadata_hold: Duration,
     /// Between two probes of a broker that refused one.
@@ -53,6 +57,8 @@ impl Default for Timeouts {
             redial: Duration::from_millis(50),
             link_silence: Duration::from_millis(600),
             alter_partition: Duration::from_millis(1_000),
+            producer_ids: Duration::from_millis(1_000),
+            producer_ids_retry: Duration::from_millis(50),
             metadata_hold: Duration::from_millis(150),
             reprobe: Duration::from_millis(200),
             shard_stall: Duration::from_millis(1_000),
@@ -67,6 +73,9 @@ pub const METADATA_HOLDS_MAX: usize = 10_000;
 
 /// The most clients' requests for the controller that wait at once; more are refused.
 pub const ADMIN_REQUESTS_MAX: usize = 1_000;
+
+/// The most producers that wait for an id at once; more are told to ask again.
+pub const PRODUCER_ID_WAITS_MAX: usize = 10_000;
 
 /// The most ISR changes in one request; more wait for the next.
 pub const ISR_CHANGES_MAX: usize = 10_000;

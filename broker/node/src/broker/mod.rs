@@ -2,8 +2,8 @@
 //! the active controller, and the planned stop.
 //!
 //! Guarantees: the lease ends before the controller's session for this broker does; an image is
-//! published in the order of the metadata log, without gaps; every AlterPartition and Admin event
-//! is answered, at the latest when its time is over; a Metadata answer never names a leader there
+//! published in the order of the metadata log, without gaps; every AlterPartition, Admin and
+//! ProducerId event is answered, at the latest when its time is over; a Metadata answer never names a leader there
 //! is evidence against. Assumes that one link is open at a time and that `handle` is called at
 //! `next_wake`. Never decides about partitions: that is the controller's and the shards'.
 
@@ -14,6 +14,7 @@ mod heartbeat;
 mod isr_changes;
 mod link;
 mod metadata_answers;
+mod producer_ids;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,16 @@ use crate::message::broker::{Command, Event, MetadataView};
 use crate::message::link::{ToBroker, ToController};
 
 use admin::AdminRequests;
-pub use config::{ADMIN_REQUESTS_MAX, BrokerConfig, ISR_CHANGES_MAX, METADATA_HOLDS_MAX, Timeouts};
+pub use config::{
+    ADMIN_REQUESTS_MAX, BrokerConfig, ISR_CHANGES_MAX, METADATA_HOLDS_MAX, PRODUCER_ID_WAITS_MAX,
+    Timeouts,
+};
 use doubt::Doubt;
 use heartbeat::Heartbeats;
 use isr_changes::IsrChanges;
 use link::Link;
 use metadata_answers::MetadataAnswers;
+use producer_ids::ProducerIds;
 use stop::Stop;
 
 /// A broker's control. See the module's documentation.
@@ -46,6 +51,7 @@ pub struct Broker {
     heartbeats: Heartbeats,
     isr_changes: IsrChanges,
     admin: AdminRequests,
+    producer_ids: ProducerIds,
     doubt: Doubt,
     metadata_answers: MetadataAnswers,
     stop: Stop,
@@ -71,6 +77,7 @@ impl Broker {
             heartbeats: Heartbeats::new(timeouts, now),
             isr_changes: IsrChanges::new(timeouts),
             admin: AdminRequests::default(),
+            producer_ids: ProducerIds::new(timeouts),
             doubt: Doubt::new(timeouts),
             metadata_answers: MetadataAnswers::default(),
             stop: Stop::No,
@@ -107,6 +114,7 @@ impl Broker {
             .min(self.heartbeats.next_wake(self.link.is_registered()))
             .min(self.isr_changes.next_wake())
             .min(self.admin.next_wake())
+            .min(self.producer_ids.next_wake(self.link.is_registered()))
             .min(self.doubt.next_wake())
             .min(self.metadata_answers.next_wake())
             .min(self.stop.next_wake(&self.config.timeouts))
@@ -144,6 +152,9 @@ impl Broker {
                 request,
                 deadline,
             } => self.admin.add(token, request, deadline, out),
+            Event::ProducerId { token, deadline } => {
+                self.producer_ids.ask(token, deadline, out);
+            }
             Event::PeerConnection { broker, evidence } => {
                 let image = Arc::clone(&self.image);
                 if self.doubt.observe(now, &image, broker, evidence, out) {
@@ -172,6 +183,7 @@ impl Broker {
         self.view_changed |= self.doubt.wake(now, &image, out);
         self.isr_changes.wake(now, out);
         self.admin.wake(now, out);
+        self.producer_ids.wake(now, out);
         if self.link.is_registered() {
             self.send(now, out);
         }
@@ -203,6 +215,7 @@ impl Broker {
         }
         self.isr_changes.send(now, self.broker_epoch, out);
         self.admin.send(out);
+        self.producer_ids.send(now, out);
         if self.heartbeats.is_due(now) {
             let content = heartbeat::Content {
                 broker_epoch: self.broker_epoch,
@@ -238,6 +251,7 @@ impl Broker {
         self.heartbeats.link_lost();
         self.isr_changes.give_up(out);
         self.admin.link_lost(out);
+        self.producer_ids.link_lost();
     }
 
     fn take_message(&mut self, now: Time, message: ToBroker, out: &mut Vec<Command>) {
@@ -270,9 +284,10 @@ impl Broker {
                 error,
                 results,
             } => self.isr_changes.answered(request_id, error, &results, out),
-            ToBroker::AdminAnswer { request_id, answer } => {
-                self.admin.answered(request_id, answer, out);
-            }
+            ToBroker::AdminAnswer { request_id, answer } => match request_id {
+                producer_ids::REQUEST_ID => self.producer_ids.answered(now, &answer, out),
+                _ => self.admin.answered(request_id, answer, out),
+            },
         }
     }
 

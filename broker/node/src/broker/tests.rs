@@ -1,5 +1,7 @@
 //! Command lists of a broker's control.
 
+mod producer_ids;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

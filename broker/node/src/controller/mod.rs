@@ -32,7 +32,7 @@ pub use error::ControllerError;
 pub use status::{BrokerStatus, PartitionCounts};
 pub use store::{ControllerStore, OpenedVoter, StoreError, VoterIdentity};
 
-use crate::message::controller::{Command, Event, LinkId, Observation};
+use crate::message::controller::{Command, Event, LinkId};
 use crate::message::link::{AdminAnswer, Hello, ToBroker};
 use active::Active;
 use push::Tail;
@@ -226,14 +226,9 @@ impl Controller {
             },
         };
         let new_leaders = active::new_leaders(&self.image, &records);
-        let fenced = active::fenced(&records);
+        let departures = active::departures(&self.image, &records);
         if self.active.is_some() {
-            for broker in &fenced {
-                out.push(Command::Observed(Observation::BrokerFenced {
-                    broker: *broker,
-                    leaderships_moved: active::leaderships_moved(&self.image, *broker, &records),
-                }));
-            }
+            out.extend(departures.iter().copied().map(Command::Observed));
         }
         let image = Arc::make_mut(&mut self.image);
         image.apply(entry.index, &records, &mut Delta::default());
@@ -243,7 +238,7 @@ impl Controller {
             fatal(&error, out);
         }
         if let Some(active) = &mut self.active {
-            active.applied(now, &self.config, entry.id(), &new_leaders, fenced);
+            active.applied(now, &self.config, entry.id(), &new_leaders, departures);
         }
     }
 

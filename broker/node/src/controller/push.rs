@@ -13,7 +13,7 @@ use kintsugi_types::{BrokerId, MetadataOffset, Time};
 
 use super::config::ControllerLimits;
 use super::link::Links;
-use crate::message::controller::{Command, LinkId};
+use crate::message::controller::{Command, LinkId, Observation};
 use crate::message::link::ToBroker;
 
 /// The most recent entries, for brokers that lag a little.
@@ -74,8 +74,8 @@ struct Gate {
     /// Who of them has not applied it yet, and is waited for.
     awaited: BTreeSet<LinkId>,
     deadline: Time,
-    /// Brokers that the change fences: whose leaderships it moves.
-    fenced: Vec<BrokerId>,
+    /// Brokers that the change fences or lets hand over: whose leaderships it moves.
+    departures: Vec<Observation>,
 }
 
 /// What holds deltas back.
@@ -93,7 +93,7 @@ impl Gates {
         mut first: BTreeSet<LinkId>,
         awaited: BTreeSet<LinkId>,
         deadline: Time,
-        fenced: Vec<BrokerId>,
+        departures: Vec<Observation>,
     ) {
         if awaited.is_empty() {
             return;
@@ -104,7 +104,7 @@ impl Gates {
             first,
             awaited,
             deadline,
-            fenced,
+            departures,
         });
     }
 
@@ -124,12 +124,20 @@ impl Gates {
         }
     }
 
-    /// Opens what may be opened. Gives the fenced brokers whose leaderships have all moved.
+    /// Opens what may be opened. Gives the departing brokers whose leaderships have all moved.
     pub(super) fn open(&mut self, now: Time) -> Vec<BrokerId> {
-        let is_shut = |gate: &Gate| !gate.awaited.is_empty() && now < gate.deadline;
-        let done = self.gates.iter().filter(|gate| gate.awaited.is_empty());
-        let moved = done.flat_map(|gate| gate.fenced.clone()).collect();
-        self.gates.retain(is_shut);
+        let mut moved = Vec::new();
+        for gate in self.gates.iter().filter(|gate| gate.awaited.is_empty()) {
+            for departure in &gate.departures {
+                if let Observation::BrokerFenced { broker, .. }
+                | Observation::BrokerStopping { broker, .. } = departure
+                {
+                    moved.push(*broker);
+                }
+            }
+        }
+        self.gates
+            .retain(|gate| !gate.awaited.is_empty() && now < gate.deadline);
         moved
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image};
 use kintsugi_types::{
-    BrokerEpoch, BrokerId, ControllerId, Endpoint, ErrorCode, Incarnation, Time, TopicName,
+    BrokerEpoch, BrokerId, ControllerId, Endpoint, ErrorCode, Incarnation, ProducerId, Time,
+    TopicName,
 };
 
 use super::link::{AdminAnswer, AdminRequest, IsrChange, ToBroker, ToController};
@@ -56,6 +57,13 @@ pub enum Event {
         token: u64,
         /// The request.
         request: AdminRequest,
+        /// When to give up.
+        deadline: Time,
+    },
+    /// A producer asks for an id.
+    ProducerId {
+        /// To answer by.
+        token: u64,
         /// When to give up.
         deadline: Time,
     },
@@ -142,6 +150,13 @@ pub enum Command {
         token: u64,
         /// The answer.
         answer: AdminAnswer,
+    },
+    /// Answer a `ProducerId` event.
+    AnswerProducerId {
+        /// Which one.
+        token: u64,
+        /// An id that no producer had before, or why there is none: the producer may ask again.
+        result: Result<ProducerId, ErrorCode>,
     },
     /// Results of ISR changes, for the shard that asked. `Err`: of the whole request.
     AlterPartitionAnswered {

@@ -108,9 +108,16 @@ pub enum Observation {
         /// How many leaderships that entry moved.
         leaderships_moved: usize,
     },
+    /// The entry by which it hands over before it stops is committed.
+    BrokerStopping {
+        /// Which broker.
+        broker: BrokerId,
+        /// How many leaderships that entry moved.
+        leaderships_moved: usize,
+    },
     /// Every new leader has applied that entry.
     LeadersMoved {
-        /// The broker that was fenced.
+        /// The broker that was fenced, or hands over.
         broker: BrokerId,
     },
 }

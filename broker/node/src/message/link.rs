@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kintsugi_metadata::{BrokerRegistration, MetadataRecord};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, ControllerId, DirectoryId, Endpoint, ErrorCode, Generation,
-    Incarnation, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId, PartitionIndex, TopicId,
-    TopicName,
+    Incarnation, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId, PartitionIndex,
+    ProducerId, TopicId, TopicName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,8 @@ pub enum AdminRequest {
         /// The generation asked for: one more than the present one.
         generation: Generation,
     },
+    /// A block of producer ids for the asking broker.
+    AllocateProducerIds,
 }
 
 /// A topic to create.
@@ -164,6 +166,17 @@ pub enum AdminAnswer {
     Generation(Result<Generation, GenerationRefused>),
     /// Nothing was decided: this controller is not (or no longer) active, or gave up waiting.
     NotDecided(ErrorCode),
+    /// These producer ids are the asking broker's; committed.
+    ProducerIds(ProducerIdBlock),
+}
+
+/// Producer ids that one broker may hand out, each once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProducerIdBlock {
+    /// The first.
+    pub first: ProducerId,
+    /// How many.
+    pub count: i64,
 }
 
 /// What became of one topic of a request.

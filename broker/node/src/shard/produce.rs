@@ -1,11 +1,16 @@
 //! Produce: append as it came, then wait for whom the producer waits for.
+//!
+//! A batch that an idempotent producer sends again (KIP-98) is not appended twice: it waits for what
+//! its first copy waits for, and is answered with the offset of that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use kintsugi_replica::Ticket;
-use kintsugi_storage::FileSystem;
+use kintsugi_storage::{FileSystem, ProducerCheck};
 use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time, TimestampMs};
+
+use kintsugi_wire::batch::BatchHeader;
 
 use super::Shard;
 use crate::message::shard::{Acks, Command, Produce, Produced, Token};
@@ -17,6 +22,16 @@ struct Waiting {
     /// Those not decided, by their place in `results`.
     undecided: BTreeMap<Ticket, usize>,
     deadline: Time,
+}
+
+/// Where a produced batch is in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Placed {
+    base_offset: Offset,
+    /// The offset after its last record.
+    end: Offset,
+    /// It was there before.
+    is_duplicate: bool,
 }
 
 /// Produces that wait for in-sync replicas.
@@ -116,19 +131,20 @@ impl<F: FileSystem> Shard<F> {
             needs_all && self.produces.waiting.len() >= self.config.limits.waiting_produces_max;
         let mut results = Vec::with_capacity(batches.len());
         let mut undecided = BTreeMap::new();
-        let mut appended = Vec::new();
+        let mut placed = Vec::new();
         for (place, (partition, batch)) in batches.into_iter().enumerate() {
             let result = if is_full {
                 Err(ErrorCode::ThrottlingQuotaExceeded)
             } else {
                 self.append(now, wall, partition, batch, needs_all)
             };
-            if result.is_ok() {
+            if let Ok(place_in_log) = result {
                 let ticket = needs_all.then(|| self.produces.draw_ticket());
                 undecided.extend(ticket.map(|ticket| (ticket, place)));
-                appended.push((partition, ticket));
+                placed.push((partition, place_in_log, ticket));
             }
-            results.push(self.produced(partition, result));
+            let base_offset = result.map(|placed| placed.base_offset);
+            results.push(self.produced(partition, base_offset));
         }
         if undecided.is_empty() {
             if acks != Acks::None {
@@ -144,18 +160,31 @@ impl<F: FileSystem> Shard<F> {
             };
             self.produces.insert(token, waiting);
         }
-        for (partition, ticket) in appended {
-            self.wake_watchers(partition);
-            let Some(end) = self.partitions.get(&partition).map(|p| p.log.log_end()) else {
-                continue;
-            };
-            self.with_replica(partition, |replica, brokers, commands| {
-                replica.appended(now, end, ticket, brokers, commands);
-            });
+        for (partition, placed, ticket) in placed {
+            self.await_placed(now, partition, placed, ticket);
         }
     }
 
-    /// Appends one batch as the leader; gives the offset of its first record.
+    /// Has a batch that is in the log wait for the in-sync replicas.
+    fn await_placed(&mut self, now: Time, id: PartitionId, placed: Placed, ticket: Option<Ticket>) {
+        if placed.is_duplicate {
+            self.with_replica(id, |replica, _, commands| {
+                if let Some(ticket) = ticket {
+                    replica.await_offset(placed.end, ticket, commands);
+                }
+            });
+            return;
+        }
+        self.wake_watchers(id);
+        let Some(end) = self.partitions.get(&id).map(|p| p.log.log_end()) else {
+            return;
+        };
+        self.with_replica(id, |replica, brokers, commands| {
+            replica.appended(now, end, ticket, brokers, commands);
+        });
+    }
+
+    /// Appends one batch as the leader, unless its producer has sent it before.
     pub(super) fn append(
         &mut self,
         now: Time,
@@ -163,19 +192,32 @@ impl<F: FileSystem> Shard<F> {
         id: PartitionId,
         batch: Bytes,
         needs_all: bool,
-    ) -> Result<Offset, ErrorCode> {
+    ) -> Result<Placed, ErrorCode> {
         self.led(now, id, LeaderEpoch::UNKNOWN)?
             .replica
             .check_produce(needs_all)?;
         let partition = self.partitions.get_mut(&id);
         let partition = partition.ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let header = BatchHeader::parse(&batch).map_err(|error| error.error_code())?;
+        let checked = partition.log.check_producer(&header);
+        if let ProducerCheck::Duplicate(first) = checked.map_err(|error| error.error_code())? {
+            return Ok(Placed {
+                base_offset: first.first_offset,
+                end: first.last_offset.plus(1),
+                is_duplicate: true,
+            });
+        }
         let epoch = partition.replica.leader_epoch();
         // The network buffer is stamped in place where nobody else holds it.
         let mut batch = batch
             .try_into_mut()
             .unwrap_or_else(|held| BytesMut::from(&held[..]));
         match partition.log.append_as_leader(&mut batch, epoch, wall) {
-            Ok(appended) => Ok(appended.first_offset),
+            Ok(appended) => Ok(Placed {
+                base_offset: appended.first_offset,
+                end: appended.last_offset.plus(1),
+                is_duplicate: false,
+            }),
             Err(error) => {
                 let code = error.error_code();
                 self.note_storage(id, Some(error));

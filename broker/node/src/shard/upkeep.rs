@@ -118,6 +118,7 @@ impl<F: FileSystem> Shard<F> {
             let Some(partition) = self.partitions.get_mut(&id) else {
                 continue;
             };
+            partition.log.expire_producers(wall);
             let high_watermark = partition.replica.high_watermark();
             let result = partition.log.delete_old_segments(wall, high_watermark);
             self.note_storage(id, result.err());

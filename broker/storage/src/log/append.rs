@@ -219,6 +219,7 @@ impl<F: FileSystem> Log<F> {
         self.active_since.get_or_insert(now_wall);
         for header in &run.headers {
             self.epochs.assign(header.leader_epoch, header.base_offset);
+            self.producers.update(header, Some(now_wall));
         }
         Ok(())
     }
@@ -251,6 +252,8 @@ impl<F: FileSystem> Log<F> {
         self.dirty.insert(base);
         self.directory_is_dirty = true;
         self.active_since = None;
+        // Without it the next open reads more headers, so a failure of this is none of the roll.
+        let _ = self.snapshot_producers();
         Ok(())
     }
 

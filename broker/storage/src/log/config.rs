@@ -24,6 +24,11 @@ pub struct LogConfig {
     pub max_message_bytes: usize,
     /// The bytes of the newest batches that are kept in memory for live readers. Ours.
     pub tail_cache_bytes: usize,
+    /// `producer.id.expiration.ms`: a producer that appended nothing for so long is forgotten.
+    pub producer_expiration_ms: i64,
+    /// The producers that are remembered; beyond, the one that appended longest ago is forgotten.
+    /// Ours: clients decide how many there are, and memory has a bound. One takes about 300 bytes.
+    pub producers_max: usize,
 }
 
 impl LogConfig {
@@ -42,6 +47,8 @@ impl Default for LogConfig {
             retention_bytes: None,
             max_message_bytes: 1_048_588,
             tail_cache_bytes: 1 << 20,
+            producer_expiration_ms: 24 * 3_600 * 1_000,
+            producers_max: 5_000,
         }
     }
 }

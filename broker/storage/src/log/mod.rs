@@ -4,7 +4,8 @@
 //! append leaves the log at its old end, or refusing all further writes ([`LogError::Poisoned`]);
 //! batches have contiguous offsets and epochs that never go back, and are stored as they came but
 //! for base offset and leader epoch. The epochs in the batches are the truth; the
-//! `leader-epoch-checkpoint` file is written for Kafka's tools and never read.
+//! `leader-epoch-checkpoint` file is written for Kafka's tools and never read. So is what is known of
+//! idempotent producers; it is read from snapshots only to be spared reading old headers.
 //! Assumes one [`Log`] a directory. Never syncs unless asked to, and never decodes records.
 
 mod append;
@@ -12,6 +13,7 @@ mod config;
 mod epochs;
 mod error;
 mod open;
+mod producers;
 mod read;
 mod retention;
 mod sync;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 use kintsugi_types::{LeaderEpoch, Offset, TimestampMs};
 
 use crate::fs::FileSystem;
+use crate::producer_state::Producers;
 use crate::segment::Segment;
 pub use append::Appended;
 pub use config::{LogConfig, LogContext, LogLimits};
@@ -48,6 +51,9 @@ pub struct Log<F: FileSystem> {
     log_start: Offset,
     recovery_point: Offset,
     epochs: EpochCache,
+    producers: Producers,
+    /// The offsets of the snapshots of `producers`.
+    snapshots: BTreeSet<Offset>,
     tail: TailCache,
     /// Base offsets of the segments that were written to since their last sync.
     dirty: BTreeSet<Offset>,
@@ -105,6 +111,7 @@ impl<F: FileSystem> Log<F> {
     pub fn set_config(&mut self, config: LogConfig) {
         self.config = config;
         self.tail.set_limit(self.config.tail_cache_bytes);
+        self.producers.set_max(self.config.producers_max);
     }
 
     /// Why the log takes no more writes, if it does not.

@@ -9,6 +9,7 @@ use super::epochs::EpochCache;
 use super::tail_cache::TailCache;
 use super::{Log, LogConfig, LogContext, LogError};
 use crate::fs::{FileSystem, FsError};
+use crate::producer_state::Producers;
 use crate::segment::{Segment, base_offset_of, is_index_name, log_name};
 
 /// How the process that had the log before ended.
@@ -114,7 +115,12 @@ impl<F: FileSystem> Log<F> {
         );
         let mut report = opening.report;
         report.log_end = log.log_end();
-        Ok((log.with_recovery_point(how, report.cut_bytes), report))
+        let mut log = log.with_recovery_point(how, report.cut_bytes);
+        log.load_producers(match how {
+            OpenHow::Clean => report.log_end,
+            OpenHow::Recover { from } => from,
+        })?;
+        Ok((log, report))
     }
 
     fn assemble(
@@ -128,6 +134,7 @@ impl<F: FileSystem> Log<F> {
         let log_start = segments.keys().next().copied().unwrap_or_default();
         let budget = std::sync::Arc::clone(&context.tail_budget);
         let tail = TailCache::new(budget, config.tail_cache_bytes, log_start);
+        let producers = Producers::new(config.producers_max);
         let mut log = Self {
             context: context.clone(),
             directory,
@@ -138,6 +145,8 @@ impl<F: FileSystem> Log<F> {
             log_start,
             recovery_point: log_start,
             epochs,
+            producers,
+            snapshots: BTreeSet::new(),
             tail,
             directory_is_dirty,
             truncations: 0,

@@ -39,6 +39,9 @@ impl<F: FileSystem> Log<F> {
             segment.remove()?;
             removed += 1;
         }
+        if removed > 0 {
+            self.retain_snapshots()?;
+        }
         Ok(removed)
     }
 

@@ -124,7 +124,8 @@ impl<F: FileSystem> Log<F> {
         Ok(self.context.fs().write_atomically(&path, text.as_bytes())?)
     }
 
-    /// Closes the log in order: completes the time index, syncs, and writes the leader epochs.
+    /// Closes the log in order: completes the time index, keeps the producers, syncs, and writes
+    /// the leader epochs.
     ///
     /// # Errors
     /// When any of it fails; the log must then be recovered at the next open.
@@ -133,6 +134,7 @@ impl<F: FileSystem> Log<F> {
         let base = self.active().base;
         self.active_mut().seal()?;
         self.dirty.insert(base);
+        self.snapshot_producers()?;
         self.sync()?;
         self.write_leader_epochs()
     }

@@ -44,6 +44,7 @@ impl<F: FileSystem> Log<F> {
             self.log_start = end;
         }
         self.settle_after_cut(end);
+        self.cut_producers()?;
         Ok(end)
     }
 
@@ -107,7 +108,7 @@ impl<F: FileSystem> Log<F> {
         self.log_start = offset;
         self.epochs.clear();
         self.settle_after_cut(offset);
-        Ok(())
+        self.forget_producers()
     }
 
     /// Raises the log's start; does nothing when it is that high. Segments that lie wholly before

@@ -74,6 +74,27 @@ impl<F: FileSystem> Segment<F> {
         Ok(None)
     }
 
+    /// Calls `each` with the header of every batch from the one that holds `from` on.
+    pub(crate) fn for_each_header(
+        &self,
+        from: Offset,
+        mut each: impl FnMut(&BatchHeader),
+    ) -> Result<(), SegmentError> {
+        let start = if from <= self.base {
+            0
+        } else {
+            match self.find(from)? {
+                Some((position, _)) => position,
+                None => return Ok(()),
+            }
+        };
+        let mut scan = self.scan(start, HEADERS_WINDOW_BYTES)?;
+        while let Some((_, header)) = scan.next_header()? {
+            each(&header);
+        }
+        Ok(())
+    }
+
     /// A walk from the batch of an index entry; `None` if the entry does not tell the truth.
     fn scan_from_entry(&self, entry: IndexEntry) -> Result<Option<Scan<F::File>>, SegmentError> {
         let mut scan = self.scan(entry.position, HEADERS_WINDOW_BYTES)?;

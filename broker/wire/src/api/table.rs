@@ -52,11 +52,13 @@ macro_rules! rows {
     };
 }
 
-// Fetch ends below 13 and Produce below 13: from there on topics go by id.
+// InitProducerId ends at 4: later versions belong to transactions. Fetch ends below 13 and Produce
+// below 13: from there on topics go by id. ListOffsets ends at 6: version 7 asks for the offset of
+// the largest timestamp.
 rows! {
     Produce, (3, 11), request_data, response_data, PRODUCE, advertised_from(0);
     Fetch, (4, 12), request_data, response_data, FETCH;
-    ListOffsets, (1, 7), request_data, response_data, LIST_OFFSETS;
+    ListOffsets, (1, 6), request_data, response_data, LIST_OFFSETS;
     Metadata, (0, 12), request_admin, response_admin, METADATA;
     OffsetCommit, (2, 8), request_groups, response_groups, OFFSET_COMMIT;
     OffsetFetch, (1, 8), request_groups, response_groups, OFFSET_FETCH;
@@ -70,7 +72,7 @@ rows! {
     ApiVersions, (0, 4), request_admin, response_admin, API_VERSIONS;
     CreateTopics, (2, 7), request_admin, response_admin, CREATE_TOPICS;
     DeleteTopics, (1, 6), request_admin, response_admin, DELETE_TOPICS;
-    InitProducerId, (0, 4), request_data, response_data, INIT_PRODUCER_ID, not_served();
+    InitProducerId, (0, 4), request_data, response_data, INIT_PRODUCER_ID;
     OffsetForLeaderEpoch, (2, 4), request_data, response_data, OFFSET_FOR_LEADER_EPOCH;
     DescribeConfigs, (1, 4), request_admin, response_admin, DESCRIBE_CONFIGS;
     CreatePartitions, (0, 3), request_admin, response_admin, CREATE_PARTITIONS, not_served();

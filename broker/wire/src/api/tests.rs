@@ -45,6 +45,6 @@ fn produce_is_advertised_from_zero_and_what_is_not_served_is_not_advertised() {
     assert!(
         advertised
             .iter()
-            .all(|(key, ..)| *key != ApiKey::InitProducerId)
+            .all(|(key, ..)| *key != ApiKey::CreatePartitions)
     );
 }

@@ -72,21 +72,28 @@ pub(in crate::controller) fn new_leaders(
     leaders
 }
 
-/// The brokers that these records fence.
-pub(in crate::controller) fn fenced(records: &[MetadataRecord]) -> Vec<BrokerId> {
-    let fenced = records.iter().filter_map(|record| match record {
-        MetadataRecord::BrokerFenced { broker, .. } => Some(*broker),
+/// The brokers that these records fence, or let hand over.
+pub(in crate::controller) fn departures(
+    image: &Image,
+    records: &[MetadataRecord],
+) -> Vec<Observation> {
+    let moved = |broker| leaderships_moved(image, broker, records);
+    let departures = records.iter().filter_map(|record| match record {
+        MetadataRecord::BrokerFenced { broker, .. } => Some(Observation::BrokerFenced {
+            broker: *broker,
+            leaderships_moved: moved(*broker),
+        }),
+        MetadataRecord::BrokerStopping { broker, .. } => Some(Observation::BrokerStopping {
+            broker: *broker,
+            leaderships_moved: moved(*broker),
+        }),
         _ => None,
     });
-    fenced.collect()
+    departures.collect()
 }
 
 /// How many partitions that this broker leads these records give to another one.
-pub(in crate::controller) fn leaderships_moved(
-    image: &Image,
-    broker: BrokerId,
-    records: &[MetadataRecord],
-) -> usize {
+fn leaderships_moved(image: &Image, broker: BrokerId, records: &[MetadataRecord]) -> usize {
     let moves = |record: &&MetadataRecord| match record {
         MetadataRecord::Partition { partition, state } => {
             let before = image.partition(*partition);

@@ -11,7 +11,7 @@ use super::{Active, InFlight, RETRY_AFTER};
 use crate::controller::config::ControllerConfig;
 use crate::controller::decide::decide;
 use crate::controller::request::Request;
-use crate::message::controller::LinkId;
+use crate::message::controller::{LinkId, Observation};
 
 impl Active {
     /// An entry was committed and applied.
@@ -21,7 +21,7 @@ impl Active {
         config: &ControllerConfig,
         entry: EntryId,
         new_leaders: &BTreeSet<BrokerId>,
-        fenced: Vec<BrokerId>,
+        departures: Vec<Observation>,
     ) {
         self.image_changed = true;
         let links = &self.links;
@@ -33,7 +33,7 @@ impl Active {
         let first = asked.filter_map(Request::link).collect();
         let deadline = now + config.leaders_first;
         self.gates
-            .add(entry.index, first, awaited, deadline, fenced);
+            .add(entry.index, first, awaited, deadline, departures);
         if self
             .in_flight
             .as_ref()

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use kintsugi_metadata::decision::generation::{self, GrantRefused};
 use kintsugi_metadata::decision::registration::{Registration, register};
-use kintsugi_metadata::decision::{alter_partition, fencing, last_known_leader, preferred};
+use kintsugi_metadata::decision::{
+    alter_partition, fencing, last_known_leader, preferred, producer_ids,
+};
 use kintsugi_metadata::decision::{stopping, unfencing};
 use kintsugi_metadata::{Image, MetadataRecord};
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, Incarnation, MetadataOffset, PartitionId};
@@ -15,7 +17,7 @@ use crate::controller::config::ControllerConfig;
 use crate::controller::request::{Request, Requester};
 use crate::message::controller::LinkId;
 use crate::message::link::{
-    AdminAnswer, AdminRequest, AlterPartitionRequest, GenerationRefused, ToBroker,
+    AdminAnswer, AdminRequest, AlterPartitionRequest, GenerationRefused, ProducerIdBlock, ToBroker,
 };
 
 /// What to say once the records of a decision are committed.
@@ -209,6 +211,17 @@ fn admin(
             let (records, results) = topics::delete_topics(image, topics);
             (records, AdminAnswer::Topics(results))
         }
+        AdminRequest::AllocateProducerIds => match producer_ids::allocate(image) {
+            Some((first, record)) => {
+                let count = producer_ids::BLOCK_SIZE;
+                let block = ProducerIdBlock { first, count };
+                (vec![record], AdminAnswer::ProducerIds(block))
+            }
+            None => {
+                let error = ErrorCode::UnknownServerError;
+                (Vec::new(), AdminAnswer::NotDecided(error))
+            }
+        },
         AdminRequest::GrantGeneration { broker, generation } => {
             match generation::grant(image, &config.settings, *broker, *generation) {
                 Ok(records) => (records, AdminAnswer::Generation(Ok(*generation))),

@@ -1,12 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, Generation, LeaderEpoch, PartitionEpoch};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, ErrorCode, Generation, LeaderEpoch, PartitionEpoch, ProducerId,
+};
 
 use super::harness::{Harness, create, deltas, kill, ms, to};
 use crate::message::controller::{Command, Event, LinkId};
 use crate::message::link::{
     AdminAnswer, AdminRequest, AlterPartitionRequest, GenerationRefused, Heartbeat, IsrChange,
-    ToBroker, ToController,
+    ProducerIdBlock, ToBroker, ToController,
 };
 
 #[test]
@@ -231,4 +233,28 @@ fn admin_requests_beyond_the_limit_are_told_to_come_back_and_the_link_stays() {
     };
     out.retain(|command| !matches!(command, Command::Persist(_)));
     assert_eq!(out, [throttled(3), throttled(4)]);
+}
+
+#[test]
+fn each_block_of_producer_ids_is_given_once() {
+    let mut harness = Harness::with_brokers(2);
+    let mut first = 0;
+    for link in [0, 1, 0] {
+        let request_id = 0;
+        let request = AdminRequest::AllocateProducerIds;
+        let message = ToController::Admin {
+            request_id,
+            request,
+        };
+        let out = harness.hear(link, message);
+        let block = ProducerIdBlock {
+            first: ProducerId(first),
+            count: 1_000,
+        };
+        let answer = AdminAnswer::ProducerIds(block);
+        let answer = to(link, ToBroker::AdminAnswer { request_id, answer });
+        assert_eq!(out.last(), Some(&answer), "{out:?}");
+        first += 1_000;
+        assert_eq!(harness.controller.image().next_producer_id.0, first);
+    }
 }

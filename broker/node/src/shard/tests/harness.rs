@@ -13,9 +13,10 @@ use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_storage::{LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{
     BootId, BrokerEpoch, BrokerId, Endpoint, Generation, Incarnation, LeaderEpoch, MetadataOffset,
-    Offset, PartitionEpoch, PartitionId, PartitionIndex, StartCounter, Time, TimestampMs, TopicId,
+    Offset, PartitionEpoch, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, StartCounter,
+    Time, TimestampMs, TopicId,
 };
-use kintsugi_wire::records::{Record, build};
+use kintsugi_wire::records::{BatchOptions, Record, build, build_with};
 use uuid::Uuid;
 
 use crate::message::link::IsrChange;
@@ -104,6 +105,22 @@ pub fn batch(value: &str) -> Bytes {
     build(&[record]).unwrap()
 }
 
+/// The same of producer 7 in this epoch, numbered `sequence`.
+pub fn numbered(epoch: i16, sequence: i32, value: &str) -> Bytes {
+    let record = Record {
+        timestamp: TimestampMs(5),
+        value: Some(Bytes::copy_from_slice(value.as_bytes())),
+        ..Record::default()
+    };
+    let options = BatchOptions {
+        producer_id: ProducerId(7),
+        producer_epoch: ProducerEpoch(epoch),
+        base_sequence: sequence,
+        ..BatchOptions::default()
+    };
+    build_with(options, &[record]).unwrap()
+}
+
 pub fn open(
     fs: &MemoryFileSystem,
     id: usize,
@@ -118,6 +135,16 @@ pub fn open_with(
     checkpoint: &OffsetCheckpoint,
     bugs: Bugs,
 ) -> Shard<MemoryFileSystem> {
+    open_after(fs, id, checkpoint, bugs, false)
+}
+
+pub fn open_after(
+    fs: &MemoryFileSystem,
+    id: usize,
+    checkpoint: &OffsetCheckpoint,
+    bugs: Bugs,
+    was_clean: bool,
+) -> Shard<MemoryFileSystem> {
     let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     config.bugs = bugs;
     let context = LogContext::new(fs.clone(), LogLimits::default());
@@ -127,7 +154,7 @@ pub fn open_with(
         context,
         Path::new("data"),
         checkpoint,
-        false,
+        was_clean,
         Time::ZERO,
         seed,
     )
@@ -312,6 +339,10 @@ impl Cluster {
     }
 
     pub fn produce(&mut self, id: usize, token: u64, acks: Acks, value: &str) {
+        self.produce_batch(id, token, acks, batch(value));
+    }
+
+    pub fn produce_batch(&mut self, id: usize, token: u64, acks: Acks, batch: Bytes) {
         if acks == Acks::All {
             self.acks_all.insert(token);
         }
@@ -319,7 +350,7 @@ impl Cluster {
             token: Token(token),
             acks,
             timeout_ms: 30_000,
-            batches: vec![(PARTITION, batch(value))],
+            batches: vec![(PARTITION, batch)],
         };
         self.send(id, Event::Produce(produce));
     }

@@ -2,6 +2,7 @@
 
 mod groups;
 mod harness;
+mod idempotence;
 mod many_shards;
 mod metadata;
 mod random;

@@ -1,5 +1,6 @@
 //! Random histories of one partition: cuts, kills, elections, ISR changes, late metadata. What was
-//! acknowledged must be in every later leader's log.
+//! acknowledged must be in every later leader's log, and what an idempotent producer sent must be
+//! there once and in its order.
 
 use bytes::Bytes;
 use kintsugi_metadata::MetadataRecord;
@@ -7,9 +8,10 @@ use kintsugi_replica::bugs::Bugs;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, Time};
 use kintsugi_wire::batch;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::harness::{Cluster, PARTITION, open_with, registration, state};
+use super::harness::{Cluster, PARTITION, numbered, open_with, registration, state};
 use crate::message::link::IsrChange;
 use crate::message::shard::{Acks, Command, Event};
 
@@ -31,6 +33,21 @@ struct History {
     acknowledged: Vec<String>,
     /// The records below the largest high watermark that any leader reached.
     committed: Vec<Bytes>,
+    idempotent: Idempotent,
+    /// How many kinds of steps there are: the last ones are those of the idempotent producer.
+    kinds: u32,
+}
+
+const KINDS: u32 = 12;
+const KINDS_WITH_NUMBERS: u32 = 15;
+
+/// A producer that numbers its batches and sends each until it is acknowledged, with at most five
+/// of them under way.
+#[derive(Default)]
+struct Idempotent {
+    next: i32,
+    unacknowledged: Vec<i32>,
+    tokens: BTreeMap<u64, i32>,
 }
 
 impl History {
@@ -50,12 +67,14 @@ impl History {
             last_token: 0,
             acknowledged: Vec::new(),
             committed: Vec::new(),
+            idempotent: Idempotent::default(),
+            kinds: KINDS,
         }
     }
 
     fn step(&mut self) -> Result<(), String> {
         let some = self.rng.usize(0..3);
-        match self.rng.u32(0..12) {
+        match self.rng.u32(0..self.kinds) {
             0..=3 => self.produce(self.leader),
             // A client that knows an old leader.
             4 => self.produce(some),
@@ -67,7 +86,9 @@ impl History {
             8 => self.cluster.pass(6_000),
             9 => self.kill(some),
             10 => self.revive(some),
-            _ => self.elect(),
+            11 => self.elect(),
+            12 => self.send_numbered(some),
+            _ => self.send_numbered(self.leader),
         }
         self.decide_isr();
         self.observe()
@@ -83,6 +104,26 @@ impl History {
         };
         if !self.dead[at] {
             self.cluster.produce(at, token, acks, &token.to_string());
+        }
+    }
+
+    /// Sends everything that is not acknowledged, the oldest first, and something new.
+    fn send_numbered(&mut self, at: usize) {
+        if self.dead[at] {
+            return;
+        }
+        let own = &mut self.idempotent;
+        let oldest = own.unacknowledged.first().copied().unwrap_or(own.next);
+        if own.next < oldest + 5 {
+            own.unacknowledged.push(own.next);
+            own.next += 1;
+        }
+        for sequence in own.unacknowledged.clone() {
+            self.last_token += 1;
+            let token = self.last_token;
+            self.idempotent.tokens.insert(token, sequence);
+            let batch = numbered(0, sequence, &format!("number {sequence}"));
+            self.cluster.produce_batch(at, token, Acks::All, batch);
         }
     }
 
@@ -221,7 +262,13 @@ impl History {
                         let result = &results[0];
                         let is_all = self.cluster.acks_all.contains(&token.0);
                         if is_all && result.error.is_none() {
-                            self.acknowledged.push(token.0.to_string());
+                            let own = &mut self.idempotent;
+                            let sequence = own.tokens.get(&token.0);
+                            own.unacknowledged.retain(|n| Some(n) != sequence);
+                            self.acknowledged.push(match sequence {
+                                Some(sequence) => format!("number {sequence}"),
+                                None => token.0.to_string(),
+                            });
                         }
                     }
                     Command::Fatal { reason } => return Err(format!("broker {id}: {reason}")),
@@ -252,6 +299,9 @@ impl History {
         }
         for _ in 0..8 {
             self.cluster.push_image(None, &[0, 1, 2]);
+            if self.kinds == KINDS_WITH_NUMBERS {
+                self.send_numbered(self.leader);
+            }
             self.cluster.pass(2_500);
             self.decide_isr();
             self.observe()?;
@@ -264,6 +314,7 @@ impl History {
             return Err(format!("the ISR is {:?} after healing", self.isr));
         }
         let records = split(&logs[0]);
+        self.check_numbered(&records)?;
         for value in &self.acknowledged {
             let value = value.as_bytes();
             let has_value = |record: &Bytes| record_value(record) == value;
@@ -271,6 +322,22 @@ impl History {
                 let value = String::from_utf8_lossy(value);
                 return Err(format!("acknowledged record {value} is lost"));
             }
+        }
+        Ok(())
+    }
+}
+
+impl History {
+    /// Every number once and in order, and none that could not be acknowledged.
+    fn check_numbered(&self, records: &[Bytes]) -> Result<(), String> {
+        let values = records.iter().map(record_value);
+        let text = values.map(|value| String::from_utf8_lossy(&value).into_owned());
+        let found: Vec<String> = text.filter(|t| t.starts_with("number ")).collect();
+        let own = &self.idempotent;
+        let expected: Vec<String> = (0..own.next).map(|n| format!("number {n}")).collect();
+        if found != expected || !own.unacknowledged.is_empty() {
+            let left = &own.unacknowledged;
+            return Err(format!("{} numbers: {found:?}, left: {left:?}", own.next));
         }
         Ok(())
     }
@@ -288,7 +355,12 @@ fn record_value(bytes: &Bytes) -> Bytes {
 }
 
 fn run(seed: u64, bugs: Bugs) -> Result<usize, String> {
+    run_kinds(seed, bugs, KINDS)
+}
+
+fn run_kinds(seed: u64, bugs: Bugs, kinds: u32) -> Result<usize, String> {
     let mut history = History::new(seed, bugs);
+    history.kinds = kinds;
     for _ in 0..STEPS {
         history.step()?;
     }
@@ -312,6 +384,15 @@ fn no_acknowledged_record_is_lost_in_any_history() {
 }
 
 const SEEDS: u64 = 150;
+
+#[test]
+fn what_an_idempotent_producer_sent_is_there_once_and_in_order_after_any_history() {
+    for seed in 0..SEEDS {
+        if let Err(what) = run_kinds(seed, Bugs::default(), KINDS_WITH_NUMBERS) {
+            panic!("seed {seed}: {what}");
+        }
+    }
+}
 
 #[test]
 fn a_broker_that_acknowledges_too_early_is_found_out() {

@@ -2,6 +2,7 @@ mod appending;
 mod damage;
 mod model;
 mod opening;
+mod producers;
 mod reading;
 mod retaining;
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kintsugi_types::{ProducerEpoch, ProducerId};
+use kintsugi_wire::records::{BatchOptions, build_with};
 use proptest::prelude::*;
 
 use super::*;
+use crate::producer_state::{ProducedBatch, Producers};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -13,6 +16,7 @@ enum Step {
         count: usize,
         size: usize,
         new_epoch: bool,
+        producer: i64,
     },
     Replicate {
         count: usize,
@@ -37,8 +41,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (1..4_usize, 1..4_usize, 0..120_usize, any::<bool>()).prop_map(
-            |(batches, count, size, new_epoch)| Step::Append { batches, count, size, new_epoch }
+        8 => (1..4_usize, 1..4_usize, 0..120_usize, any::<bool>(), -1..3_i64).prop_map(
+            |(batches, count, size, new_epoch, producer)| {
+                Step::Append { batches, count, size, new_epoch, producer }
+            }
         ),
         2 => (1..4_usize).prop_map(|count| Step::Replicate { count }),
         2 => (0..40_i64).prop_map(|back| Step::Truncate { back }),
@@ -63,6 +69,7 @@ struct World {
     /// What lies before this was synced since it last changed.
     synced: Offset,
     epoch: i32,
+    sequence: i32,
 }
 
 fn base(batch: &[u8]) -> Offset {
@@ -83,6 +90,7 @@ impl World {
             log_end: Offset(0),
             synced: Offset(0),
             epoch: 0,
+            sequence: 0,
         };
         world.log().sync().unwrap();
         world
@@ -121,10 +129,14 @@ impl World {
                 count,
                 size,
                 new_epoch,
+                producer,
             } => {
                 self.epoch += i32::from(*new_epoch);
                 let epoch = LeaderEpoch(self.epoch);
-                let mut bytes = produced(*count, *size, self.log_end.0).repeat(*batches);
+                let mut bytes = Vec::new();
+                for _ in 0..*batches {
+                    bytes.extend(self.numbered(*count, *size, *producer));
+                }
                 self.log().append_as_leader(&mut bytes, epoch, NOW).unwrap();
                 self.add(&bytes);
             }
@@ -157,9 +169,11 @@ impl World {
                 self.log_start = start;
             }
             Step::CloseAndOpen => {
+                let producers = self.log().producers().clone();
                 self.log.take().unwrap().close().unwrap();
                 self.synced = self.log_end;
                 self.reopen(OpenHow::Clean);
+                assert_eq!(*self.log().producers(), producers);
                 assert_eq!(self.log().recovery_point(), self.synced);
             }
             Step::Crash => {
@@ -176,6 +190,43 @@ impl World {
                 self.follow(log);
             }
         }
+    }
+
+    /// A batch of a producer (none below zero), numbered on from its last one in this process.
+    fn numbered(&mut self, count: usize, size: usize, producer: i64) -> Vec<u8> {
+        let record = Record {
+            timestamp: TimestampMs(self.log_end.0),
+            value: Some(Bytes::from(vec![b'v'; size])),
+            ..Record::default()
+        };
+        let mut options = BatchOptions::default();
+        if producer >= 0 {
+            // Sequence numbers need not be right: a log appends what it is given.
+            self.sequence += 1;
+            options.producer_id = ProducerId(producer);
+            options.producer_epoch = ProducerEpoch((self.sequence / 20) as i16);
+            options.base_sequence = self.sequence;
+        }
+        build_with(options, &vec![record; count]).unwrap().to_vec()
+    }
+
+    /// What is known of producers is what the batches tell that are there. (Of those that are gone
+    /// by retention, something may be known still.)
+    fn check_producers(&mut self, left: &[Vec<u8>]) {
+        let mut expected = Producers::new(100);
+        for batch in left {
+            expected.update(&headers(batch)[0], None);
+        }
+        let log_start = self.log_start;
+        let present = |producers: &Producers| -> Vec<(ProducerId, ProducerEpoch, Vec<_>)> {
+            let is_left = |batch: &&ProducedBatch| batch.first_offset >= log_start;
+            let entries = producers.iter().map(|(id, entry)| {
+                let batches: Vec<_> = entry.batches().filter(is_left).copied().collect();
+                (id, entry.epoch(), batches)
+            });
+            entries.filter(|(_, _, left)| !left.is_empty()).collect()
+        };
+        assert_eq!(present(self.log().producers()), present(&expected));
     }
 
     fn truncate(&mut self, back: i64) {
@@ -241,6 +292,8 @@ impl World {
         for max_bytes in [1, 300, 10_000] {
             assert_eq!(read_all(log, max_bytes), expected.concat());
         }
+        self.check_producers(&expected);
+        let log = self.log();
         let mut epochs: Vec<LeaderEpoch> = expected
             .iter()
             .map(|b| headers(b)[0].leader_epoch)

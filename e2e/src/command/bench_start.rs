@@ -1,0 +1,95 @@
+//! `bench-start`: how fast one broker serves after its start, and what it takes when idle.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use crate::host::machine;
+use crate::processes::Process;
+
+/// How long one start may take.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a broker is left alone before its memory is read.
+const IDLE: Duration = Duration::from_secs(3);
+/// Where a broker of `--dev` listens.
+const ADDRESS: &str = "127.0.0.1:9092";
+/// A Metadata request (version 1, no topics): length, key 3, version, correlation id, no client
+/// id, an empty list.
+const METADATA: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 255, 255, 0, 0, 0, 0];
+
+/// Starts single brokers of `--dev` and measures them.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The binary of Kintsugi's broker.
+    #[arg(long)]
+    broker: PathBuf,
+    /// How many starts.
+    #[arg(long, default_value_t = 10)]
+    runs: usize,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// If a broker does not start.
+pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
+    println!("machine: {}", machine::describe());
+    ensure!(
+        TcpStream::connect(ADDRESS).is_err(),
+        "something listens on {ADDRESS} already"
+    );
+    let (mut fresh, mut again, mut resident) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..arguments.runs {
+        let folder = tempfile::tempdir()?;
+        let mut command = std::process::Command::new(&arguments.broker);
+        let directory = format!("log.dirs={}", folder.path().join("data").display());
+        command.args(["--dev", "--override", &directory]);
+        for times in [&mut fresh, &mut again] {
+            let started = Instant::now();
+            let process = Process::start(&command, &folder.path().join("process.log"))?;
+            wait_until_served()?;
+            times.push(started.elapsed());
+            std::thread::sleep(IDLE);
+            resident.push(process.resident_bytes()? >> 10);
+            process.kill()?;
+        }
+    }
+    for (what, times) in [
+        ("a fresh directory", &mut fresh),
+        ("after kill -9", &mut again),
+    ] {
+        times.sort_unstable();
+        let (median, most) = (times[times.len() / 2], times[times.len() - 1]);
+        println!(
+            "start to the first answered Metadata, {what}: median {median:.0?}, max {most:.0?}"
+        );
+    }
+    resident.sort_unstable();
+    let (median, most) = (resident[resident.len() / 2], resident[resident.len() - 1]);
+    println!("resident when idle: median {median} KiB, max {most} KiB");
+    Ok(())
+}
+
+fn wait_until_served() -> anyhow::Result<()> {
+    let started = Instant::now();
+    while started.elapsed() < START_LIMIT {
+        if ask().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    anyhow::bail!("the broker did not serve within {START_LIMIT:?}")
+}
+
+fn ask() -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(ADDRESS)?;
+    stream.set_read_timeout(Some(START_LIMIT))?;
+    stream.write_all(&METADATA)?;
+    let mut head = [0; 8];
+    stream.read_exact(&mut head).context("no answer")?;
+    ensure!(head[7] == METADATA[11], "an answer to another request");
+    Ok(())
+}
