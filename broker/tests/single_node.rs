@@ -6,6 +6,7 @@ mod support;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use support::records::{consume, create_topic, produce};
 use support::{eventually, partition, single};
@@ -113,17 +114,43 @@ fn a_second_process_on_the_same_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut first = single(directory.path());
     first.start();
-    let deadline = std::time::Instant::now() + support::PATIENCE;
-    while !first.log().contains("started") && std::time::Instant::now() < deadline {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+    let deadline = Instant::now() + support::PATIENCE;
+    while !first.log().contains("started") && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
     }
     let mut second = single(directory.path());
     second.start();
-    let mut ended = None;
-    while ended.is_none() && std::time::Instant::now() < deadline {
-        ended = second.has_ended();
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    assert_eq!(ended, Some(74), "{}", second.log());
+    assert_eq!(await_end(&mut second), Some(74), "{}", second.log());
     assert!(second.log().contains("another process uses this directory"));
+}
+
+#[test]
+fn a_directory_of_another_cluster_is_refused_for_good() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut node = single(directory.path());
+    node.start();
+    let deadline = Instant::now() + support::PATIENCE;
+    while !node.log().contains("started") && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(node.stop(), Some(0));
+    let mut node = single(directory.path()).with("cluster.id", "another");
+    node.start();
+    assert_eq!(await_end(&mut node), Some(70), "{}", node.log());
+    assert!(
+        node.log().contains("cluster.id=kintsugi-dev"),
+        "{}",
+        node.log()
+    );
+}
+
+fn await_end(node: &mut support::Node) -> Option<i32> {
+    let deadline = Instant::now() + support::PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(status) = node.has_ended() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    None
 }

@@ -351,8 +351,8 @@ const LIMITS: &[Definition] = &[
     setting(
         "kintsugi.metadata.settle.ms",
         Kind::Integer(0, 1_000),
-        Some("10"),
-        "How long a Metadata answer waits for news of a death. 10 ms: a dead process's last connection closes that late.",
+        Some("20"),
+        "How long a Metadata answer waits for news of a death. 20 ms: a dead process's last connection closes that late.",
     ),
     setting(
         "num.network.threads",
