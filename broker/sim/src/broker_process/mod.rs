@@ -249,7 +249,8 @@ impl BrokerProcess {
                 fabric.counts.leases_expired += 1;
                 self.let_clients_go(fabric);
             }
-            Command::Ready(_) => {}
+            // The workload's producers ask for no ids.
+            Command::Ready(_) | Command::AnswerProducerId { .. } => {}
             Command::AnswerMetadata { token, view } => self.answer_metadata(fabric, token, view),
             Command::AnswerAdmin { token, answer } => self.answer_admin(fabric, token, answer),
             Command::AlterPartitionAnswered { shard, results } => {
