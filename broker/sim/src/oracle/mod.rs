@@ -8,6 +8,7 @@ mod leaders;
 mod log_matching;
 mod mirror;
 mod raft;
+mod raft_promises;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
