@@ -138,8 +138,10 @@ impl Oracles {
                     let mirror = mirrors.of(broker, partition);
                     let high_watermark = view.high_watermark;
                     let which = (partition, epoch);
-                    self.committed
-                        .advance(which, broker, mirror, high_watermark)
+                    let result = self
+                        .committed
+                        .advance(which, broker, mirror, high_watermark);
+                    result.map_err(|what| self.images.with_history(what, partition))
                 });
                 self.check(result);
                 self.mirrors.confirm(broker, partition);
