@@ -1,5 +1,8 @@
-//! Clients: each produces numbered records to one partition, or reads one from its start, or
-//! creates a topic. They go by metadata that may be stale, and try again.
+//! Clients: each produces numbered records to one partition, idempotently or not, or reads one
+//! from its start, or creates a topic. They go by metadata that may be stale, and try again.
+//!
+//! When nothing new is produced any more, consumers ask every broker who leads, one after the
+//! other: each must name the leader in the end.
 
 use std::time::Duration;
 
@@ -8,14 +11,15 @@ use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, NewTopic};
 use kintsugi_node::message::shard::{Acks, Fetched, Produced};
 use kintsugi_types::{
-    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, Time, TimestampMs,
-    TopicName,
+    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, ProducerId, Time,
+    TimestampMs, TopicName,
 };
 use kintsugi_wire::batch::BatchHeader;
-use kintsugi_wire::records::{Record, build};
+use kintsugi_wire::records::{BatchOptions, Record, build_with};
 
 use crate::fabric::Fabric;
 use crate::happening::{Answer, Ask, Frame, Input};
+use crate::numbering::Numbering;
 use crate::place::{Loop, Node, broker_index};
 use crate::stream::{Purpose, StreamId};
 use crate::timer::Timer;
@@ -27,8 +31,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
     Produce(Acks),
+    /// As an idempotent producer, with acks=all.
+    ProduceNumbered,
     Consume,
-    Create { partitions: i32 },
+    Create {
+        partitions: i32,
+    },
 }
 
 /// Where it stands.
@@ -57,8 +65,11 @@ pub(crate) struct Client {
     known: Option<(PartitionId, BrokerId, LeaderEpoch)>,
     number: u64,
     batch: Option<Bytes>,
+    numbering: Numbering,
     offset: Offset,
     stopping: bool,
+    /// How many brokers have named the leader since nothing new is produced.
+    named_by: usize,
 }
 
 impl Client {
@@ -83,21 +94,49 @@ impl Client {
             known: None,
             number: 0,
             batch: None,
+            numbering: Numbering::default(),
             offset: Offset::ZERO,
             stopping: false,
+            named_by: 0,
         }
     }
 
     /// No new records from now on.
-    pub(crate) const fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stopping = true;
+        if self.is_asking_round() {
+            self.known = None;
+        }
+    }
+
+    /// Whether it still has to hear from some brokers who leads.
+    fn is_asking_round(&self) -> bool {
+        self.stopping && matches!(self.job, Job::Consume) && self.named_by < self.brokers
+    }
+
+    /// Whom it waits for, as an error message.
+    pub(crate) fn is_waiting_for(&self) -> String {
+        let (index, topic, partition) = (self.index, &self.topic, self.partition);
+        if self.is_asking_round() {
+            let broker = self.named_by;
+            return format!("broker {broker} does not name the leader of {topic}-{partition}");
+        }
+        format!("client {index} of {topic}-{partition} waits for an answer")
+    }
+
+    const fn acks(&self) -> Option<Acks> {
+        match self.job {
+            Job::Produce(acks) => Some(acks),
+            Job::ProduceNumbered => Some(Acks::All),
+            Job::Consume | Job::Create { .. } => None,
+        }
     }
 
     /// Whether it has an answer to all that it asked for.
     pub(crate) fn is_content(&self) -> bool {
         match self.job {
-            Job::Produce(_) => self.batch.is_none(),
-            Job::Consume => true,
+            Job::Produce(_) | Job::ProduceNumbered => self.batch.is_none(),
+            Job::Consume => !self.is_asking_round(),
             Job::Create { .. } => self.phase == Phase::Done,
         }
     }
@@ -182,12 +221,13 @@ impl Client {
     }
 
     fn begin(&mut self, fabric: &mut Fabric) {
-        if self.stopping && self.batch.is_none() && matches!(self.job, Job::Produce(_)) {
+        if self.stopping && self.batch.is_none() && self.acks().is_some() {
             self.phase = Phase::Resting(fabric.now + Duration::from_millis(500));
             return;
         }
         let target = match self.known {
             Some((_, leader, _)) => broker_index(leader),
+            None if self.is_asking_round() => self.named_by,
             None => fabric.rng.usize(..self.brokers),
         };
         self.phase = Phase::Asked(fabric.now + ANSWER_TIMEOUT);
@@ -210,8 +250,9 @@ impl Client {
         let ask = match (&self.job, self.known) {
             (Job::Create { partitions }, _) => Ask::Admin(create(&self.topic, *partitions)),
             (_, None) => Ask::Metadata(self.topic.clone()),
-            (Job::Produce(acks), Some((partition, ..))) => {
-                let acks = *acks;
+            (Job::ProduceNumbered, Some(_)) if !self.numbering.has_id() => Ask::ProducerId,
+            (Job::Produce(_) | Job::ProduceNumbered, Some((partition, ..))) => {
+                let acks = self.acks().unwrap_or(Acks::All);
                 let batch = self.batch(fabric, partition);
                 Ask::Produce {
                     partition,
@@ -245,10 +286,15 @@ impl Client {
         if let Some(batch) = &self.batch {
             return batch.clone();
         }
-        let count = fabric.rng.u64(1..4);
-        let records: Vec<Record> = (0..count).map(|n| self.record(fabric, n)).collect();
-        self.number += count;
-        let batch = build(&records).expect("a few small records fit");
+        let count = fabric.rng.i32(1..4);
+        let after = 0..u64::from(count.unsigned_abs());
+        let records: Vec<Record> = after.map(|n| self.record(fabric, n)).collect();
+        self.number += u64::from(count.unsigned_abs());
+        let options = match self.job {
+            Job::ProduceNumbered => self.numbering.number(count),
+            _ => BatchOptions::default(),
+        };
+        let batch = build_with(options, &records).expect("a few small records fit");
         fabric.oracles.sent(partition, &batch);
         fabric.counts.batches_sent += 1;
         self.batch = Some(batch.clone());
@@ -269,6 +315,7 @@ impl Client {
         match answer {
             Answer::Metadata(view) => self.told(fabric, &view),
             Answer::Admin(answer) => self.created(fabric, &answer),
+            Answer::ProducerId(result) => self.given_id(fabric, result),
             Answer::Produced(produced) => self.produced(fabric, &produced),
             Answer::Fetched(fetched) => self.fetched(fabric, &fetched),
         }
@@ -288,6 +335,13 @@ impl Client {
                 };
                 self.known = Some((id, leader, state.leader_epoch));
                 self.rest(fabric, 0..2);
+                if self.is_asking_round() {
+                    let asked = self.stream.map(|(_, broker)| broker);
+                    self.named_by += usize::from(asked == Some(self.named_by));
+                }
+                if self.is_asking_round() {
+                    self.known = None;
+                }
             }
             _ => self.retry(fabric),
         }
@@ -305,14 +359,35 @@ impl Client {
         }
     }
 
-    fn produced(&mut self, fabric: &mut Fabric, produced: &Produced) {
-        if produced.error.is_none() {
-            self.batch = None;
-            self.rest(fabric, 5..200);
-        } else {
-            fabric.counts.produce_errors += 1;
-            self.retry(fabric);
+    fn given_id(&mut self, fabric: &mut Fabric, result: Result<ProducerId, ErrorCode>) {
+        match result {
+            Ok(id) => {
+                self.numbering.begin(id);
+                self.rest(fabric, 0..2);
+            }
+            Err(_) => self.retry(fabric),
         }
+    }
+
+    fn produced(&mut self, fabric: &mut Fabric, produced: &Produced) {
+        let is_numbered = matches!(self.job, Job::ProduceNumbered);
+        if produced.error.is_none() {
+            if let Some(batch) = self.batch.take().filter(|_| is_numbered) {
+                self.numbering.acknowledged();
+                let (partition, base) = (produced.partition, produced.base_offset);
+                fabric.oracles.told_offset(partition, base, &batch);
+            }
+            self.rest(fabric, 5..200);
+            return;
+        }
+        fabric.counts.produce_errors += 1;
+        if is_numbered && self.numbering.refused(produced.error) {
+            // The batch is given up: its numbers are of the id that is.
+            fabric.oracles.out_of_sequence(produced.partition);
+            self.numbering.end();
+            self.batch = None;
+        }
+        self.retry(fabric);
     }
 
     fn fetched(&mut self, fabric: &mut Fabric, fetched: &Fetched) {

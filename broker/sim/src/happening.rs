@@ -7,7 +7,9 @@ use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
 use kintsugi_node::message::{broker, shard};
 use kintsugi_quorum as quorum;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
-use kintsugi_types::{ControllerId, LeaderEpoch, Offset, PartitionId, TopicName};
+use kintsugi_types::{
+    ControllerId, ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, TopicName,
+};
 
 use crate::faults::Fault;
 use crate::place::{Loop, Node};
@@ -112,6 +114,7 @@ pub(crate) enum Frame {
 pub(crate) enum Ask {
     Metadata(TopicName),
     Admin(AdminRequest),
+    ProducerId,
     Produce {
         partition: PartitionId,
         acks: shard::Acks,
@@ -129,6 +132,7 @@ pub(crate) enum Ask {
 pub(crate) enum Answer {
     Metadata(std::sync::Arc<broker::MetadataView>),
     Admin(AdminAnswer),
+    ProducerId(Result<ProducerId, ErrorCode>),
     Produced(shard::Produced),
     Fetched(shard::Fetched),
 }

@@ -29,9 +29,9 @@ impl World {
         for (partition, state) in image.partitions() {
             self.check_partition(partition, state)?;
         }
-        let waiting = self.clients.iter().position(|client| !client.is_content());
+        let waiting = self.clients.iter().find(|client| !client.is_content());
         match waiting {
-            Some(index) => Err(format!("client {index} waits for an answer")),
+            Some(client) => Err(client.is_waiting_for()),
             None => self.check_consumers(),
         }
     }

@@ -13,6 +13,7 @@ mod faults;
 mod happening;
 mod healing;
 mod network;
+mod numbering;
 mod oracle;
 mod place;
 mod queue;

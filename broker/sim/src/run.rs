@@ -142,7 +142,7 @@ fn add_clients(world: &mut World) {
         add(Job::Create { partitions }, 0);
         for partition in 0..partitions {
             add(Job::Produce(Acks::All), partition);
-            add(Job::Produce(Acks::All), partition);
+            add(Job::ProduceNumbered, partition);
             add(Job::Consume, partition);
         }
         add(Job::Produce(Acks::Leader), 0);

@@ -260,7 +260,8 @@ pub enum ToBroker {
         /// The entries.
         entries: Vec<(MetadataOffset, Vec<MetadataRecord>)>,
     },
-    /// Which brokers the controller suspects now (the whole set; it replaces the one before).
+    /// Which brokers the controller suspects now (the whole set; it replaces the one before, of
+    /// whatever link). Sent after `Registered`, and when the set changes.
     Suspects {
         /// Their incarnations.
         suspects: BTreeSet<Incarnation>,

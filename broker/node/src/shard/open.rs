@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kintsugi_storage::checkpoint::{CheckpointError, OffsetCheckpoint};
 use kintsugi_storage::{FileSystem, FsError, Log, LogContext, LogError, OpenHow};
 use kintsugi_types::{BrokerEpoch, Offset, PartitionId, Time, TopicName};
+use kintsugi_wire::batch::BatchHeader;
 
 use super::client_fetch::HeldFetches;
 use super::fetchers::Fetchers;
@@ -44,7 +45,7 @@ pub(super) struct Recovered<F: FileSystem> {
     pub topic: TopicName,
     pub path: PathBuf,
     pub log: Log<F>,
-    /// The checkpointed high watermark, at most the log's end.
+    /// The checkpointed high watermark, or the end of the last whole batch before it.
     pub high_watermark: Offset,
 }
 
@@ -87,7 +88,13 @@ impl<F: FileSystem> Shard<F> {
             let name = (found.topic.clone(), partition.index);
             let checkpointed = high_watermarks.get(&name).copied().unwrap_or_default();
             recovered_to_checkpoint &= report.log_end >= checkpointed;
-            let high_watermark = checkpointed.min(report.log_end).max(log.log_start());
+            let whole = whole_batches_before(&log, checkpointed);
+            let whole = whole.map_err(|source| ShardError::Log {
+                topic: found.topic.clone(),
+                partition,
+                source,
+            })?;
+            let high_watermark = whole.max(log.log_start());
             let log = Recovered {
                 topic: found.topic,
                 path: found.path,
@@ -147,4 +154,19 @@ impl<F: FileSystem> Shard<F> {
         }
         Ok(high_watermarks)
     }
+}
+
+/// The end of the last batch that lies wholly before `offset`, at most the log's end.
+///
+/// A checkpointed high watermark ends a batch of the log that it was written for. After a loss of
+/// power that may be another one: a cut that was not synced is undone then, and the batches that it
+/// took away, which the log had before it followed its present leader, are back.
+fn whole_batches_before<F: FileSystem>(log: &Log<F>, offset: Offset) -> Result<Offset, LogError> {
+    let end = log.log_end();
+    if offset >= end || offset <= log.log_start() {
+        return Ok(offset.min(end));
+    }
+    let read = log.read(offset, 1, end, true)?;
+    let header = BatchHeader::parse(&read.bytes);
+    Ok(header.map_or(offset, |header| offset.min(header.base_offset)))
 }

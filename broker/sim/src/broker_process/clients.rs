@@ -7,7 +7,7 @@ use std::time::Duration;
 use kintsugi_node::message::broker::{Event, MetadataView};
 use kintsugi_node::message::link::AdminAnswer;
 use kintsugi_node::message::shard::{self, ClientPosition, Fetched, Produced, Token};
-use kintsugi_types::{LeaderEpoch, PartitionId};
+use kintsugi_types::{ErrorCode, LeaderEpoch, PartitionId, ProducerId};
 
 use super::{BrokerProcess, Use};
 use crate::fabric::Fabric;
@@ -75,6 +75,11 @@ impl BrokerProcess {
                     deadline,
                 };
                 self.handle(fabric, event);
+            }
+            Ask::ProducerId => {
+                let token = self.waiting.add(stream, 0);
+                let deadline = self.now(fabric) + Duration::from_millis(WAIT_MS.into());
+                self.handle(fabric, Event::ProducerId { token, deadline });
             }
             Ask::Produce {
                 partition,
@@ -164,6 +169,18 @@ impl BrokerProcess {
 
     pub(super) fn answer_admin(&mut self, fabric: &mut Fabric, token: u64, answer: AdminAnswer) {
         self.answer(fabric, token, Answer::Admin(answer));
+    }
+
+    pub(super) fn answer_producer_id(
+        &mut self,
+        fabric: &mut Fabric,
+        token: u64,
+        result: Result<ProducerId, ErrorCode>,
+    ) {
+        if let Ok(id) = result {
+            fabric.oracles.producer_id_given(id);
+        }
+        self.answer(fabric, token, Answer::ProducerId(result));
     }
 
     pub(super) fn answer_produce(

@@ -249,8 +249,10 @@ impl BrokerProcess {
                 fabric.counts.leases_expired += 1;
                 self.let_clients_go(fabric);
             }
-            // The workload's producers ask for no ids.
-            Command::Ready(_) | Command::AnswerProducerId { .. } => {}
+            Command::Ready(_) => {}
+            Command::AnswerProducerId { token, result } => {
+                self.answer_producer_id(fabric, token, result);
+            }
             Command::AnswerMetadata { token, view } => self.answer_metadata(fabric, token, view),
             Command::AnswerAdmin { token, answer } => self.answer_admin(fabric, token, answer),
             Command::AlterPartitionAnswered { shard, results } => {

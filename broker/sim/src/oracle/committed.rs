@@ -238,6 +238,34 @@ impl Committed {
         ))
     }
 
+    /// What an idempotent producer sent is acknowledged at this offset: it stands there.
+    pub(super) fn told_offset(
+        &self,
+        partition: PartitionId,
+        base: Offset,
+        crc: u32,
+    ) -> Result<(), String> {
+        let ledger = self.ledgers.get(&partition);
+        let held = ledger.and_then(|ledger| ledger.acknowledged.get(&base));
+        if self.excused + self.lossy > 0 || held.is_some_and(|held| held.batch.crc == crc) {
+            return Ok(());
+        }
+        Err(format!(
+            "idempotence: a producer was told that its batch is at {base} of {partition}, where {held:?} was acknowledged"
+        ))
+    }
+
+    /// The sequence of a producer with one batch in flight is refused for good: the batch before
+    /// it, which was acknowledged, must be excused.
+    pub(super) fn out_of_sequence(&self, partition: PartitionId) -> Result<(), String> {
+        if self.excused + self.lossy > 0 {
+            return Ok(());
+        }
+        Err(format!(
+            "idempotence: a producer's sequence is refused for good in {partition}, where nothing is lost"
+        ))
+    }
+
     /// A broker that lost power was elected from outside ISR and ELR, which were empty.
     pub(super) fn elected_with_losses(
         &mut self,

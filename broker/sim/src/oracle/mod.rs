@@ -3,11 +3,13 @@
 
 mod committed;
 mod high_watermark;
+mod idempotence;
 mod images;
 mod leaders;
 mod log_matching;
 mod mirror;
 mod raft;
+mod raft_promises;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,12 +18,13 @@ use bytes::Bytes;
 use kintsugi_metadata::Image;
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_types::{Incarnation, LeaderEpoch, Offset, PartitionId};
+use kintsugi_types::{Incarnation, LeaderEpoch, Offset, PartitionId, ProducerId};
 use kintsugi_wire::batch::BatchHeader;
 
 use crate::place::Node;
 use committed::Committed;
 use high_watermark::HighWatermarks;
+use idempotence::Idempotence;
 use images::Images;
 use leaders::Leaders;
 use log_matching::LogMatching;
@@ -39,6 +42,7 @@ pub(crate) struct Oracles {
     log_matching: LogMatching,
     high_watermarks: HighWatermarks,
     pub(crate) committed: Committed,
+    idempotence: Idempotence,
     /// The checksums of all batches that clients sent.
     sent: BTreeSet<(PartitionId, u32)>,
 }
@@ -65,6 +69,9 @@ impl Oracles {
     pub(crate) fn sent(&mut self, partition: PartitionId, batch: &Bytes) {
         if let Ok(header) = BatchHeader::parse(batch) {
             self.sent.insert((partition, header.crc));
+            if header.producer_id.0 >= 0 {
+                self.idempotence.sent(partition, header.crc);
+            }
         }
     }
 
@@ -131,8 +138,10 @@ impl Oracles {
                     let mirror = mirrors.of(broker, partition);
                     let high_watermark = view.high_watermark;
                     let which = (partition, epoch);
-                    self.committed
-                        .advance(which, broker, mirror, high_watermark)
+                    let result = self
+                        .committed
+                        .advance(which, broker, mirror, high_watermark);
+                    result.map_err(|what| self.images.with_history(what, partition))
                 });
                 self.check(result);
                 self.mirrors.confirm(broker, partition);
@@ -143,14 +152,16 @@ impl Oracles {
     /// Batches after `from` are new in a log.
     fn appended(&mut self, broker: usize, partition: PartitionId, from: usize) {
         let mirror = self.mirrors.of(broker, partition);
-        for batch in mirror.iter().skip(from) {
+        for (index, batch) in mirror.iter().enumerate().skip(from) {
             if !self.sent.contains(&(partition, batch.crc)) {
                 let what = format!(
                     "broker {broker} has a batch in {partition} that nobody sent: {batch:?}"
                 );
                 self.violation.get_or_insert(what);
             }
-            if let Err(what) = self.log_matching.observe(partition, broker, batch) {
+            let once = self.idempotence.appended(partition, broker, mirror, index);
+            let matching = self.log_matching.observe(partition, broker, batch);
+            if let Err(what) = once.and(matching) {
                 self.violation.get_or_insert(what);
             }
         }
@@ -168,6 +179,26 @@ impl Oracles {
         let result = self
             .committed
             .acknowledged((partition, epoch), base, mirror);
+        self.check(result);
+    }
+
+    /// A broker gives an id to a producer.
+    pub(crate) fn producer_id_given(&mut self, id: ProducerId) {
+        let result = self.idempotence.given(id);
+        self.check(result);
+    }
+
+    /// An idempotent producer was told that its batch is acknowledged at this offset.
+    pub(crate) fn told_offset(&mut self, partition: PartitionId, base: Offset, batch: &Bytes) {
+        if let Ok(header) = BatchHeader::parse(batch) {
+            let result = self.committed.told_offset(partition, base, header.crc);
+            self.check(result);
+        }
+    }
+
+    /// An idempotent producer begins anew, since its sequence is refused again and again.
+    pub(crate) fn out_of_sequence(&mut self, partition: PartitionId) {
+        let result = self.committed.out_of_sequence(partition);
         self.check(result);
     }
 

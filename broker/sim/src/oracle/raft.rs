@@ -10,6 +10,8 @@ use kintsugi_node::message::controller::Command;
 use kintsugi_quorum::{Body, Engine, Entry, EntryId, Message, Payload, Role};
 use kintsugi_types::{ControllerId, MetadataOffset, Term};
 
+use super::raft_promises::Promises;
+
 type Check = Result<(), String>;
 
 /// What has been seen.
@@ -24,6 +26,7 @@ pub(crate) struct Raft {
     committed: BTreeMap<MetadataOffset, (Term, Term)>,
     /// Up to where each voter's commits were looked at.
     looked: BTreeMap<ControllerId, MetadataOffset>,
+    promises: Promises,
     pub(crate) elections: u64,
     violation: Option<String>,
 }
@@ -36,6 +39,8 @@ impl Raft {
     /// A voter began a new life.
     pub(crate) fn started(&mut self, id: ControllerId, engine: &Engine) {
         self.looked.insert(id, engine.commit_index());
+        let result = self.promises.check_kept(id, engine);
+        self.note(result);
     }
 
     /// A voter handled an event, which gave these commands.
@@ -46,7 +51,12 @@ impl Raft {
         engine: &Engine,
         commands: &[Command],
     ) {
+        self.promises.observe(id, engine, commands);
         let result = self.check(id, life, engine, commands);
+        self.note(result);
+    }
+
+    fn note(&mut self, result: Check) {
         if let Err(what) = result {
             self.violation.get_or_insert(what);
         }

@@ -96,11 +96,11 @@ impl Active {
         }
         let message = ToBroker::Registered { broker_epoch };
         out.push(Command::ToBroker { link, message });
+        // Also when nobody is suspected: the broker still knows whom an earlier link told it to
+        // suspect, and would never again name a broker as leader that nobody takes back.
         let suspects = self.detector.suspects().clone();
-        if !suspects.is_empty() {
-            let message = ToBroker::Suspects { suspects };
-            out.push(Command::ToBroker { link, message });
-        }
+        let message = ToBroker::Suspects { suspects };
+        out.push(Command::ToBroker { link, message });
         let mut verdicts = Vec::new();
         self.detector.link_opened(now, incarnation, &mut verdicts);
         self.heed(verdicts, out);

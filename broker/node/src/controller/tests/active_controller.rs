@@ -9,7 +9,7 @@ use super::harness::{
     Harness, cluster, config, create, deltas, endpoint, incarnation, kill, ms, registration, to,
 };
 use crate::controller::Controller;
-use crate::message::controller::{Command, DialId, Event, LinkId, Observation};
+use crate::message::controller::{Command, DialId, DialOutcome, Event, LinkId, Observation};
 use crate::message::link::{Heartbeat, ToBroker, ToController};
 
 #[test]
@@ -78,8 +78,10 @@ fn a_registration_is_answered_when_committed_and_then_brought_up_to_date() {
         (MetadataOffset(2), vec![formed]),
         (MetadataOffset(3), vec![registered]),
     ];
+    let suspects = BTreeSet::new();
     let expected = [
         to(0, ToBroker::Registered { broker_epoch }),
+        to(0, ToBroker::Suspects { suspects }),
         to(0, ToBroker::Delta { entries }),
     ];
     assert_eq!(out, expected);
@@ -129,13 +131,39 @@ fn the_same_incarnation_on_a_new_link_keeps_its_epoch_and_the_old_link_is_closed
         },
     );
     let broker_epoch = BrokerEpoch(3);
+    let suspects = BTreeSet::new();
     let expected = [
         Command::CloseLink { link: LinkId(0) },
         to(7, ToBroker::Registered { broker_epoch }),
+        to(7, ToBroker::Suspects { suspects }),
     ];
     assert_eq!(out, expected);
     // The closing of the old link says nothing about the broker.
     assert_eq!(harness.give(Event::LinkClosed { link: LinkId(0) }), []);
+}
+
+#[test]
+fn a_broker_that_links_anew_is_told_that_nobody_is_suspected_whatever_it_was_told_before() {
+    let mut harness = Harness::with_brokers(2);
+    let out = harness.give(Event::LinkClosed { link: LinkId(1) });
+    let suspects = BTreeSet::from([incarnation(1, 1)]);
+    assert!(out.contains(&to(0, ToBroker::Suspects { suspects })));
+    harness.give(Event::LinkClosed { link: LinkId(0) });
+    // Nobody is linked while the suspicions end, so nobody hears of that.
+    for broker in [1, 0] {
+        let dial = DialId(2 - u64::try_from(broker).unwrap());
+        let outcome = DialOutcome::Answered(incarnation(broker, 1));
+        harness.give(Event::Dialled { dial, outcome });
+    }
+    let out = harness.register(7, 0, 1);
+    let told = out.iter().filter_map(|command| match command {
+        Command::ToBroker {
+            message: ToBroker::Suspects { suspects },
+            ..
+        } => Some(suspects.len()),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [0], "{out:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod harness;
 mod idempotence;
 mod many_shards;
 mod metadata;
+mod opening;
 mod random;
 mod replication;
 mod serving;
