@@ -32,7 +32,10 @@ fn a_vote_that_is_not_persisted_is_found() {
         vote_without_persisting: true,
         ..Bugs::default()
     };
-    find("vote without persisting", bugs);
+    let violation = find("vote without persisting", bugs);
+    let is_told_by_its_cause =
+        violation.contains("promise forgotten") || violation.contains("one vote a term");
+    assert!(is_told_by_its_cause, "{violation}");
 }
 
 #[test]

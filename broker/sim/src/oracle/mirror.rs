@@ -19,6 +19,9 @@ use crate::trace::mix_bytes;
 /// The most bytes of one file that are read.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
+/// So many batches of a log are shown with what was violated.
+const BATCHES_SHOWN: usize = 12;
+
 /// One batch in a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Batch {
@@ -59,6 +62,18 @@ impl Mirrors {
             let count = log.partition_point(|batch| batch.end <= sure);
             (key.0, &log[..count])
         })
+    }
+
+    /// Adds what each broker's log has just before an offset and at it.
+    pub(super) fn with_logs(&self, mut what: String, id: PartitionId, until: Offset) -> String {
+        for ((broker, partition), log) in &self.logs {
+            if *partition == id {
+                let count = log.partition_point(|batch| batch.base <= until);
+                let shown = &log[count.saturating_sub(BATCHES_SHOWN)..count];
+                what += &format!("\n    broker {broker}: {}", outline(shown));
+            }
+        }
+        what
     }
 
     /// The broker leads the partition or is in sync: all that it has counts.
@@ -239,6 +254,9 @@ fn extend(log: &mut Vec<Batch>, bytes: &[u8]) -> usize {
 
 /// A log's batches in a few words each.
 fn outline(log: &[Batch]) -> String {
-    let batch = |batch: &Batch| format!("{}..{} (epoch {})", batch.base, batch.end, batch.epoch);
+    let batch = |batch: &Batch| {
+        let (base, end, epoch) = (batch.base, batch.end, batch.epoch);
+        format!("{base}..{end} (epoch {epoch}, {:08x})", batch.crc)
+    };
     log.iter().map(batch).collect::<Vec<_>>().join(", ")
 }

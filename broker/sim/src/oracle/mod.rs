@@ -162,6 +162,7 @@ impl Oracles {
             let once = self.idempotence.appended(partition, broker, mirror, index);
             let matching = self.log_matching.observe(partition, broker, batch);
             if let Err(what) = once.and(matching) {
+                let what = self.mirrors.with_logs(what, partition, batch.base);
                 self.violation.get_or_insert(what);
             }
         }
