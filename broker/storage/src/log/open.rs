@@ -116,6 +116,9 @@ impl<F: FileSystem> Log<F> {
         let mut report = opening.report;
         report.log_end = log.log_end();
         let mut log = log.with_recovery_point(how, report.cut_bytes);
+        if report.cut_bytes > 0 || report.removed_segments > 0 {
+            log.sync()?;
+        }
         log.load_producers(match how {
             OpenHow::Clean => report.log_end,
             OpenHow::Recover { from } => from,

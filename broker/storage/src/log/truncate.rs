@@ -1,4 +1,7 @@
 //! Truncation, and the log's start.
+//!
+//! A cut is synced before anything may follow it. A loss of power can bring back what was cut; were
+//! newer batches already behind it, old and new ones could make a log that nobody ever had.
 
 use kintsugi_types::Offset;
 
@@ -7,8 +10,8 @@ use crate::fs::FileSystem;
 use crate::segment::Segment;
 
 impl<F: FileSystem> Log<F> {
-    /// Removes the batch that holds `offset` and all after it; gives the new end, which is at most
-    /// `offset`. Does nothing when the log ends before it. Below the log's start, the log becomes
+    /// Removes the batch that holds `offset` and all after it, and syncs that; gives the new end,
+    /// which is at most `offset`. Blocks. Does nothing when the log ends before it. Below the log's start, the log becomes
     /// empty and starts there.
     ///
     /// The recovery point falls with the end. A caller that keeps it in a checkpoint file must
@@ -26,7 +29,9 @@ impl<F: FileSystem> Log<F> {
             return Ok(offset);
         }
         let cut = self.cut(offset);
-        cut.inspect_err(|error| self.poison(error))
+        let end = cut.inspect_err(|error| self.poison(error))?;
+        self.sync()?;
+        Ok(end)
     }
 
     fn cut(&mut self, offset: Offset) -> Result<Offset, LogError> {
@@ -73,7 +78,8 @@ impl<F: FileSystem> Log<F> {
     pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), LogError> {
         self.check_usable()?;
         let emptied = self.empty_and_start_at(offset);
-        emptied.inspect_err(|error| self.poison(error))
+        emptied.inspect_err(|error| self.poison(error))?;
+        self.sync()
     }
 
     fn empty_and_start_at(&mut self, offset: Offset) -> Result<(), LogError> {
