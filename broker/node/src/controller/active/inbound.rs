@@ -114,7 +114,7 @@ impl Active {
                 self.hang_up(now, link, out);
             }
             ToController::LogEnds { broker_epoch, ends } => {
-                self.log_ends(now, image, (incarnation.broker, broker_epoch), &ends);
+                self.log_ends(image, (incarnation.broker, broker_epoch), &ends);
             }
         }
     }

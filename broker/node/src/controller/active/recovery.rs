@@ -121,7 +121,7 @@ impl Recoveries {
 }
 
 impl Active {
-    /// Looks for partitions that need it, asks their replicas, and has decided what can be.
+    /// Looks for partitions that need it, and asks their replicas.
     pub(super) fn recover(
         &mut self,
         now: Time,
@@ -138,12 +138,17 @@ impl Active {
         };
         recoveries.next_scan = now + interval;
         recoveries.ask(image, &self.links, out);
+        self.decide_recoveries(image);
+    }
+
+    /// Has decided what can be, one request at a time.
+    fn decide_recoveries(&mut self, image: &Image) {
         let is_recovery = |request: &Request| matches!(request, Request::Recover(_));
         let mut in_flight = self.in_flight.iter().flat_map(|f| &f.requests);
         if in_flight.any(is_recovery) || self.queue.has_recovery() {
             return;
         }
-        let decidable = recoveries.decidable(image);
+        let decidable = self.recoveries.decidable(image);
         if !decidable.is_empty() {
             self.queue.push(Request::Recover(decidable));
         }
@@ -152,13 +157,12 @@ impl Active {
     /// A broker told where its logs end; what can be decided by that is decided at once.
     pub(super) fn log_ends(
         &mut self,
-        now: Time,
         image: &Image,
         broker: (BrokerId, BrokerEpoch),
         ends: &[LogEnd],
     ) {
         if self.recoveries.answered(image, broker, ends) {
-            self.recoveries.next_scan = now;
+            self.decide_recoveries(image);
         }
     }
 }
