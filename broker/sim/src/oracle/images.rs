@@ -72,7 +72,7 @@ impl Images {
             // The partition was recovering from an earlier one.
             return None;
         }
-        let live_epoch = |image: &Image, broker| {
+        let live_epoch = |image: &Image, broker: &BrokerId| {
             let known = image.brokers.get(broker);
             known.filter(|known| !known.fenced).map(|known| known.epoch)
         };
