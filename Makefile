@@ -12,6 +12,7 @@ export CARGO_TARGET_DIR ?= $(KINTSUGI_CACHE)/target/$(shell pwd | cksum | cut -d
 
 SEEDS ?= 500
 KILLS ?= 20
+KAFKA_KILLS ?= $(KILLS)
 TOOLS := $(KINTSUGI_CACHE)/tools/bin
 IMAGE := $(CARGO_TARGET_DIR)/image
 
@@ -67,9 +68,11 @@ bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under 
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
 	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
-	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) --client retry.backoff.ms=20
+	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) \
+	  --kafka-kills $(KAFKA_KILLS) --client retry.backoff.ms=20
 	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
-	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS)
+	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) \
+	  --kafka-kills $(KAFKA_KILLS)
 
 bench-start: preflight ## measure how fast one broker serves, and its idle memory
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e

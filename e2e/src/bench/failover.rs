@@ -261,6 +261,6 @@ impl fmt::Display for FailoverReport {
             "acked during the outages: {}; {}",
             self.acked_in_outages, self.shares
         )?;
-        write!(f, "verdict: {}", self.verdict)
+        write!(f, "verdict after {} kills: {}", healed.len(), self.verdict)
     }
 }

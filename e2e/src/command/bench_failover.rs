@@ -26,9 +26,12 @@ pub struct Arguments {
     /// Apache Kafka's version, for the table.
     #[arg(long, default_value = "4.1.1")]
     kafka_version: String,
-    /// How many kills of each.
+    /// How many kills.
     #[arg(long, default_value_t = 20)]
     kills: usize,
+    /// How many kills of Apache Kafka, if fewer: each takes it half a minute.
+    #[arg(long)]
+    kafka_kills: Option<usize>,
     /// How many partitions.
     #[arg(long, default_value_t = 120)]
     partitions: i32,
@@ -61,10 +64,9 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         .map(|(k, v)| format!("{k}={v}"))
         .collect();
     println!(
-        "load: {} partitions, one record of 100 bytes every {} ms each, acks=all, {} kills; client: {}",
+        "load: {} partitions, one record of 100 bytes every {} ms each, acks=all; client: {}",
         arguments.partitions,
         arguments.interval_ms,
-        arguments.kills,
         if client.is_empty() {
             "defaults".to_owned()
         } else {
@@ -72,12 +74,10 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         }
     );
     if let Some(binary) = &arguments.broker {
-        let report = run_engine(
-            Kintsugi {
-                binary: binary.clone(),
-            },
-            arguments,
-        )?;
+        let kintsugi = Kintsugi {
+            binary: binary.clone(),
+        };
+        let report = run_engine(kintsugi, arguments, arguments.kills)?;
         ensure!(
             report.verdict.is_clean(),
             "the verdict on Kintsugi has findings"
@@ -90,12 +90,17 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
             version,
             heap: "512m".to_owned(),
         };
-        run_engine(kafka, arguments)?;
+        let kills = arguments.kafka_kills.unwrap_or(arguments.kills);
+        run_engine(kafka, arguments, kills)?;
     }
     Ok(())
 }
 
-fn run_engine<E: Engine>(engine: E, arguments: &Arguments) -> anyhow::Result<FailoverReport> {
+fn run_engine<E: Engine>(
+    engine: E,
+    arguments: &Arguments,
+    kills: usize,
+) -> anyhow::Result<FailoverReport> {
     let folder = tempfile::tempdir().context("failed to make a folder for the cluster")?;
     let settings = BTreeMap::from([
         ("min.insync.replicas".to_owned(), "2".to_owned()),
@@ -131,7 +136,7 @@ fn run_engine<E: Engine>(engine: E, arguments: &Arguments) -> anyhow::Result<Fai
     let settings = FailoverSettings {
         topic: "failover".to_owned(),
         partitions: arguments.partitions,
-        kills: arguments.kills,
+        kills,
         interval: Duration::from_millis(arguments.interval_ms),
         probes: true,
         acked_min: 100 * u64::from(arguments.partitions.unsigned_abs()),
