@@ -287,6 +287,9 @@ impl Control {
             }
             Command::Probe { expected, endpoint } => self.probe(expected, endpoint),
             Command::Drain => self.tell_shards(|| shard::Event::Drain),
+            Command::AskLogEnds { partitions } => self.tell_shards(|| shard::Event::AskLogEnds {
+                partitions: Arc::clone(&partitions),
+            }),
             Command::StopNow { broker_epoch } => self.stop(broker_epoch),
             Command::Fatal { reason } => self.exit.fatal(Ending::Refused, &reason),
         }

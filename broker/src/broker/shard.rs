@@ -213,6 +213,7 @@ impl ShardThread {
                 high_watermarks,
             }),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
+            Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
         }
     }

@@ -12,8 +12,8 @@ pub enum Election {
     Clean,
     /// Nobody, and the preferred replica comes before the present leader.
     Preferred,
-    /// The last known leader, while ISR and ELR are both empty.
-    LastKnownLeader,
+    /// This replica, while ISR and ELR are both empty.
+    Unclean(BrokerId),
 }
 
 /// Which brokers may lead, at the moment of a decision.
@@ -86,13 +86,13 @@ pub fn elect(state: &PartitionState, election: Election, candidates: &Candidates
         return Elected::Clean(leader);
     }
     let nothing_is_sure = state.isr.is_empty() && state.elr.is_empty();
-    match state.last_known_leader {
-        Some(last)
-            if election == Election::LastKnownLeader
-                && nothing_is_sure
-                && candidates.may_lead(last) =>
+    match election {
+        Election::Unclean(broker)
+            if nothing_is_sure
+                && state.replicas.contains(&broker)
+                && candidates.may_lead(broker) =>
         {
-            Elected::Lossy(last)
+            Elected::Lossy(broker)
         }
         _ => Elected::Nobody,
     }

@@ -10,12 +10,12 @@ pub mod alter_partition;
 pub mod election;
 pub mod fencing;
 pub mod generation;
-pub mod last_known_leader;
 pub mod partition_change;
 pub mod preferred;
 pub mod producer_ids;
 pub mod registration;
 pub mod stopping;
+pub mod unclean_recovery;
 pub mod unfencing;
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
 mod cases;
 mod fixture;
 mod invariants;
+mod unclean_recovery;

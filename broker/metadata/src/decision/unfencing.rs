@@ -2,8 +2,7 @@
 
 use kintsugi_types::{BrokerEpoch, BrokerId, MetadataOffset};
 
-use super::election::{Candidates, Election};
-use super::last_known_leader;
+use super::election::Candidates;
 use super::partition_change::PartitionChange;
 use crate::image::Image;
 use crate::record::MetadataRecord;
@@ -31,7 +30,8 @@ fn is_fenced_in_force(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -> bo
     })
 }
 
-/// Unfences a broker, and elects a leader for each offline partition that has one again by that.
+/// Unfences a broker, and elects a leader for each offline partition that has one again by that
+/// (other than by [`super::unclean_recovery`], which asks the replicas first).
 /// Empty if that registration is not in force or not fenced, or if a newer generation was granted.
 #[must_use]
 pub fn unfence(
@@ -53,13 +53,8 @@ pub fn unfence(
         .partitions()
         .filter(|(_, state)| state.leader.is_none() && state.replicas.contains(&broker));
     for (partition, state) in offline {
-        let election = if last_known_leader::nobody_to_wait_for(state, &candidates) {
-            Election::LastKnownLeader
-        } else {
-            Election::Clean
-        };
         let min_isr = settings.min_isr(image, partition.topic, state);
-        let change = PartitionChange::of(state, min_isr).election(election);
+        let change = PartitionChange::of(state, min_isr);
         records.extend(change.record(partition, &candidates));
     }
     records

@@ -27,7 +27,7 @@ use kintsugi_metadata::Image;
 use kintsugi_types::{BrokerEpoch, BrokerId, MetadataOffset, Time};
 
 use crate::message::broker::{Command, Event, MetadataView};
-use crate::message::link::{ToBroker, ToController};
+use crate::message::link::{LOG_ENDS_MAX, LogEnd, ToBroker, ToController};
 
 use admin::AdminRequests;
 pub use config::{
@@ -167,6 +167,7 @@ impl Broker {
                 self.heartbeats.hurry(now);
             }
             Event::ShardDrained { shard } => self.stop.drained(shard),
+            Event::LogEnds { ends } => self.tell_log_ends(ends, out),
         }
         self.work(now, out);
     }
@@ -288,6 +289,20 @@ impl Broker {
                 producer_ids::REQUEST_ID => self.producer_ids.answered(now, &answer, out),
                 _ => self.admin.answered(request_id, answer, out),
             },
+            ToBroker::AskLogEnds { mut partitions } => {
+                partitions.truncate(LOG_ENDS_MAX);
+                let partitions = partitions.into();
+                out.push(Command::AskLogEnds { partitions });
+            }
+        }
+    }
+
+    /// Without a registered link nobody waits for this; the next controller asks anew.
+    fn tell_log_ends(&self, ends: Vec<LogEnd>, out: &mut Vec<Command>) {
+        if self.link.is_registered() {
+            let broker_epoch = self.broker_epoch;
+            let message = ToController::LogEnds { broker_epoch, ends };
+            out.push(Command::ToController(message));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Command lists of a broker's control.
 
+mod log_ends;
 mod producer_ids;
 
 use std::collections::{BTreeMap, BTreeSet};

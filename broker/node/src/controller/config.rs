@@ -24,9 +24,9 @@ pub struct ControllerConfig {
     /// How long the others wait at most until new leaders have applied a change. 50 ms: a tenth of
     /// the failover budget, and several times what an apply takes.
     pub leaders_first: Duration,
-    /// How long replicas are waited for before the last known leader is elected, when ISR and ELR
-    /// are both empty. 60 s: longer than a pod takes to come back, since each one that does may
-    /// hold what the last known leader lost.
+    /// How long fenced replicas are waited for, when ISR and ELR are both empty, before one of the
+    /// others is elected by what it holds (the last known leader, of equals). 60 s: longer than a
+    /// pod takes to come back, since each one that does may hold what the others lost.
     pub last_known_leader_wait: Duration,
     /// How often leaderships go back to preferred replicas
     /// (`leader.imbalance.check.interval.seconds`); `None`: never (`auto.leader.rebalance.enable`).

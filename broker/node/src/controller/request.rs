@@ -1,8 +1,9 @@
 //! What waits to be decided.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kintsugi_metadata::BrokerRegistration;
+use kintsugi_metadata::decision::unclean_recovery::Evidence;
 use kintsugi_types::{BrokerEpoch, BrokerId, MetadataOffset, PartitionId};
 
 use crate::message::controller::LinkId;
@@ -47,7 +48,8 @@ pub(super) enum Request {
         broker: BrokerId,
         epoch: BrokerEpoch,
     },
-    ElectLastKnownLeaders(BTreeSet<PartitionId>),
+    /// Elect leaders by what the replicas hold.
+    Recover(BTreeMap<PartitionId, Evidence>),
     Rebalance,
 }
 
@@ -154,6 +156,12 @@ impl Queue {
             .iter()
             .filter(|request| matches!(request, Request::Admin { .. }))
             .count()
+    }
+
+    /// Whether an election by what the replicas hold waits.
+    pub(super) fn has_recovery(&self) -> bool {
+        let mut others = self.others.iter();
+        others.any(|request| matches!(request, Request::Recover(_)))
     }
 
     /// Forgets what a closed link asked: nobody would hear the answer, and whoever asked asks

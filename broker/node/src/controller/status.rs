@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kintsugi_metadata::decision::last_known_leader;
+use kintsugi_metadata::decision::unclean_recovery;
 use kintsugi_metadata::{ClusterSettings, Image, RecoveryState};
 use kintsugi_quorum as quorum;
 use kintsugi_types::{
@@ -22,10 +22,10 @@ pub struct PartitionCounts {
     pub under_replicated: usize,
     /// With fewer in-sync replicas than acks=all writes need.
     pub under_min_isr: usize,
-    /// Without anyone in ISR or ELR: they wait for every replica, or for a time, before their
-    /// last known leader is elected.
+    /// Without anyone in ISR or ELR: they wait for every replica, or for a time, before a leader
+    /// is elected by what the replicas hold.
     pub waiting_for_last_known_leader: usize,
-    /// Led by a last known leader that has not finished recovering: records may be lost.
+    /// Led by a replica elected so that has not finished recovering: records may be lost.
     pub recovering: usize,
 }
 
@@ -40,7 +40,7 @@ impl PartitionCounts {
             counts.leaderless += usize::from(state.leader.is_none());
             counts.under_replicated += usize::from(state.isr.len() < state.replicas.len());
             counts.under_min_isr += usize::from(state.isr.len() < min_isr);
-            let waits = last_known_leader::is_needed(state);
+            let waits = unclean_recovery::is_needed(state);
             counts.waiting_for_last_known_leader += usize::from(waits);
             let recovering = state.recovery == RecoveryState::Recovering;
             counts.recovering += usize::from(recovering);

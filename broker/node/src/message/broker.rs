@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image};
 use kintsugi_types::{
-    BrokerEpoch, BrokerId, ControllerId, Endpoint, ErrorCode, Incarnation, ProducerId, Time,
-    TopicName,
+    BrokerEpoch, BrokerId, ControllerId, Endpoint, ErrorCode, Incarnation, LeaderEpoch, ProducerId,
+    Time, TopicName,
 };
 
-use super::link::{AdminAnswer, AdminRequest, IsrChange, ToBroker, ToController};
+use super::link::{AdminAnswer, AdminRequest, IsrChange, LogEnd, ToBroker, ToController};
 use kintsugi_types::PartitionId;
 
 /// What happens to a broker's control.
@@ -80,6 +80,11 @@ pub enum Event {
     ShardDrained {
         /// Which shard.
         shard: u16,
+    },
+    /// A shard answers `AskLogEnds`, for its own part.
+    LogEnds {
+        /// Where its logs end.
+        ends: Vec<LogEnd>,
     },
 }
 
@@ -183,5 +188,10 @@ pub enum Command {
     Fatal {
         /// For a person.
         reason: String,
+    },
+    /// Ask every shard where these logs end; each answers for its own partitions by `LogEnds`.
+    AskLogEnds {
+        /// The partitions, each with the leader epoch in which it has no leader.
+        partitions: Arc<[(PartitionId, LeaderEpoch)]>,
     },
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kintsugi_metadata::{BrokerRegistration, MetadataRecord};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, ControllerId, DirectoryId, Endpoint, ErrorCode, Generation,
-    Incarnation, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId, PartitionIndex,
+    Incarnation, LeaderEpoch, MetadataOffset, Offset, PartitionEpoch, PartitionId, PartitionIndex,
     ProducerId, TopicId, TopicName,
 };
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,32 @@ pub enum ToController {
         /// The request.
         request: AdminRequest,
     },
+    /// Where logs end here that the controller asked about; perhaps in several parts, and without
+    /// the partitions of which this broker cannot tell yet.
+    LogEnds {
+        /// The sender's broker epoch.
+        broker_epoch: BrokerEpoch,
+        /// One answer a partition, at most [`LOG_ENDS_MAX`].
+        ends: Vec<LogEnd>,
+    },
+}
+
+/// The most partitions whose log ends are asked for, or told, in one message. What is left is asked
+/// for by the next.
+pub const LOG_ENDS_MAX: usize = 5_000;
+
+/// Where one partition's log ends on a broker that knows of no leader in its leader epoch: it
+/// neither appends nor fetches, so this stays true until a next leader is elected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogEnd {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The partition's leader epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The leader epoch of the last batch in the log; unknown if it has none.
+    pub last_epoch: LeaderEpoch,
+    /// The log's end.
+    pub log_end: Offset,
 }
 
 /// A broker's heartbeat.
@@ -282,5 +308,12 @@ pub enum ToBroker {
         request_id: u64,
         /// The answer.
         answer: AdminAnswer,
+    },
+    /// Tell where the logs of these partitions end (KIP-966's GetReplicaLogInfo). Asked while
+    /// nobody is known to hold everything that is committed, and again until it is answered.
+    AskLogEnds {
+        /// The partitions, each with the leader epoch in which it has no leader; at most
+        /// [`LOG_ENDS_MAX`].
+        partitions: Vec<(PartitionId, LeaderEpoch)>,
     },
 }

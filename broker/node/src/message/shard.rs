@@ -11,7 +11,7 @@ use kintsugi_types::{
     Time, TimestampMs,
 };
 
-use super::link::IsrChange;
+use super::link::{IsrChange, LogEnd};
 use super::replication::{FetchRequest, FetchResponse};
 
 /// One request of a client; the process answers by it.
@@ -92,6 +92,12 @@ pub enum Event {
     },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
+    /// The controller wants to know where these logs end. Partitions of other shards are passed
+    /// over, and those that may still change because another leader epoch is known here.
+    AskLogEnds {
+        /// The partitions, each with the leader epoch in which it has no leader.
+        partitions: Arc<[(PartitionId, LeaderEpoch)]>,
+    },
 }
 
 /// A request to the coordinator of a group, or the part of it that is about one group.
@@ -333,5 +339,10 @@ pub enum Command {
     Fatal {
         /// For a person.
         reason: String,
+    },
+    /// Answer `AskLogEnds`.
+    LogEnds {
+        /// Of those partitions of which it can be told; never empty.
+        ends: Vec<LogEnd>,
     },
 }

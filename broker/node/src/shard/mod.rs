@@ -16,6 +16,7 @@ mod fetchers;
 mod groups;
 mod inspect;
 mod list_offsets;
+mod log_ends;
 mod open;
 mod partition;
 mod produce;
@@ -132,6 +133,7 @@ impl<F: FileSystem> Shard<F> {
                 self.upkeep.drain();
                 self.resign_all_groups(out);
             }
+            Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
         }
         self.keep_up(now, wall, out);
         self.settle_all(now, out);

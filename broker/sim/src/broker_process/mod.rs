@@ -263,6 +263,11 @@ impl BrokerProcess {
                 fabric.knock(place, life, &endpoint, Knock::Probe(expected));
             }
             Command::Drain => self.tell_shards(fabric, || shard::Event::Drain),
+            Command::AskLogEnds { partitions } => {
+                self.tell_shards(fabric, || shard::Event::AskLogEnds {
+                    partitions: partitions.clone(),
+                });
+            }
             Command::StopNow { broker_epoch } => self.stop(fabric, broker_epoch),
             Command::Fatal { reason } => fabric
                 .oracles
@@ -364,6 +369,9 @@ impl BrokerProcess {
             Command::Drained => {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardDrained { shard });
+            }
+            Command::LogEnds { ends } => {
+                self.tell_control(fabric, number, Event::LogEnds { ends });
             }
             Command::Fatal { reason } => {
                 let place = self.place();

@@ -7,9 +7,11 @@
 //! power can do. It is decided at the moment of a loss of power, from the bytes on all disks,
 //! those of machines that are down included.
 //!
-//! One known gap is counted apart (`lossy`), not excused in silence: where ISR and ELR are both
-//! empty, the last known leader is elected (KIP-966's balanced recovery), though it lost power and
-//! a replica that had left the ISR earlier may hold more.
+//! Where ISR and ELR are both empty, which takes losses of power, a leader is elected by what the
+//! replicas' logs hold, and replicas that are down are waited for only for a time. What only those
+//! hold can be lost by that, and nobody could know better: it is counted apart (`lossy`), not
+//! excused in silence. Nothing is excused that a replica holds which was live throughout the
+//! election; where all were, such an election loses nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,8 +36,8 @@ struct Ledger {
     committed: Vec<Promise>,
     /// What was acknowledged to an acks=all producer, by base offset.
     acknowledged: BTreeMap<Offset, Promise>,
-    /// The last epoch that began with an election from outside ISR and ELR. What a leader of an
-    /// earlier epoch, unaware of it, promises after it is lost with it.
+    /// The last epoch that began with an election from outside ISR and ELR that lost something.
+    /// What a leader of an earlier epoch, unaware of it, promises after it is lost with it.
     lossy_epoch: Option<LeaderEpoch>,
 }
 
@@ -73,7 +75,7 @@ pub(crate) struct Committed {
     ledgers: BTreeMap<PartitionId, Ledger>,
     /// Batches that losses of power excuse.
     pub(crate) excused: u64,
-    /// Batches that elections from outside ISR and ELR lost.
+    /// Batches that elections from outside ISR and ELR lost, held by no replica that lived then.
     pub(crate) lossy: u64,
     /// Who ever lost power.
     powerless: BTreeSet<usize>,
@@ -266,16 +268,28 @@ impl Committed {
         ))
     }
 
-    /// A broker that lost power was elected from outside ISR and ELR, which were empty.
-    pub(super) fn elected_with_losses(
+    /// A broker was elected from outside ISR and ELR, which were empty, while these were live.
+    pub(super) fn elected_uncleanly(
         &mut self,
         (partition, epoch): (PartitionId, LeaderEpoch),
         broker: usize,
-        log: &[Batch],
+        live: &BTreeSet<usize>,
+        mirrors: &Mirrors,
     ) {
+        let mut replicas = mirrors.copies(partition);
+        if !replicas.any(|(replica, _)| self.powerless.contains(&replica)) {
+            return;
+        }
+        let log = mirrors.of(broker, partition);
+        let is_held = |batch: &Batch| {
+            let mut copies = mirrors.copies(partition);
+            holds(log, batch)
+                || copies.any(|(replica, log)| live.contains(&replica) && holds(log, batch))
+        };
         let ledger = self.ledgers.entry(partition).or_default();
-        if self.powerless.contains(&broker) {
-            self.lossy += ledger.forget(|batch| holds(log, batch));
+        let lost = ledger.forget(is_held);
+        if lost > 0 {
+            self.lossy += lost;
             ledger.lossy_epoch = Some(epoch);
             let kept = ledger.committed.iter_mut();
             for held in kept.chain(ledger.acknowledged.values_mut()) {

@@ -3,13 +3,13 @@
 //!
 //! Source: Raft's State Machine Safety (§5.4.3), carried on to the brokers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kintsugi_metadata::{Image, RecoveryState};
 use kintsugi_types::{BrokerId, LeaderEpoch, MetadataOffset, PartitionId, TopicId};
 
-use crate::place::Node;
+use crate::place::{Node, broker_index};
 
 /// How many offsets back images are kept.
 const KEPT: usize = 4_000;
@@ -42,14 +42,46 @@ impl Images {
         }
     }
 
-    /// Whether this epoch's leader was elected from outside ISR and ELR.
-    pub(super) fn is_lossy(&self, partition: PartitionId, epoch: LeaderEpoch) -> bool {
-        let states = self.seen.values().rev();
-        let mut states = states.filter_map(|(_, image)| image.partition(partition));
-        states
-            .by_ref()
-            .take_while(|state| state.leader_epoch >= epoch)
-            .any(|state| state.leader_epoch == epoch && state.recovery == RecoveryState::Recovering)
+    /// If this epoch's leader was elected from outside ISR and ELR: the replicas that were live
+    /// then, by the images on both sides of the election.
+    pub(super) fn unclean_election(
+        &self,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+    ) -> Option<BTreeSet<usize>> {
+        let (mut before, mut after, mut is_recovering) = (None, None, false);
+        for (_, image) in self.seen.values().rev() {
+            let Some(state) = image.partition(partition) else {
+                break;
+            };
+            if state.leader_epoch < epoch {
+                before = Some((image, state));
+                break;
+            }
+            if state.leader_epoch == epoch {
+                is_recovering |= state.recovery == RecoveryState::Recovering;
+                after = Some((image, state));
+            }
+        }
+        let (after, state) = after.filter(|_| is_recovering)?;
+        let Some((before, old)) = before else {
+            return Some(BTreeSet::new());
+        };
+        let was_sure = !old.isr.is_empty() || !old.elr.is_empty();
+        if was_sure && before.offset.next() == after.offset {
+            // The partition was recovering from an earlier one.
+            return None;
+        }
+        let live_epoch = |image: &Image, broker: &BrokerId| {
+            let known = image.brokers.get(broker);
+            known.filter(|known| !known.fenced).map(|known| known.epoch)
+        };
+        let is_live = |broker: &&BrokerId| {
+            let epoch = live_epoch(before, broker);
+            epoch.is_some() && epoch == live_epoch(after, broker)
+        };
+        let live = state.replicas.iter().filter(is_live);
+        Some(live.copied().map(broker_index).collect())
     }
 
     /// Adds a partition's states, each with the offset that it began at.

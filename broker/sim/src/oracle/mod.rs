@@ -125,10 +125,10 @@ impl Oracles {
                 let mirrors = &self.mirrors;
                 let result = first.and_then(|is_first| {
                     if is_first {
-                        if self.images.is_lossy(partition, epoch) {
-                            let log = mirrors.of(broker, partition);
+                        if let Some(live) = self.images.unclean_election(partition, epoch) {
+                            let which = (partition, epoch);
                             self.committed
-                                .elected_with_losses((partition, epoch), broker, log);
+                                .elected_uncleanly(which, broker, &live, mirrors);
                         }
                         let check = self
                             .committed

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kintsugi_types::{
     BootId, BrokerEpoch, DirectoryId, ErrorCode, Generation, LeaderEpoch, PartitionEpoch,
@@ -10,7 +10,7 @@ use super::fixture::{Cluster, SETTINGS, id, ids, registration};
 use crate::decision::alter_partition::{IsrProposal, alter};
 use crate::decision::generation::{GrantRefused, grant};
 use crate::decision::registration::RegistrationRefused;
-use crate::decision::{last_known_leader, preferred, stopping};
+use crate::decision::{preferred, stopping};
 use crate::record::{MetadataRecord, RecoveryState};
 
 fn alter_to(cluster: &mut Cluster, sender: i32, isr: &[i32]) -> Result<(), ErrorCode> {
@@ -118,42 +118,6 @@ fn a_restart_gives_a_new_leader_epoch_even_where_the_broker_is_the_only_replica(
         (state.leader, state.leader_epoch),
         (Some(id(0)), LeaderEpoch(2))
     );
-}
-
-#[test]
-fn the_only_replica_leads_again_after_a_reboot_but_is_marked_as_recovering() {
-    let mut cluster = Cluster::with_topic(1, 1, 1);
-    cluster.restart(0, |c| c.boot = BootId(Uuid::from_u128(99)));
-    assert_eq!(cluster.state().last_known_leader, Some(id(0)));
-    cluster.unfence(0);
-    let state = cluster.state();
-    assert_eq!(state.leader, Some(id(0)));
-    assert_eq!(state.recovery, RecoveryState::Recovering);
-}
-
-#[test]
-fn the_last_known_leader_waits_for_every_replica_or_for_a_time() {
-    let mut cluster = Cluster::with_partition();
-    for broker in 0..3 {
-        cluster.fence(broker);
-    }
-    for broker in 1..3 {
-        cluster.restart(broker, |c| c.boot = BootId(Uuid::from_u128(99)));
-    }
-    cluster.unfence(2);
-    assert!(last_known_leader::is_needed(&cluster.state()));
-    let mut waited = cluster.clone();
-    let (partition, _) = waited.partition();
-    let set = BTreeSet::from([partition]);
-    let records = last_known_leader::elect_after_waiting(&waited.image, &SETTINGS, &set);
-    waited.apply(&records);
-    let state = waited.state();
-    assert_eq!((state.leader, &state.isr), (Some(id(2)), &ids(&[2])));
-    assert_eq!(state.recovery, RecoveryState::Recovering);
-    cluster.unfence(1);
-    assert_eq!(cluster.state().leader, None);
-    cluster.unfence(0);
-    assert_eq!(cluster.state().leader, Some(id(2)));
 }
 
 #[test]

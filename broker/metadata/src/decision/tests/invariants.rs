@@ -7,15 +7,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kintsugi_types::{BootId, BrokerId, DirectoryId, Generation, PartitionId, StartCounter};
+use kintsugi_types::{
+    BootId, BrokerId, DirectoryId, Generation, LeaderEpoch, Offset, PartitionId, StartCounter,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::fixture::{Cluster, SETTINGS, id};
 use crate::decision::alter_partition::{IsrProposal, alter};
-use crate::decision::{generation, last_known_leader, preferred};
+use crate::decision::unclean_recovery::{Evidence, ReplicaLogEnd, elect_by_log_ends};
+use crate::decision::{generation, preferred};
 use crate::image::Image;
-use crate::record::RecoveryState;
 use crate::snapshot::{records_of, restore};
 
 const BROKERS: i32 = 4;
@@ -30,7 +32,7 @@ enum Act {
     Replace(i32),
     Alter { partition: usize, members: u8 },
     Acknowledge { partition: usize },
-    Wait,
+    Recover { is_wait_over: bool },
     Rebalance,
 }
 
@@ -48,7 +50,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (partition.clone(), any::<u8>())
             .prop_map(|(partition, members)| Act::Alter { partition, members }),
         5 => partition.prop_map(|partition| Act::Acknowledge { partition }),
-        1 => Just(Act::Wait),
+        3 => any::<bool>().prop_map(|is_wait_over| Act::Recover { is_wait_over }),
         1 => Just(Act::Rebalance),
     ]
 }
@@ -70,17 +72,6 @@ impl History {
     }
 
     fn act(&mut self, act: &Act) {
-        self.decide(act);
-        // The election of a last known leader is the one decision that may lose records, and it is
-        // marked: the promise ends there for what was acknowledged before.
-        let image = &self.cluster.image;
-        self.holders.retain(|partition, _| {
-            let state = image.partition(*partition).unwrap();
-            state.recovery == RecoveryState::Recovered
-        });
-    }
-
-    fn decide(&mut self, act: &Act) {
         match act {
             Act::Fence(broker) => {
                 self.cluster.fence(*broker);
@@ -102,15 +93,57 @@ impl History {
             Act::Replace(broker) => self.replace(*broker),
             Act::Alter { partition, members } => self.alter(*partition, *members),
             Act::Acknowledge { partition } => self.acknowledge(*partition),
-            Act::Wait => {
-                let image = &self.cluster.image;
-                let all = image.partitions().map(|(partition, _)| partition).collect();
-                let records = last_known_leader::elect_after_waiting(image, &SETTINGS, &all);
-                self.cluster.apply(&records);
-            }
+            Act::Recover { is_wait_over } => self.recover(*is_wait_over),
             Act::Rebalance => {
                 let records = preferred::rebalance(&self.cluster.image, &SETTINGS);
                 self.cluster.apply(&records);
+            }
+        }
+    }
+
+    /// Every live replica tells what it holds: those that hold all that was acknowledged have the
+    /// longest logs. Where one of those lives, the elected one is one of them; where none does, the
+    /// promise ends.
+    fn recover(&mut self, is_wait_over: bool) {
+        let before = self.cluster.image.clone();
+        let mut evidence = BTreeMap::new();
+        for (partition, state) in before.partitions() {
+            let holders = self.holders.get(&partition);
+            let answer = |broker: &BrokerId| {
+                let holds_all = holders.is_some_and(|holders| holders.contains(broker));
+                let answer = ReplicaLogEnd {
+                    broker_epoch: before.brokers[broker].epoch,
+                    leader_epoch: state.leader_epoch,
+                    last_epoch: LeaderEpoch(0),
+                    log_end: Offset(i64::from(holds_all)),
+                };
+                (*broker, answer)
+            };
+            let of_partition = Evidence {
+                answers: state.replicas.iter().map(answer).collect(),
+                is_wait_over,
+            };
+            evidence.insert(partition, of_partition);
+        }
+        let records = elect_by_log_ends(&before, &SETTINGS, &evidence);
+        self.cluster.apply(&records);
+        for (partition, state) in self.cluster.image.partitions() {
+            let is_live = |holder: &BrokerId| before.is_unfenced(*holder);
+            let elected = state
+                .leader
+                .filter(|_| before.partition(partition) != Some(state));
+            let holders = self.holders.get(&partition);
+            let (Some(elected), Some(holders)) = (elected, holders) else {
+                continue;
+            };
+            let was_known = holders.contains(&elected);
+            assert!(
+                was_known || !holders.iter().any(is_live),
+                "{state:?} {holders:?}"
+            );
+            if !was_known {
+                assert!(is_wait_over || holders.is_empty(), "{state:?} {holders:?}");
+                self.holders.remove(&partition);
             }
         }
     }

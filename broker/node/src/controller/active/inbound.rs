@@ -10,7 +10,9 @@ use super::deliver::answer_admin;
 use crate::controller::config::ControllerConfig;
 use crate::controller::request::{Request, Requester};
 use crate::message::controller::{Command, DialId, DialOutcome, LinkId};
-use crate::message::link::{AdminAnswer, AdminRequest, Heartbeat, ToBroker, ToController};
+use crate::message::link::{
+    AdminAnswer, AdminRequest, Heartbeat, LOG_ENDS_MAX, ToBroker, ToController,
+};
 
 impl Active {
     pub(in crate::controller) fn link_opened(
@@ -107,6 +109,12 @@ impl Active {
                     broker,
                     request,
                 });
+            }
+            ToController::LogEnds { ends, .. } if ends.len() > LOG_ENDS_MAX => {
+                self.hang_up(now, link, out);
+            }
+            ToController::LogEnds { broker_epoch, ends } => {
+                self.log_ends(image, (incarnation.broker, broker_epoch), &ends);
             }
         }
     }

@@ -3,15 +3,15 @@
 mod deliver;
 mod inbound;
 mod proposal;
+mod recovery;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kintsugi_metadata::decision::last_known_leader;
 use kintsugi_metadata::failure_detector::{FailureDetector, Verdict};
 use kintsugi_metadata::{Image, MetadataRecord};
 use kintsugi_quorum::EntryId;
-use kintsugi_types::{BrokerId, ControllerId, Endpoint, ErrorCode, PartitionId, Time};
+use kintsugi_types::{BrokerId, ControllerId, Endpoint, ErrorCode, Time};
 
 use crate::controller::config::ControllerConfig;
 use crate::controller::decide::Answer;
@@ -21,9 +21,8 @@ use crate::controller::push::Gates;
 use crate::controller::request::{Queue, Request, Requester};
 use crate::message::controller::{Command, DialId, Observation};
 use crate::message::link::{AdminAnswer, ToBroker};
+use recovery::Recoveries;
 
-/// How often partitions that only their last known leader can lead are looked for.
-const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait before a proposal that the quorum could not take is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -49,10 +48,8 @@ pub(in crate::controller) struct Active {
     /// The image changed since the detector last looked at it.
     image_changed: bool,
     retry_at: Time,
-    next_scan: Time,
     next_rebalance: Time,
-    /// Since when a partition waits for its last known leader.
-    waiting: BTreeMap<PartitionId, Time>,
+    recoveries: Recoveries,
 }
 
 /// The brokers that these records make leader of something, or give a new leader epoch.
@@ -123,11 +120,10 @@ impl Active {
             gates: Gates::default(),
             image_changed: false,
             retry_at: Time::ZERO,
-            next_scan: now,
             next_rebalance: config
                 .rebalance_interval
                 .map_or(Time::NEVER, |interval| now + interval),
-            waiting: BTreeMap::new(),
+            recoveries: Recoveries::new(now),
         };
         if image.cluster.is_none() {
             active.queue.push(Request::FormCluster);
@@ -182,31 +178,8 @@ impl Active {
             let interval = config.rebalance_interval;
             self.next_rebalance = interval.map_or(Time::NEVER, |interval| now + interval);
         }
-        if now >= self.next_scan {
-            self.next_scan = now + SCAN_INTERVAL;
-            self.scan(now, config, image);
-        }
-    }
-
-    /// Looks for partitions whose last known leader was waited for long enough.
-    fn scan(&mut self, now: Time, config: &ControllerConfig, image: &Image) {
-        let needs = |partition: &PartitionId| {
-            let state = image.partition(*partition);
-            state.is_some_and(|state| last_known_leader::is_needed(state))
-        };
-        self.waiting.retain(|partition, _| needs(partition));
-        let mut waited = BTreeSet::new();
-        for (partition, state) in image.partitions() {
-            if last_known_leader::is_needed(state) {
-                let since = *self.waiting.entry(partition).or_insert(now);
-                let is_back = state.last_known_leader.is_some_and(|b| image.is_active(b));
-                if is_back && now >= since + config.last_known_leader_wait {
-                    waited.insert(partition);
-                }
-            }
-        }
-        if !waited.is_empty() {
-            self.queue.push(Request::ElectLastKnownLeaders(waited));
+        if now >= self.recoveries.next_scan {
+            self.recover(now, config, image, out);
         }
     }
 
@@ -256,7 +229,7 @@ impl Active {
         self.detector
             .next_wake()
             .min(self.gates.next_wake())
-            .min(self.next_scan)
+            .min(self.recoveries.next_scan)
             .min(self.next_rebalance)
             .min(retry)
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use kintsugi_metadata::decision::generation::{self, GrantRefused};
 use kintsugi_metadata::decision::registration::{Registration, register};
 use kintsugi_metadata::decision::{
-    alter_partition, fencing, last_known_leader, preferred, producer_ids,
+    alter_partition, fencing, preferred, producer_ids, unclean_recovery,
 };
 use kintsugi_metadata::decision::{stopping, unfencing};
 use kintsugi_metadata::{Image, MetadataRecord};
@@ -81,9 +81,9 @@ pub(in crate::controller) fn decide(
         Request::Stop { broker, epoch } => {
             Decision::of(stopping::stop(image, settings, *broker, *epoch))
         }
-        Request::ElectLastKnownLeaders(waited) => Decision::of(
-            last_known_leader::elect_after_waiting(image, settings, waited),
-        ),
+        Request::Recover(evidence) => Decision::of(unclean_recovery::elect_by_log_ends(
+            image, settings, evidence,
+        )),
         Request::Rebalance => Decision::of(preferred::rebalance(image, settings)),
         Request::Register {
             link,

@@ -7,10 +7,11 @@ use kintsugi_metadata::MetadataRecord;
 use kintsugi_replica::RoleName;
 use kintsugi_storage::FileSystem;
 use kintsugi_storage::checkpoint::OffsetCheckpoint;
-use kintsugi_types::{BrokerEpoch, Offset, PartitionIndex, Time};
+use kintsugi_types::{BrokerEpoch, LeaderEpoch, Offset, PartitionIndex, Time};
 
-use super::harness::{Cluster, TOPIC, open, state};
-use crate::message::shard::{Acks, Event};
+use super::harness::{Cluster, PARTITION, TOPIC, open, state};
+use crate::message::link::LogEnd;
+use crate::message::shard::{Acks, Command, Event};
 
 fn names(cluster: &Cluster, id: usize) -> Vec<String> {
     cluster.brokers[id].fs.read_dir(Path::new("data")).unwrap()
@@ -111,4 +112,37 @@ fn a_shard_closes_all_logs_for_a_clean_stop() {
     cluster.send(0, Event::ExtendLease { until });
     let shard = cluster.brokers[0].shard.take().unwrap();
     assert_eq!(shard.close().unwrap(), checkpoint(1));
+}
+
+#[test]
+fn log_ends_are_told_only_of_partitions_that_have_no_leader_in_the_epoch_asked_about() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 1, Acks::All, "one");
+    cluster.produce(0, 2, Acks::All, "two");
+    let ask = |cluster: &mut Cluster, epoch| {
+        cluster.brokers[1].commands.clear();
+        let partitions = [(PARTITION, LeaderEpoch(epoch))].into();
+        cluster.send(1, Event::AskLogEnds { partitions });
+        std::mem::take(&mut cluster.brokers[1].commands)
+    };
+    assert_eq!(ask(&mut cluster, 1), [], "it has a leader");
+    assert_eq!(ask(&mut cluster, 2), [], "it knows of no such epoch");
+    let MetadataRecord::Partition { state, .. } = state(0, 2, 2, &[]) else {
+        unreachable!();
+    };
+    let mut state = state.as_ref().clone();
+    state.leader = None;
+    let state = Arc::new(state);
+    cluster.publish(vec![MetadataRecord::Partition {
+        partition: PARTITION,
+        state,
+    }]);
+    assert_eq!(ask(&mut cluster, 1), [], "that epoch is over");
+    let ends = vec![LogEnd {
+        partition: PARTITION,
+        leader_epoch: LeaderEpoch(2),
+        last_epoch: LeaderEpoch(1),
+        log_end: Offset(2),
+    }];
+    assert_eq!(ask(&mut cluster, 2), [Command::LogEnds { ends }]);
 }
