@@ -47,7 +47,7 @@ unit: preflight ## run the tests of all crates and of the launcher
 	cd e2e/localkube/launcher && go test ./...
 
 api: preflight ## check the definition's rules and the operator's writes against a real API server
-	KINTSUGI_KUBE=$$(e2e/localkube/setup.sh | tail -n 1)/bin/kube cargo test --profile image -p kintsugi-operator --test api_server
+	KINTSUGI_KUBE=$$(e2e/localkube/setup.sh | tail -n 1)/bin/kube cargo test --workspace --profile image --test api_server
 
 sim: preflight ## run the simulator over SEEDS seeds (default 500)
 	cargo run --quiet --profile image -p kintsugi-sim -- --seeds $(SEEDS)
