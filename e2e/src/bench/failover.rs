@@ -29,11 +29,11 @@ pub trait Target {
     /// `bootstrap.servers`.
     fn bootstrap(&self) -> String;
 
-    /// Ends a broker's process with SIGKILL.
+    /// Ends a broker's process with SIGKILL; gives how long ago the signal was sent.
     ///
     /// # Errors
     /// If it cannot be killed.
-    fn kill(&mut self, broker: i32) -> anyhow::Result<()>;
+    fn kill(&mut self, broker: i32) -> anyhow::Result<Duration>;
 
     /// Brings it back, if nobody else does.
     ///
@@ -187,9 +187,12 @@ fn kill_once(
         },
         brokers: others.map(|(_, address)| address.clone()).collect(),
     };
-    let (fault, started) = (load.now(), Instant::now());
-    target.kill(broker)?;
-    let served_at = probe(&plan, GAP_LIMIT);
+    let ago = target.kill(broker)?;
+    let started = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
+    let fault = load
+        .now()
+        .saturating_sub(Micros::try_from(ago.as_micros())?);
+    let served_at = probe(&plan, started, GAP_LIMIT);
     let all: Vec<i32> = led.iter().chain(&followed).copied().collect();
     wait_for_acks(load, fault, &all);
     target.revive(broker)?;

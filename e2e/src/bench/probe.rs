@@ -44,10 +44,9 @@ pub struct ProbePlan {
 }
 
 /// Probes until every partition was served or `limit` is over; returns when each was, counted
-/// from the call.
+/// from `started`.
 #[must_use]
-pub fn probe(plan: &ProbePlan, limit: Duration) -> BTreeMap<i32, Duration> {
-    let started = Instant::now();
+pub fn probe(plan: &ProbePlan, started: Instant, limit: Duration) -> BTreeMap<i32, Duration> {
     let open = Mutex::new(plan.partitions.clone());
     let (served_to, served_from) = mpsc::channel();
     std::thread::scope(|scope| {

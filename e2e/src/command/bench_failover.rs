@@ -179,8 +179,10 @@ impl<E: Engine> Target for Processes<E> {
         self.0.bootstrap()
     }
 
-    fn kill(&mut self, broker: i32) -> anyhow::Result<()> {
-        Ok(self.0.kill(broker)?)
+    fn kill(&mut self, broker: i32) -> anyhow::Result<Duration> {
+        let sent = Instant::now();
+        self.0.kill(broker)?;
+        Ok(sent.elapsed())
     }
 
     fn revive(&mut self, broker: i32) -> anyhow::Result<()> {

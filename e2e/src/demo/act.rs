@@ -29,9 +29,11 @@ pub fn kill_process(environment: &Environment, load: &Load, topic: &str) -> anyh
         pod.name,
         topology.led_by(broker).len()
     );
-    let fault = load.now();
-    let mut timeline = Timeline::begin("killed");
-    environment.kill(&pod)?;
+    let ago = environment.kill(&pod)?;
+    let fault = load
+        .now()
+        .saturating_sub(Micros::try_from(ago.as_micros())?);
+    let mut timeline = Timeline::begin_before(ago, "killed");
     environment
         .kubernetes
         .wait("the container to be back", HEAL_LIMIT, |_| {

@@ -1,6 +1,7 @@
 //! Moments of one loss, in milliseconds after it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -33,11 +34,18 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Begins at the loss.
+    /// Begins at the loss, which is now.
     #[must_use]
     pub fn begin(what: &str) -> Self {
+        Self::begin_before(Duration::ZERO, what)
+    }
+
+    /// Begins at the loss, which was so long ago.
+    #[must_use]
+    pub fn begin_before(ago: Duration, what: &str) -> Self {
+        let now = Timestamp::now();
         Self {
-            began: Timestamp::now(),
+            began: now.checked_sub(ago).unwrap_or(now),
             moments: vec![(0.0, what.to_owned())],
         }
     }

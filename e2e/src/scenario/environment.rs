@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
@@ -81,13 +81,22 @@ impl Environment {
         Ok(folders)
     }
 
-    /// Kills the main process of a pod of this cluster, from the host.
+    /// Kills the main process of a pod of this cluster, from the host. Gives how long ago the
+    /// signal was sent, to a millisecond: the launcher takes some time before and after it.
     ///
     /// # Errors
     /// If it does not run.
-    pub fn kill(&self, pod: &PodView) -> anyhow::Result<()> {
+    pub fn kill(&self, pod: &PodView) -> anyhow::Result<Duration> {
         let target = format!("{}/{}", self.kubernetes.namespace, pod.name);
-        self.localkube.run(&["kill", &target]).map(drop)
+        let printed = self.localkube.run(&["kill", &target])?;
+        let signal: serde_json::Value = serde_json::from_str(&printed)
+            .context("failed to read what `localkube kill` printed")?;
+        let sent = signal
+            .get("sent_unix_ms")
+            .and_then(serde_json::Value::as_u64);
+        let sent = sent.context("`localkube kill` printed no sent_unix_ms")?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        Ok(now.saturating_sub(Duration::from_millis(sent)))
     }
 
     /// A broker's pod.

@@ -1,6 +1,7 @@
 //! Kill -9 of the broker that leads most.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::ensure;
 
@@ -75,7 +76,7 @@ impl Target for OnKubernetes<'_> {
         self.bootstrap.clone()
     }
 
-    fn kill(&mut self, broker: i32) -> anyhow::Result<()> {
+    fn kill(&mut self, broker: i32) -> anyhow::Result<Duration> {
         self.environment.kill(&self.environment.broker(broker)?)
     }
 
