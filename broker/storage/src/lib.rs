@@ -18,6 +18,6 @@ pub use fs::{DirectoryLock, File, FileSystem, FsError, MemoryFileSystem, RealFil
 pub use journal::{Journal, JournalError, JournalLimits};
 pub use log::{
     Appended, Log, LogConfig, LogContext, LogError, LogLimits, OpenHow, ReadDone, ReadJob,
-    ReadResult, ReadStep, RecoveryReport, SyncJob, Synced, TimestampMatch,
+    ReadResult, ReadStep, RecoveryReport, SyncJob, SyncScope, Synced, TimestampMatch,
 };
 pub use producer_state::{ProducedBatch, ProducerCheck, ProducerEntry, ProducerError, Producers};

@@ -15,6 +15,7 @@ mod error;
 mod open;
 mod producers;
 mod read;
+mod recovery_point;
 mod retention;
 mod sync;
 mod tail_cache;
@@ -36,7 +37,8 @@ use epochs::EpochCache;
 pub use error::LogError;
 pub use open::{OpenHow, RecoveryReport};
 pub use read::{ReadDone, ReadJob, ReadResult, ReadStep, TimestampMatch};
-pub use sync::{SyncJob, Synced};
+use sync::{SyncGate, Unsynced};
+pub use sync::{SyncJob, SyncScope, Synced};
 use tail_cache::TailCache;
 
 /// A partition's log in a directory of its own.
@@ -55,9 +57,16 @@ pub struct Log<F: FileSystem> {
     /// The offsets of the snapshots of `producers`.
     snapshots: BTreeSet<Offset>,
     tail: TailCache,
-    /// Base offsets of the segments that were written to since their last sync.
-    dirty: BTreeSet<Offset>,
-    directory_is_dirty: bool,
+    unsynced: Unsynced,
+    /// What the sync under way covers.
+    syncing: Option<Unsynced>,
+    /// Syncs begun so far.
+    syncs: u64,
+    sync_gate: SyncGate,
+    /// No checkpoint holds a recovery point above this.
+    checkpointed: Offset,
+    /// The bound on a checkpointed recovery point that lies in the directory.
+    bound: Option<Offset>,
     /// Counts truncations, so that a sync that ran beside one is not taken for more than it is.
     truncations: u64,
     poisoned: Option<String>,
@@ -74,12 +83,6 @@ impl<F: FileSystem> Log<F> {
     #[must_use]
     pub fn log_end(&self) -> Offset {
         self.active().content.next_offset
-    }
-
-    /// Everything before this offset was synced.
-    #[must_use]
-    pub fn recovery_point(&self) -> Offset {
-        self.recovery_point
     }
 
     /// The bytes of all batches.

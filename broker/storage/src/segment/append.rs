@@ -119,12 +119,13 @@ impl<F: FileSystem> Segment<F> {
         Ok(())
     }
 
-    /// The files, to be synced.
-    pub(crate) fn files(&self) -> Result<Vec<Arc<F::File>>, FsError> {
-        self.slots()
-            .into_iter()
-            .map(|slot| self.descriptors.get(slot, OpenMode::Write))
-            .collect()
+    /// The files, to be synced: the log first.
+    pub(crate) fn files(&self) -> Result<[Arc<F::File>; 3], FsError> {
+        Ok([
+            self.descriptors.get(&self.log, OpenMode::Write)?,
+            self.descriptors.get(&self.index, OpenMode::Write)?,
+            self.descriptors.get(&self.time_index, OpenMode::Write)?,
+        ])
     }
 
     /// Closes the files, if they are open.

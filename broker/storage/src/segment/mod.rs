@@ -6,6 +6,7 @@
 //! Assumes batches in ascending order of offset. Never decodes records.
 
 mod append;
+pub(crate) mod damage;
 mod descriptors;
 mod index;
 mod load;
@@ -20,6 +21,7 @@ use kintsugi_wire::batch::BatchError;
 use crate::fs::{FileSystem, FsError};
 pub use descriptors::Descriptors;
 use descriptors::FileSlot;
+pub(crate) use load::Follows;
 pub(crate) use names::{base_offset_of, is_index_name, log_name};
 pub(crate) use read::{ReadLimits, whole_batches};
 
