@@ -6,7 +6,7 @@ use kintsugi_node::message::link::{AdminAnswer, AdminRequest, Hello, ToBroker, T
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
 use kintsugi_node::message::{broker, shard};
 use kintsugi_quorum as quorum;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_types::{
     ControllerId, ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, TopicName,
 };
@@ -90,7 +90,7 @@ pub(crate) enum Input {
     },
     Control(broker::Event),
     Shard(u16, shard::Event),
-    Checkpoint(u16, OffsetCheckpoint),
+    Checkpoint(u16, Box<OffsetCheckpoints>),
     /// SIGTERM.
     Terminate,
 }

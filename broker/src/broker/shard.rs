@@ -10,7 +10,7 @@ use kintsugi_node::message::shard::{
 };
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_types::Time;
 use tokio::sync::oneshot;
 
@@ -44,8 +44,8 @@ pub enum ShardInput {
     Cancel(Token),
     /// Flush and close every log, then say so.
     Close {
-        /// Where it is said, with the high watermarks to checkpoint.
-        closed: std::sync::mpsc::Sender<OffsetCheckpoint>,
+        /// Where it is said, with the offsets to checkpoint.
+        closed: std::sync::mpsc::Sender<OffsetCheckpoints>,
     },
 }
 
@@ -78,7 +78,7 @@ pub struct ShardThread {
     pub exit: Exit,
     /// The control's mailbox.
     pub control: Mailbox<ControlInput>,
-    /// Where high watermarks are written.
+    /// Where offsets are checkpointed.
     pub checkpoints: Mailbox<Checkpoint>,
     /// The connections to leaders.
     pub fetchers: Fetchers,
@@ -136,9 +136,9 @@ impl ShardThread {
                 // Whoever waits here is answered by the end of its connection.
                 self.waiting.clear();
                 match self.node.take().map(Node::close) {
-                    Some(Ok(high_watermarks)) => {
+                    Some(Ok(checkpoints)) => {
                         // The control ends the process; if it is gone, so is the process.
-                        drop(closed.send(high_watermarks));
+                        drop(closed.send(checkpoints));
                     }
                     Some(Err(cause)) => {
                         let reason = crate::thread::chain(&cause);
@@ -208,9 +208,9 @@ impl ShardThread {
                 shard: self.number,
                 offset,
             }),
-            Command::Checkpoint { high_watermarks } => self.checkpoints.post(Checkpoint {
+            Command::Checkpoint { offsets } => self.checkpoints.post(Checkpoint {
                 shard: self.number,
-                high_watermarks,
+                offsets: *offsets,
             }),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),

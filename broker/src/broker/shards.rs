@@ -65,7 +65,7 @@ pub struct Opening<'a> {
     pub directory: &'a Directory,
     /// The control's mailbox.
     pub control: &'a Mailbox<ControlInput>,
-    /// Where high watermarks are written.
+    /// Where offsets are checkpointed.
     pub checkpoints: &'a Mailbox<Checkpoint>,
 }
 

@@ -59,7 +59,7 @@ pub async fn start(
     tokio::spawn(client::serve(clients, Arc::clone(&handle)));
 
     let (checkpoints, newest) = mailbox::<Checkpoint>();
-    let file = directory.high_watermarks(settings.shards);
+    let file = directory.checkpoints(settings.shards);
     thread::spawn("checkpoints", move || checkpoints::run(file, &newest))?;
     let opening = Opening {
         shared,
@@ -109,6 +109,8 @@ fn registration(
     shards: &[Starting],
 ) -> anyhow::Result<BrokerRegistration> {
     let settings = &shared.settings;
+    let is_whole =
+        !directory.is_log_missing() && shards.iter().all(|shard| shard.recovered_to_checkpoint);
     Ok(BrokerRegistration {
         incarnation: directory.incarnation(),
         directories: vec![directory.id()],
@@ -118,9 +120,8 @@ fn registration(
         replication_endpoint: settings.endpoints.replication_advertised.clone(),
         control_endpoint: settings.endpoints.control_advertised.clone(),
         shards: settings.shards,
-        clean_stop_epoch: directory.clean_stop_epoch(),
-        recovered_to_checkpoint: !directory.is_log_missing()
-            && shards.iter().all(|shard| shard.recovered_to_checkpoint),
+        clean_stop_epoch: directory.clean_stop_epoch().filter(|_| is_whole),
+        recovered_to_checkpoint: is_whole,
     })
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use kintsugi_storage::checkpoint::{
-    CheckpointError, MetaProperties, OffsetCheckpoint, OffsetCheckpointFile, mark_clean_shutdown,
-    take_clean_shutdown,
+    CheckpointError, MetaProperties, OffsetCheckpoint, OffsetCheckpointFile, OffsetCheckpoints,
+    mark_clean_shutdown, take_clean_shutdown,
 };
 use kintsugi_storage::{FileSystem, FsError};
 use kintsugi_types::{
@@ -33,6 +33,15 @@ pub struct Expectation {
     pub fresh_directory: DirectoryId,
 }
 
+/// What the last run left in a directory, for its shards.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct LastRun {
+    /// The checkpointed offsets.
+    pub checkpoints: OffsetCheckpoints,
+    /// Whether it stopped cleanly: every log was closed.
+    pub was_clean: bool,
+}
+
 /// A directory that is ready to be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OpenedDirectory {
@@ -42,9 +51,10 @@ pub struct OpenedDirectory {
     pub start: StartCounter,
     /// The broker epoch under which it last stopped cleanly, if its last stop was clean.
     pub clean_stop_epoch: Option<BrokerEpoch>,
-    /// The checkpointed high watermarks.
-    pub high_watermarks: OffsetCheckpoint,
-    /// Whether a log is missing of which records were known to be committed. Together with every
+    /// What the last run left.
+    pub last: LastRun,
+    /// Whether a log is missing of which records were known to be committed, or a checkpoint that
+    /// would tell is damaged. Together with every
     /// shard's `recovered_to_checkpoint` this tells what a registration has to.
     pub is_log_missing: bool,
 }
@@ -118,9 +128,14 @@ pub fn open_directory<F: FileSystem>(
     let start = count_start(fs, path)?;
     let clean_stop_epoch = take_clean_shutdown(fs, path)?.map(BrokerEpoch);
     remove_deleted(fs, path)?;
-    let high_watermarks = OffsetCheckpointFile::Replication.read(fs, path)?;
     let mut is_log_missing = false;
-    for ((topic, index), high_watermark) in &high_watermarks {
+    let mut read = |file| read_checkpoint(fs, path, file, &mut is_log_missing);
+    let checkpoints = OffsetCheckpoints {
+        high_watermarks: read(OffsetCheckpointFile::Replication)?,
+        recovery_points: read(OffsetCheckpointFile::RecoveryPoint)?,
+        log_starts: read(OffsetCheckpointFile::LogStart)?,
+    };
+    for ((topic, index), high_watermark) in &checkpoints.high_watermarks {
         let log = path.join(directory_name(topic, *index));
         is_log_missing |= *high_watermark > Offset::ZERO && !fs.exists(&log)?;
     }
@@ -128,12 +143,47 @@ pub fn open_directory<F: FileSystem>(
         directory,
         start,
         clean_stop_epoch,
-        high_watermarks,
+        last: LastRun {
+            checkpoints,
+            was_clean: clean_stop_epoch.is_some(),
+        },
         is_log_missing,
     })
 }
 
-/// Marks a directory as stopped cleanly, when every shard is closed and the last checkpoint is
+/// Reads a checkpoint. A damaged one is empty: everything is verified then, and nothing is proven.
+fn read_checkpoint<F: FileSystem>(
+    fs: &F,
+    path: &Path,
+    file: OffsetCheckpointFile,
+    is_damaged: &mut bool,
+) -> Result<OffsetCheckpoint, FsError> {
+    match file.read(fs, path) {
+        Ok(offsets) => Ok(offsets),
+        Err(CheckpointError::Fs(error)) => Err(error),
+        Err(CheckpointError::Malformed { .. }) => {
+            *is_damaged = true;
+            Ok(OffsetCheckpoint::new())
+        }
+    }
+}
+
+/// Writes the last checkpoints of a directory of which every shard is closed.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn write_checkpoints<F: FileSystem>(
+    fs: &F,
+    path: &Path,
+    checkpoints: &OffsetCheckpoints,
+) -> Result<(), DirectoryError> {
+    for (file, offsets) in checkpoints.files() {
+        file.write(fs, path, offsets)?;
+    }
+    Ok(())
+}
+
+/// Marks a directory as stopped cleanly, when every shard is closed and the last checkpoints are
 /// written.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_metadata::{Delta, Image};
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_types::{
     BrokerEpoch, BrokerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset, Offset, PartitionId,
     Time, TimestampMs,
@@ -327,11 +327,11 @@ pub enum Command {
         /// The offset of the image.
         offset: MetadataOffset,
     },
-    /// Write these high watermarks to the log directory's checkpoint, with those of the other
-    /// shards, without making this shard wait (`directory::HighWatermarks`).
+    /// Write these offsets to the log directory's checkpoints, with those of the other shards,
+    /// without making this shard wait (`directory::Checkpoints`).
     Checkpoint {
         /// Of every partition of this shard.
-        high_watermarks: OffsetCheckpoint,
+        offsets: Box<OffsetCheckpoints>,
     },
     /// Everything is handed over.
     Drained,

@@ -23,6 +23,7 @@ mod produce;
 mod publish;
 mod sessions;
 mod settle;
+mod stale_names;
 #[cfg(test)]
 mod tests;
 mod topic_settings;
@@ -51,6 +52,7 @@ use partition::Partition;
 use produce::WaitingProduces;
 use sessions::Sessions;
 use settle::Todo;
+use stale_names::StaleNames;
 use upkeep::Upkeep;
 
 /// A shard. See the module's documentation.
@@ -62,6 +64,7 @@ pub struct Shard<F: FileSystem> {
     /// Logs that were found at the start and that the metadata has not named yet.
     recovered: BTreeMap<PartitionId, Recovered<F>>,
     recovered_to_checkpoint: bool,
+    stale_names: StaleNames,
     image: Arc<Image>,
     broker_epoch: BrokerEpoch,
     /// Whether the metadata has reached this broker's registration.

@@ -105,7 +105,11 @@ impl<F: FileSystem> Shard<F> {
             self.drop_partition(id, is_deleted(&id))?;
         }
         let found: Vec<_> = self.recovered.keys().copied().filter(is_deleted).collect();
-        for found in found.iter().filter_map(|id| self.recovered.remove(id)) {
+        for id in found {
+            let Some(found) = self.recovered.remove(&id) else {
+                continue;
+            };
+            self.stale_names.insert(&found.topic, id.index);
             drop(found.log);
             directories::remove(self.context.fs(), &self.root, &found.path)?;
         }
@@ -120,6 +124,7 @@ impl<F: FileSystem> Shard<F> {
         let Some(partition) = self.partitions.remove(&id) else {
             return Ok(());
         };
+        self.stale_names.insert(&partition.name, id.index);
         let path = partition.log.directory().to_owned();
         drop(partition.log);
         let fs = self.context.fs();
@@ -141,7 +146,11 @@ impl<F: FileSystem> Shard<F> {
             state.is_none_or(|state| !state.replicas.contains(&self.config.broker))
         };
         let strays: Vec<_> = self.recovered.keys().copied().filter(is_stray).collect();
-        for stray in strays.iter().filter_map(|id| self.recovered.remove(id)) {
+        for id in strays {
+            let Some(stray) = self.recovered.remove(&id) else {
+                continue;
+            };
+            self.stale_names.insert(&stray.topic, id.index);
             drop(stray.log);
             directories::set_aside(self.context.fs(), &self.root, &stray.path)?;
         }
@@ -252,12 +261,17 @@ impl<F: FileSystem> Shard<F> {
         // A directory that a crash left half made has no batch that anyone was told of.
         let how = OpenHow::Recover { from: Offset::ZERO };
         let opened = Log::open(&self.context, &path, settings.log.clone(), how);
-        let (log, _) = opened.map_err(|source| ShardError::Log {
+        let opened = opened.and_then(|(mut log, _)| {
+            if self.stale_names.contains(&topic.name, id.index) {
+                log.distrust_checkpoint()?;
+            }
+            Ok(log)
+        });
+        opened.map_err(|source| ShardError::Log {
             topic: topic.name.clone(),
             partition: id,
             source,
-        })?;
-        Ok(log)
+        })
     }
 
     fn replica_config(&self, min_isr: usize) -> ReplicaConfig {

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kintsugi_node::broker::Broker;
-use kintsugi_node::directory::{HighWatermarks, mark_clean_stop};
+use kintsugi_node::directory::{Checkpoints, mark_clean_stop, write_checkpoints};
 use kintsugi_node::message::broker::{Command, Event, Evidence};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::{link, shard};
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_storage::checkpoint::{OffsetCheckpoint, OffsetCheckpointFile};
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_types::{BrokerEpoch, Incarnation, Time, TimestampMs};
 
 use crate::fabric::Fabric;
@@ -58,7 +58,7 @@ pub(crate) struct BrokerProcess {
     control: Broker,
     timer: Timer,
     shards: Vec<ShardLoop>,
-    marks: HighWatermarks<MemoryFileSystem>,
+    checkpoints: Checkpoints<MemoryFileSystem>,
     link: Option<StreamId>,
     uses: BTreeMap<StreamId, Use>,
     fetching: BTreeMap<replication::FetcherKey, Fetching>,
@@ -107,8 +107,8 @@ impl BrokerProcess {
             Input::Knocked { knock, outcome } => self.knocked(fabric, knock, outcome),
             Input::Control(event) => self.handle(fabric, event),
             Input::Shard(shard, event) => self.handle_shard(fabric, shard, event),
-            Input::Checkpoint(shard, high_watermarks) => {
-                if let Err(error) = self.marks.write(shard, high_watermarks) {
+            Input::Checkpoint(shard, offsets) => {
+                if let Err(error) = self.checkpoints.write(shard, *offsets) {
                     let place = self.place();
                     fabric
                         .oracles
@@ -360,10 +360,10 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardApplied { shard, offset });
             }
-            Command::Checkpoint { high_watermarks } => {
+            Command::Checkpoint { offsets } => {
                 let (place, life) = (self.place(), self.life);
                 let delay = Duration::from_micros(fabric.rng.u64(100..20_000));
-                let input = Input::Checkpoint(number, high_watermarks);
+                let input = Input::Checkpoint(number, offsets);
                 fabric.arrive(delay, place, life, input);
             }
             Command::Drained => {
@@ -385,16 +385,15 @@ impl BrokerProcess {
     /// The clean stop: every log closed, the checkpoint written, the mark set.
     fn stop(&mut self, fabric: &mut Fabric, broker_epoch: BrokerEpoch) {
         self.is_over = true;
-        let mut high_watermarks = OffsetCheckpoint::new();
+        let mut checkpoints = OffsetCheckpoints::default();
         for running in std::mem::take(&mut self.shards) {
             match running.node.close() {
-                Ok(of_shard) => high_watermarks.extend(of_shard),
+                Ok(of_shard) => checkpoints.extend(of_shard),
                 Err(error) => fabric.oracles.fail(format!("failed to close: {error}")),
             }
         }
         let path = std::path::Path::new(DIRECTORY);
-        let written = OffsetCheckpointFile::Replication.write(&self.fs, path, &high_watermarks);
-        if let Err(error) = written {
+        if let Err(error) = write_checkpoints(&self.fs, path, &checkpoints) {
             fabric
                 .oracles
                 .fail(format!("failed to stop cleanly: {error}"));

@@ -17,7 +17,7 @@ use crate::fs::FsError;
 pub use clean_shutdown::{mark_clean_shutdown, take_clean_shutdown};
 pub use leader_epochs::{format_leader_epochs, parse_leader_epochs};
 pub use meta_properties::MetaProperties;
-pub use offsets::{OffsetCheckpoint, OffsetCheckpointFile};
+pub use offsets::{OffsetCheckpoint, OffsetCheckpointFile, OffsetCheckpoints};
 pub use partition_metadata::PartitionMetadata;
 
 /// The largest checkpoint file that is read.

@@ -133,6 +133,14 @@ impl<F: FileSystem> Log<F> {
         self.forget_producers()
     }
 
+    /// The log's start, if it lies after the first segment's base offset, so that only a checkpoint
+    /// keeps it.
+    #[must_use]
+    pub fn log_start_to_checkpoint(&self) -> Option<Offset> {
+        let first = self.segments.keys().next().copied().unwrap_or_default();
+        (self.log_start > first).then_some(self.log_start)
+    }
+
     /// Raises the log's start; does nothing when it is that high. Segments that lie wholly before
     /// it go with the next [`Log::delete_old_segments`].
     ///

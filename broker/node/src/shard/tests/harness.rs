@@ -9,7 +9,6 @@ use kintsugi_metadata::{
     BrokerRegistration, Delta, Image, MetadataRecord, PartitionState, RecoveryState,
 };
 use kintsugi_replica::bugs::Bugs;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_storage::{LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{
     BootId, BrokerEpoch, BrokerId, Endpoint, Generation, Incarnation, LeaderEpoch, MetadataOffset,
@@ -19,6 +18,7 @@ use kintsugi_types::{
 use kintsugi_wire::records::{BatchOptions, Record, build, build_with};
 use uuid::Uuid;
 
+use crate::directory::LastRun;
 use crate::message::link::IsrChange;
 use crate::message::shard::{
     Acks, ClientPosition, Command, Event, Fetch, Fetched, Produce, Produced, Token,
@@ -121,44 +121,31 @@ pub fn numbered(epoch: i16, sequence: i32, value: &str) -> Bytes {
     build_with(options, &[record]).unwrap()
 }
 
-pub fn open(
-    fs: &MemoryFileSystem,
-    id: usize,
-    checkpoint: &OffsetCheckpoint,
-) -> Shard<MemoryFileSystem> {
-    open_with(fs, id, checkpoint, Bugs::default())
+pub fn open(fs: &MemoryFileSystem, id: usize, last: &LastRun) -> Shard<MemoryFileSystem> {
+    open_with(fs, id, last, Bugs::default())
 }
 
 pub fn open_with(
     fs: &MemoryFileSystem,
     id: usize,
-    checkpoint: &OffsetCheckpoint,
+    last: &LastRun,
     bugs: Bugs,
 ) -> Shard<MemoryFileSystem> {
-    open_after(fs, id, checkpoint, bugs, false)
+    open_after(fs, id, last, bugs)
 }
 
 pub fn open_after(
     fs: &MemoryFileSystem,
     id: usize,
-    checkpoint: &OffsetCheckpoint,
+    last: &LastRun,
     bugs: Bugs,
-    was_clean: bool,
 ) -> Shard<MemoryFileSystem> {
     let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     config.bugs = bugs;
     let context = LogContext::new(fs.clone(), LogLimits::default());
     let seed = id as u64;
-    Shard::open(
-        config,
-        context,
-        Path::new("data"),
-        checkpoint,
-        was_clean,
-        Time::ZERO,
-        seed,
-    )
-    .unwrap()
+    let root = Path::new("data");
+    Shard::open(config, context, root, last, Time::ZERO, seed).unwrap()
 }
 
 impl Cluster {
@@ -172,7 +159,7 @@ impl Cluster {
             let fs = MemoryFileSystem::new(id as u64);
             kintsugi_storage::FileSystem::create_dir_all(&fs, Path::new("data")).unwrap();
             Broker {
-                shard: Some(open_with(&fs, id, &OffsetCheckpoint::new(), bugs)),
+                shard: Some(open_with(&fs, id, &LastRun::default(), bugs)),
                 fs,
                 commands: Vec::new(),
             }
