@@ -11,11 +11,12 @@ use kintsugi_node::message::shard::{
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
 use kintsugi_storage::checkpoint::OffsetCheckpoints;
-use kintsugi_types::Time;
+use kintsugi_types::{PartitionId, Time};
 use tokio::sync::oneshot;
 
 use super::ControlInput;
 use super::checkpoints::Checkpoint;
+use super::disk_pool::DiskPool;
 use super::replication::Fetchers;
 use crate::clock::Clock;
 use crate::exit::{Ending, Exit};
@@ -80,6 +81,10 @@ pub struct ShardThread {
     pub control: Mailbox<ControlInput>,
     /// Where offsets are checkpointed.
     pub checkpoints: Mailbox<Checkpoint>,
+    /// Its own mailbox, for what other threads find.
+    pub events: Mailbox<ShardInput>,
+    /// Where files are synced.
+    pub disk: DiskPool,
     /// The connections to leaders.
     pub fetchers: Fetchers,
     /// Its signs of life.
@@ -212,10 +217,22 @@ impl ShardThread {
                 shard: self.number,
                 offsets: *offsets,
             }),
+            Command::Sync { partition } => self.sync(partition),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
         }
+    }
+
+    fn sync(&mut self, partition: PartitionId) {
+        let Some(job) = self.node.as_mut().and_then(|n| n.begin_sync(partition)) else {
+            return;
+        };
+        let events = self.events.clone();
+        self.disk.run(Box::new(move || {
+            let result = job.run();
+            events.post(ShardInput::Event(Event::Synced { partition, result }));
+        }));
     }
 
     fn tell(&self, event: broker::Event) {

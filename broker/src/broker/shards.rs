@@ -16,6 +16,7 @@ use super::ControlInput;
 use super::checkpoints::Checkpoint;
 use super::control::ShardOf;
 use super::directory::Directory;
+use super::disk_pool::DiskPool;
 use super::replication::Fetchers;
 use super::shard::{ShardInput, ShardThread};
 use crate::mailbox::{Letters, Mailbox};
@@ -67,6 +68,8 @@ pub struct Opening<'a> {
     pub control: &'a Mailbox<ControlInput>,
     /// Where offsets are checkpointed.
     pub checkpoints: &'a Mailbox<Checkpoint>,
+    /// Where files are synced.
+    pub disk: &'a DiskPool,
 }
 
 impl Opening<'_> {
@@ -131,6 +134,8 @@ impl Opening<'_> {
                 exit: self.shared.exit.clone(),
                 control: self.control.clone(),
                 checkpoints: self.checkpoints.clone(),
+                events: mailbox.clone(),
+                disk: self.disk.clone(),
                 fetchers,
                 progress: progress.clone(),
                 waiting: BTreeMap::new(),
@@ -192,6 +197,11 @@ fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
     config
 }
 
+/// Kafka's default, the greatest number, means never.
+fn flush_ms(setting: i64) -> Option<u64> {
+    u64::try_from(setting).ok().filter(|_| setting < i64::MAX)
+}
+
 fn log_config(settings: &Settings) -> LogConfig {
     let size = |name| u64::try_from(settings.number(name)).unwrap_or_default();
     let retention_ms = settings.number("log.retention.ms");
@@ -201,6 +211,8 @@ fn log_config(settings: &Settings) -> LogConfig {
         index_interval_bytes: size("log.index.interval.bytes"),
         retention_ms: (retention_ms >= 0).then_some(retention_ms),
         retention_bytes: u64::try_from(settings.number("log.retention.bytes")).ok(),
+        flush_messages: size("log.flush.interval.messages"),
+        flush_ms: flush_ms(settings.number("log.flush.interval.ms")),
         max_message_bytes: settings.size("message.max.bytes"),
         producer_expiration_ms: settings.number("producer.id.expiration.ms"),
         ..LogConfig::default()

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::checkpoints::{self, Checkpoint};
 use super::control::{Control, Waiting};
 use super::directory::{self, Directory};
+use super::disk_pool::DiskPool;
 use super::link::Links;
 use super::shards::{Opening, Starting};
 use super::{BrokerHandle, ControlInput, Gate, Published, ShardInput};
@@ -61,11 +62,13 @@ pub async fn start(
     let (checkpoints, newest) = mailbox::<Checkpoint>();
     let file = directory.checkpoints(settings.shards);
     thread::spawn("checkpoints", move || checkpoints::run(file, &newest))?;
+    let disk = DiskPool::start(settings.size("kintsugi.io.threads"))?;
     let opening = Opening {
         shared,
         directory: &directory,
         control: &control,
         checkpoints: &checkpoints,
+        disk: &disk,
     };
     let starting = opening.open(id, mailboxes, shard_letters)?;
     let registration = registration(shared, &directory, &starting)?;

@@ -13,6 +13,7 @@ mod config;
 pub(crate) mod directories;
 mod epoch_ends;
 mod fetchers;
+mod flush;
 mod groups;
 mod inspect;
 mod list_offsets;
@@ -137,6 +138,7 @@ impl<F: FileSystem> Shard<F> {
                 self.resign_all_groups(out);
             }
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
+            Event::Synced { partition, result } => self.synced(now, partition, result),
         }
         self.keep_up(now, wall, out);
         self.settle_all(now, out);
@@ -155,6 +157,7 @@ impl<F: FileSystem> Shard<F> {
                 self.with_replica(partition, |replica, _, commands| {
                     replica.fail_waiting(commands)
                 });
+                self.fail_sync_waits(partition);
             }
             self.todo.fetches.extend(self.fetches.tokens());
             self.settle_all(now, out);
@@ -163,7 +166,7 @@ impl<F: FileSystem> Shard<F> {
 
     fn cancel(&mut self, token: crate::message::shard::Token) {
         for (ticket, partition) in self.produces.cancel(token) {
-            self.with_replica(partition, |replica, _, _| replica.cancel(ticket));
+            self.cancel_ticket(partition, ticket);
         }
         self.forget_fetch(token);
         self.sessions.cancel(token);

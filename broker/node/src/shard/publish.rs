@@ -119,6 +119,7 @@ impl<F: FileSystem> Shard<F> {
     /// Stops serving a partition. Its log is removed if its topic was deleted, else set aside.
     fn drop_partition(&mut self, id: PartitionId, is_deleted: bool) -> Result<(), ShardError> {
         self.with_replica(id, |replica, _, commands| replica.fail_waiting(commands));
+        self.fail_sync_waits(id);
         self.wake_watchers(id);
         self.fetchers.assign(Time::ZERO, id, None);
         let Some(partition) = self.partitions.remove(&id) else {
@@ -164,9 +165,12 @@ impl<F: FileSystem> Shard<F> {
             index: kintsugi_types::PartitionIndex(0),
         };
         let of_topic = self.partitions.range_mut(first..);
-        for (_, partition) in of_topic.take_while(|(id, _)| id.topic == topic.id) {
+        for (id, partition) in of_topic.take_while(|(id, _)| id.topic == topic.id) {
             partition.log.set_config(settings.log.clone());
             partition.replica.set_min_isr(settings.min_isr);
+            if partition.log.sync_wanted().is_some() {
+                self.todo.syncs.insert(*id);
+            }
         }
     }
 
@@ -191,7 +195,7 @@ impl<F: FileSystem> Shard<F> {
             return Ok(());
         };
         let known_epoch = partition.replica.leader_epoch();
-        let end = partition.log.log_end();
+        let end = partition.log.counted_end();
         let assignment = assignment_of(state);
         self.with_replica(id, |replica, brokers, commands| {
             replica.assign(now, &assignment, end, brokers, commands);
@@ -199,6 +203,11 @@ impl<F: FileSystem> Shard<F> {
         if state.leader_epoch != known_epoch {
             self.change_epoch(now, id, state);
         }
+        if state.leader != Some(self.config.broker) {
+            self.fail_sync_waits(id);
+        }
+        // What was written before `flush.messages` was 1 counts only once it is synced.
+        self.want_sync(id);
         self.wake_watchers(id);
         Ok(())
     }

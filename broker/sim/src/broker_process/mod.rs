@@ -42,6 +42,9 @@ enum Use {
     Fetching(replication::FetcherKey),
 }
 
+/// The longest that a sync takes.
+const SYNC_MICROS_MAX: u64 = 30_000;
+
 struct ShardLoop {
     node: Shard<MemoryFileSystem>,
     timer: Timer,
@@ -114,6 +117,11 @@ impl BrokerProcess {
                         .oracles
                         .fail(format!("{place:?} failed to write its checkpoint: {error}"));
                 }
+            }
+            Input::Sync(shard, partition, job) => {
+                let result = job.run();
+                let event = shard::Event::Synced { partition, result };
+                self.handle_shard(fabric, shard, event);
             }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
@@ -365,6 +373,15 @@ impl BrokerProcess {
                 let delay = Duration::from_micros(fabric.rng.u64(100..20_000));
                 let input = Input::Checkpoint(number, offsets);
                 fabric.arrive(delay, place, life, input);
+            }
+            Command::Sync { partition } => {
+                let started = self.shards.get_mut(usize::from(number));
+                if let Some(job) = started.and_then(|s| s.node.begin_sync(partition)) {
+                    let (place, life) = (self.place(), self.life);
+                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
+                    let input = Input::Sync(number, partition, job);
+                    fabric.arrive(delay, place, life, input);
+                }
             }
             Command::Drained => {
                 let shard = number;

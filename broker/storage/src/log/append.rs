@@ -217,6 +217,7 @@ impl<F: FileSystem> Log<F> {
         active.append(bytes, &run.headers)?;
         self.unsynced.insert(base);
         self.active_since.get_or_insert(now_wall);
+        self.unflushed_since.get_or_insert(now_wall);
         for header in &run.headers {
             self.epochs.assign(header.leader_epoch, header.base_offset);
             self.producers.update(header, Some(now_wall));

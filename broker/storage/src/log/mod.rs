@@ -52,6 +52,8 @@ pub struct Log<F: FileSystem> {
     active_since: Option<TimestampMs>,
     log_start: Offset,
     recovery_point: Offset,
+    /// When the oldest of the records was appended that no sync has covered or is covering.
+    unflushed_since: Option<TimestampMs>,
     epochs: EpochCache,
     producers: Producers,
     /// The offsets of the snapshots of `producers`.

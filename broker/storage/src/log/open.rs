@@ -169,6 +169,7 @@ impl<F: FileSystem> Log<F> {
             active_since: None,
             log_start,
             recovery_point: log_start,
+            unflushed_since: None,
             epochs,
             producers,
             snapshots: BTreeSet::new(),

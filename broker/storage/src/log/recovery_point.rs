@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use kintsugi_types::Offset;
+use kintsugi_types::{Offset, TimestampMs};
 
 use super::{Log, LogError};
 use crate::fs::{FileSystem, FsError};
@@ -48,6 +48,18 @@ impl<F: FileSystem> Log<F> {
         } else {
             self.log_end()
         }
+    }
+
+    /// Whether the oldest unsynced records are older than `flush.ms`, and no sync is under way.
+    #[must_use]
+    pub fn is_flush_overdue(&self, now_wall: TimestampMs) -> bool {
+        let (Some(flush_ms), Some(since)) = (self.config.flush_ms, self.unflushed_since) else {
+            return false;
+        };
+        let age_ms = now_wall.0.saturating_sub(since.0);
+        self.syncing.is_none()
+            && self.recovery_point < self.log_end()
+            && u64::try_from(age_ms).is_ok_and(|age_ms| age_ms >= flush_ms)
     }
 
     /// Whether a record counts only when it is synced (`flush.messages=1`).

@@ -86,6 +86,16 @@ pub struct SyncJob<F: FileSystem> {
     up_to: Synced,
 }
 
+impl<F: FileSystem> std::fmt::Debug for SyncJob<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SyncJob")
+            .field("directory", &self.directory)
+            .field("up_to", &self.up_to)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a sync made durable; goes back into [`Log::finish_sync`].
 #[derive(Clone, Debug)]
 pub struct Synced {
@@ -176,6 +186,9 @@ impl<F: FileSystem> Log<F> {
         }
         self.unsynced = left;
         self.syncs += 1;
+        if scope != SyncScope::Sealed {
+            self.unflushed_since = None;
+        }
         self.syncing = Some(covered.clone());
         Ok(SyncJob {
             fs: self.context.fs().clone(),
