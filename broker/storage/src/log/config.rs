@@ -95,6 +95,12 @@ impl<F: FileSystem> LogContext<F> {
         }
     }
 
+    /// How many log files are open, at most [`LogLimits::open_files_max`].
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        self.descriptors.open_files()
+    }
+
     /// The file system.
     #[must_use]
     pub fn fs(&self) -> &F {

@@ -174,12 +174,7 @@ impl<F: FileSystem> Segment<F> {
         if header.base_offset == expected {
             return Ok(());
         }
-        Err(SegmentError::Disordered {
-            path: self.log.path.display().to_string(),
-            position,
-            expected,
-            found: header.base_offset,
-        })
+        Err(self.disordered(position, expected, header.base_offset))
     }
 
     fn check_order(
@@ -194,12 +189,7 @@ impl<F: FileSystem> Segment<F> {
         if is_ordered {
             return Ok(());
         }
-        Err(SegmentError::Disordered {
-            path: self.log.path.display().to_string(),
-            position,
-            expected,
-            found: header.base_offset,
-        })
+        Err(self.disordered(position, expected, header.base_offset))
     }
 
     /// Writes the indexes anew from the batches in the first `size_bytes`. With `verify`, checks
