@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use kintsugi_node::directory::{
-    Checkpoints, Expectation, OpenedDirectory, mark_clean_stop, open_directory, write_checkpoints,
+    Checkpoints, Closed, Expectation, OpenedDirectory, mark_clean_stop, open_directory,
 };
 use kintsugi_node::shard::{Shard, ShardConfig};
-use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_storage::{DirectoryLock, FileSystem as _, LogContext, RealFileSystem};
 use kintsugi_types::{BootId, BrokerEpoch, BrokerId, DirectoryId, Incarnation, Time};
 use uuid::Uuid;
@@ -99,18 +98,13 @@ impl Directory {
         Checkpoints::new(RealFileSystem, &self.path, shards)
     }
 
-    /// Marks the stop as clean, after the last checkpoints.
+    /// Writes what the shards left, and marks the stop as clean.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn mark_clean(
-        &self,
-        broker_epoch: BrokerEpoch,
-        checkpoints: &OffsetCheckpoints,
-    ) -> anyhow::Result<()> {
+    pub fn mark_clean(&self, broker_epoch: BrokerEpoch, closed: &Closed) -> anyhow::Result<()> {
         let fs = RealFileSystem;
-        write_checkpoints(&fs, &self.path, checkpoints)?;
-        Ok(mark_clean_stop(&fs, &self.path, broker_epoch)?)
+        Ok(mark_clean_stop(&fs, &self.path, broker_epoch, closed)?)
     }
 }
 

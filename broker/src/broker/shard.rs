@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kintsugi_coordinator::GroupResponse;
+use kintsugi_node::directory::Closed;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{
@@ -10,7 +11,6 @@ use kintsugi_node::message::shard::{
 };
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_types::{PartitionId, Time};
 use tokio::sync::oneshot;
 
@@ -45,8 +45,8 @@ pub enum ShardInput {
     Cancel(Token),
     /// Flush and close every log, then say so.
     Close {
-        /// Where it is said, with the offsets to checkpoint.
-        closed: std::sync::mpsc::Sender<OffsetCheckpoints>,
+        /// Where it is said, with what is to be left in the directory.
+        closed: std::sync::mpsc::Sender<Closed>,
     },
 }
 
@@ -141,9 +141,9 @@ impl ShardThread {
                 // Whoever waits here is answered by the end of its connection.
                 self.waiting.clear();
                 match self.node.take().map(Node::close) {
-                    Some(Ok(checkpoints)) => {
+                    Some(Ok(left)) => {
                         // The control ends the process; if it is gone, so is the process.
-                        drop(closed.send(checkpoints));
+                        drop(closed.send(left));
                     }
                     Some(Err(cause)) => {
                         let reason = crate::thread::chain(&cause);

@@ -12,6 +12,5 @@ mod tests;
 
 pub use checkpoints::Checkpoints;
 pub use open::{
-    DirectoryError, Expectation, LastRun, OpenedDirectory, mark_clean_stop, open_directory,
-    write_checkpoints,
+    Closed, DirectoryError, Expectation, LastRun, OpenedDirectory, mark_clean_stop, open_directory,
 };

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use kintsugi_storage::checkpoint::{
-    CheckpointError, MetaProperties, OffsetCheckpoint, OffsetCheckpointFile, OffsetCheckpoints,
-    mark_clean_shutdown, take_clean_shutdown,
+    CheckpointError, ClosedLogs, MetaProperties, OffsetCheckpoint, OffsetCheckpointFile,
+    OffsetCheckpoints, mark_clean_shutdown, read_closed_logs, take_clean_shutdown,
+    write_closed_logs,
 };
 use kintsugi_storage::{FileSystem, FsError};
 use kintsugi_types::{
@@ -33,6 +34,23 @@ pub struct Expectation {
     pub fresh_directory: DirectoryId,
 }
 
+/// What shards leave when they are closed.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Closed {
+    /// The offsets to checkpoint.
+    pub checkpoints: OffsetCheckpoints,
+    /// What is known of the logs.
+    pub logs: ClosedLogs,
+}
+
+impl Closed {
+    /// Adds what another shard leaves.
+    pub fn extend(&mut self, other: Self) {
+        self.checkpoints.extend(other.checkpoints);
+        self.logs.extend(other.logs);
+    }
+}
+
 /// What the last run left in a directory, for its shards.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct LastRun {
@@ -40,6 +58,8 @@ pub struct LastRun {
     pub checkpoints: OffsetCheckpoints,
     /// Whether it stopped cleanly: every log was closed.
     pub was_clean: bool,
+    /// What was known of the logs then, so that they need not be read.
+    pub closed: ClosedLogs,
 }
 
 /// A directory that is ready to be used.
@@ -146,6 +166,9 @@ pub fn open_directory<F: FileSystem>(
         last: LastRun {
             checkpoints,
             was_clean: clean_stop_epoch.is_some(),
+            closed: clean_stop_epoch
+                .map(|epoch| read_closed_logs(fs, path, epoch.0))
+                .unwrap_or_default(),
         },
         is_log_missing,
     })
@@ -168,31 +191,20 @@ fn read_checkpoint<F: FileSystem>(
     }
 }
 
-/// Writes the last checkpoints of a directory of which every shard is closed.
+/// Writes what the shards left, all of which are closed, and marks the directory as stopped cleanly.
 ///
 /// # Errors
-/// When one cannot be written.
-pub fn write_checkpoints<F: FileSystem>(
-    fs: &F,
-    path: &Path,
-    checkpoints: &OffsetCheckpoints,
-) -> Result<(), DirectoryError> {
-    for (file, offsets) in checkpoints.files() {
-        file.write(fs, path, offsets)?;
-    }
-    Ok(())
-}
-
-/// Marks a directory as stopped cleanly, when every shard is closed and the last checkpoints are
-/// written.
-///
-/// # Errors
-/// When the mark cannot be written.
+/// When a file cannot be written; the stop was not clean then.
 pub fn mark_clean_stop<F: FileSystem>(
     fs: &F,
     path: &Path,
     broker_epoch: BrokerEpoch,
+    closed: &Closed,
 ) -> Result<(), DirectoryError> {
+    for (file, offsets) in closed.checkpoints.files() {
+        file.write(fs, path, offsets)?;
+    }
+    write_closed_logs(fs, path, broker_epoch.0, &closed.logs)?;
     Ok(mark_clean_shutdown(fs, path, broker_epoch.0)?)
 }
 

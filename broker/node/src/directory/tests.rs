@@ -54,7 +54,7 @@ fn a_directory_that_was_made_in_passing_survives_a_loss_of_power() {
 fn a_mark_of_a_clean_stop_counts_once() {
     let fs = MemoryFileSystem::new(1);
     open_directory(&fs, root(), &expectation(1)).unwrap();
-    mark_clean_stop(&fs, root(), BrokerEpoch(7)).unwrap();
+    mark_clean_stop(&fs, root(), BrokerEpoch(7), &Closed::default()).unwrap();
     let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
     assert_eq!(opened.clean_stop_epoch, Some(BrokerEpoch(7)));
     let opened = open_directory(&fs, root(), &expectation(1)).unwrap();

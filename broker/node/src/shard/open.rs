@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kintsugi_storage::checkpoint::{CheckpointError, OffsetCheckpoint, OffsetCheckpoints};
+use kintsugi_storage::checkpoint::{CheckpointError, ClosedLog, ClosedLogs, OffsetCheckpoint};
 use kintsugi_storage::{FileSystem, FsError, Log, LogContext, LogError, OpenHow};
 use kintsugi_types::{BrokerEpoch, Offset, PartitionId, Time, TopicName};
 use kintsugi_wire::batch::BatchHeader;
@@ -19,7 +19,7 @@ use super::settle::Todo;
 use super::stale_names::StaleNames;
 use super::upkeep::Upkeep;
 use super::{Shard, ShardConfig, directories};
-use crate::directory::LastRun;
+use crate::directory::{Closed, LastRun};
 
 /// Why a shard could not be opened or closed.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ impl<F: FileSystem> Shard<F> {
         let mut recovered_to_checkpoint = true;
         let mut names_left: BTreeSet<_> =
             last.checkpoints.recovery_points.keys().cloned().collect();
-        for found in directories::scan(context.fs(), root)? {
+        for found in directories::scan(context.fs(), root, &last.closed)? {
             let partition = found.partition;
             names_left.remove(&(found.topic.clone(), partition.index));
             if partition.shard_of(config.shards) != config.shard {
@@ -117,30 +117,31 @@ impl<F: FileSystem> Shard<F> {
         self.recovered_to_checkpoint
     }
 
-    /// Syncs and closes every log, for a clean stop; gives what to checkpoint.
+    /// Syncs and closes every log, for a clean stop; gives what to leave in the directory.
     ///
     /// # Errors
     /// When a log cannot be synced; the stop is then not clean.
-    pub fn close(mut self) -> Result<OffsetCheckpoints, ShardError> {
+    pub fn close(mut self) -> Result<Closed, ShardError> {
         let mut checkpoints = self.checkpoints();
         checkpoints.recovery_points = self.log_ends_by_name();
-        for (partition, local) in self.partitions {
-            let topic = local.name;
-            local.log.close().map_err(|source| ShardError::Log {
-                topic,
+        let named = self.partitions.into_iter();
+        let named = named.map(|(id, local)| (id, local.name, local.log));
+        let found = self.recovered.into_iter();
+        let found = found.map(|(id, found)| (id, found.topic, found.log));
+        let mut logs = ClosedLogs::new();
+        for (partition, topic, log) in named.chain(found) {
+            let summary = log.close().map_err(|source| ShardError::Log {
+                topic: topic.clone(),
                 partition,
                 source,
             })?;
+            let closed = ClosedLog {
+                topic: partition.topic,
+                summary,
+            };
+            logs.insert((topic, partition.index), closed);
         }
-        for (partition, found) in self.recovered {
-            let topic = found.topic;
-            found.log.close().map_err(|source| ShardError::Log {
-                topic,
-                partition,
-                source,
-            })?;
-        }
-        Ok(checkpoints)
+        Ok(Closed { checkpoints, logs })
     }
 }
 
@@ -161,11 +162,26 @@ fn open_log<F: FileSystem>(
         OpenHow::Recover { from }
     };
     let log_config = config.topic_defaults.log.clone();
-    let (mut log, report) = Log::open(context, &found.path, log_config, how)?;
     let checkpointed = of_log(&checkpoints.high_watermarks);
-    let is_whole = report.log_end >= checkpointed && !report.is_damaged;
-    log.advance_log_start(of_log(&checkpoints.log_starts).min(report.log_end))?;
-    let high_watermark = whole_batches_before(&log, checkpointed)?.max(log.log_start());
+    let closed = last.closed.get(&name).filter(|_| last.was_clean);
+    let known = closed
+        .map(|closed| Log::open_closed(context, &found.path, log_config.clone(), &closed.summary));
+    let (log, high_watermark, is_whole) = match known.transpose()?.flatten() {
+        // The mark was checkpointed with this very log.
+        Some(log) => {
+            let is_whole = log.log_end() >= checkpointed;
+            let high_watermark = checkpointed.min(log.log_end());
+            (log, high_watermark, is_whole)
+        }
+        None => {
+            let (mut log, report) = Log::open(context, &found.path, log_config, how)?;
+            log.advance_log_start(of_log(&checkpoints.log_starts).min(report.log_end))?;
+            let is_whole = report.log_end >= checkpointed && !report.is_damaged;
+            let high_watermark = whole_batches_before(&log, checkpointed)?;
+            (log, high_watermark, is_whole)
+        }
+    };
+    let high_watermark = high_watermark.max(log.log_start());
     let recovered = Recovered {
         topic: found.topic,
         path: found.path,

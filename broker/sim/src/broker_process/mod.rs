@@ -10,13 +10,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kintsugi_node::broker::Broker;
-use kintsugi_node::directory::{Checkpoints, mark_clean_stop, write_checkpoints};
+use kintsugi_node::directory::{Checkpoints, Closed, mark_clean_stop};
 use kintsugi_node::message::broker::{Command, Event, Evidence};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::{link, shard};
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_types::{BrokerEpoch, Incarnation, Time, TimestampMs};
 
 use crate::fabric::Fabric;
@@ -402,21 +401,17 @@ impl BrokerProcess {
     /// The clean stop: every log closed, the checkpoint written, the mark set.
     fn stop(&mut self, fabric: &mut Fabric, broker_epoch: BrokerEpoch) {
         self.is_over = true;
-        let mut checkpoints = OffsetCheckpoints::default();
+        let mut closed = Closed::default();
         for running in std::mem::take(&mut self.shards) {
             match running.node.close() {
-                Ok(of_shard) => checkpoints.extend(of_shard),
+                Ok(of_shard) => closed.extend(of_shard),
                 Err(error) => fabric.oracles.fail(format!("failed to close: {error}")),
             }
         }
         let path = std::path::Path::new(DIRECTORY);
-        if let Err(error) = write_checkpoints(&self.fs, path, &checkpoints) {
-            fabric
-                .oracles
-                .fail(format!("failed to stop cleanly: {error}"));
-        }
         let is_registered = broker_epoch >= BrokerEpoch(0);
-        if is_registered && let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch) {
+        if is_registered && let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch, &closed)
+        {
             fabric
                 .oracles
                 .fail(format!("failed to stop cleanly: {error}"));

@@ -17,6 +17,7 @@ mod producers;
 mod read;
 mod recovery_point;
 mod retention;
+mod summary;
 mod sync;
 mod tail_cache;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use epochs::EpochCache;
 pub use error::LogError;
 pub use open::{OpenHow, RecoveryReport};
 pub use read::{ReadDone, ReadJob, ReadResult, ReadStep, TimestampMatch};
+pub use summary::LogSummary;
 use sync::{SyncGate, Unsynced};
 pub use sync::{SyncJob, SyncScope, Synced};
 use tail_cache::TailCache;

@@ -116,7 +116,7 @@ impl<F: FileSystem> Log<F> {
         Ok(())
     }
 
-    fn read_snapshot(&self, offset: Offset) -> Option<Producers> {
+    pub(super) fn read_snapshot(&self, offset: Offset) -> Option<Producers> {
         let path = self.snapshot_path(offset);
         let content = self.context.fs().read_to_vec(&path, FILE_BYTES_MAX).ok()?;
         decode(&content, offset, self.config.producers_max).ok()

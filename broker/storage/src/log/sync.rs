@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kintsugi_types::Offset;
 
-use super::{Log, LogError};
+use super::{Log, LogError, LogSummary};
 use crate::checkpoint::format_leader_epochs;
 use crate::fs::{File, FileSystem, FsError};
 
@@ -259,17 +259,18 @@ impl<F: FileSystem> Log<F> {
     }
 
     /// Closes the log in order: completes the time index, keeps the producers, syncs, and writes
-    /// the leader epochs.
+    /// the leader epochs. Gives what the next open may know the log by.
     ///
     /// # Errors
     /// When any of it fails; the log must then be recovered at the next open.
-    pub fn close(mut self) -> Result<(), LogError> {
+    pub fn close(mut self) -> Result<LogSummary, LogError> {
         self.check_usable()?;
         let base = self.active().base;
         self.active_mut().seal()?;
         self.unsynced.insert(base);
         self.snapshot_producers()?;
         self.sync()?;
-        self.write_leader_epochs()
+        self.write_leader_epochs()?;
+        Ok(self.summary())
     }
 }

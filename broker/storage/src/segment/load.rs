@@ -94,6 +94,18 @@ impl<F: FileSystem> Segment<F> {
         Ok((segment, recovery))
     }
 
+    /// A segment of which everything is known: no file is touched.
+    pub(crate) fn known(
+        descriptors: &Descriptors<F>,
+        directory: &Path,
+        (base, content): (Offset, Content),
+        index_interval_bytes: u64,
+    ) -> Self {
+        let mut segment = Self::at(descriptors, directory, base, index_interval_bytes);
+        segment.content = content;
+        segment
+    }
+
     /// Counts the entries of the indexes; `false` if a file cannot be one, or contradicts the log.
     fn load_indexes(&mut self) -> Result<bool, SegmentError> {
         let index = self.descriptors.get(&self.index, OpenMode::Create)?;

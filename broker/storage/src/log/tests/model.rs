@@ -199,10 +199,32 @@ impl World {
             }
             Step::CloseAndOpen => {
                 let producers = self.log().producers().clone();
-                self.log.take().unwrap().close().unwrap();
+                let summary = self.log.take().unwrap().close().unwrap();
                 self.job = None;
                 (self.synced, self.checkpoint) = (self.log_end, self.log_end);
+                let before = self.fs.mutations();
+                let known = Log::open_closed(
+                    &context(&self.fs),
+                    Path::new(DIRECTORY),
+                    Self::config(),
+                    &summary,
+                );
+                let known = known.unwrap().unwrap();
+                let mut expected = summary.clone();
+                expected.bound = None;
+                assert_eq!(known.summary(), expected);
+                assert!(self.fs.mutations() < before + 2);
                 self.reopen(OpenHow::Clean);
+                let found = self.log().epoch_entries().to_vec();
+                assert!(
+                    found
+                        .iter()
+                        .all(|entry| known.epoch_entries().contains(entry))
+                );
+                if found.len().is_multiple_of(2) {
+                    // Either goes on as well as the other.
+                    self.log = Some(known);
+                }
                 assert_eq!(*self.log().producers(), producers);
                 assert_eq!(self.log().recovery_point(), self.synced);
             }
