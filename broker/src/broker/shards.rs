@@ -70,6 +70,8 @@ pub struct Opening<'a> {
     pub checkpoints: &'a Mailbox<Checkpoint>,
     /// Where files are synced.
     pub disk: &'a DiskPool,
+    /// What the logs share.
+    pub logs: &'a LogContext<RealFileSystem>,
 }
 
 impl Opening<'_> {
@@ -85,16 +87,11 @@ impl Opening<'_> {
         letters: Vec<Letters<ShardInput>>,
     ) -> anyhow::Result<Vec<Starting>> {
         let settings = &self.shared.settings;
-        let limits = LogLimits {
-            open_files_max: open_files_max(),
-            ..LogLimits::default()
-        };
-        let context = LogContext::new(RealFileSystem, limits);
         let open_one = |shard: u16| {
             let config = config(settings, id, shard);
             let (now, seed) = (self.shared.clock.now(), fastrand::u64(..));
             self.directory
-                .open_shard(config, context.clone(), now, seed)
+                .open_shard(config, self.logs.clone(), now, seed)
         };
         let opened: Vec<anyhow::Result<Shard<RealFileSystem>>> = std::thread::scope(|scope| {
             let open_one = &open_one;
@@ -156,6 +153,15 @@ fn join(thread: ScopedJoinHandle<'_, Opened>) -> Opened {
             "failed to open a shard: its thread panicked"
         )),
     }
+}
+
+/// What the logs of all shards share.
+pub fn log_context() -> LogContext<RealFileSystem> {
+    let limits = LogLimits {
+        open_files_max: open_files_max(),
+        ..LogLimits::default()
+    };
+    LogContext::new(RealFileSystem, limits)
 }
 
 /// How many log files may be open: half of what the process may have, the rest is for sockets.

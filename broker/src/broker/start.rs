@@ -14,7 +14,7 @@ use super::control::{Control, Waiting};
 use super::directory::{self, Directory};
 use super::disk_pool::DiskPool;
 use super::link::Links;
-use super::shards::{Opening, Starting};
+use super::shards::{Opening, Starting, log_context};
 use super::{BrokerHandle, ControlInput, Gate, Published, ShardInput};
 use crate::client;
 use crate::mailbox::mailbox;
@@ -44,6 +44,7 @@ pub async fn start(
     });
     let (gate, gate_seen) = watch::channel(Gate::default());
     let (closed, closed_seen) = watch::channel(false);
+    let logs = log_context();
     let handle = Arc::new(BrokerHandle {
         id,
         settings: Arc::clone(settings),
@@ -54,6 +55,7 @@ pub async fn start(
         closed: closed_seen,
         control: control.clone(),
         shards: mailboxes.clone(),
+        logs: logs.clone(),
         next_token: AtomicU64::new(1),
     });
     // Clients find an open port from now on, and are told which APIs there are.
@@ -69,6 +71,7 @@ pub async fn start(
         control: &control,
         checkpoints: &checkpoints,
         disk: &disk,
+        logs: &logs,
     };
     let starting = opening.open(id, mailboxes, shard_letters)?;
     let registration = registration(shared, &directory, &starting)?;

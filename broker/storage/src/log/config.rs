@@ -101,10 +101,25 @@ impl<F: FileSystem> LogContext<F> {
         self.descriptors.open_files()
     }
 
+    /// The most log files that are kept open.
+    #[must_use]
+    pub fn open_files_max(&self) -> usize {
+        self.descriptors.open_files_max()
+    }
+
     /// The file system.
     #[must_use]
     pub fn fs(&self) -> &F {
         self.descriptors.fs()
+    }
+}
+
+impl<F: FileSystem> std::fmt::Debug for LogContext<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("LogContext")
+            .field("open_files", &self.open_files())
+            .finish_non_exhaustive()
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Log<F: FileSystem> {
     /// When the oldest of the records was appended that no sync has covered or is covering.
     unflushed_since: Option<TimestampMs>,
     epochs: EpochCache,
+    /// What the file of leader epochs holds, if that is known.
+    epochs_written: Option<Vec<(LeaderEpoch, Offset)>>,
     producers: Producers,
     /// The offsets of the snapshots of `producers`.
     snapshots: BTreeSet<Offset>,

@@ -171,6 +171,7 @@ impl<F: FileSystem> Log<F> {
             recovery_point: log_start,
             unflushed_since: None,
             epochs,
+            epochs_written: None,
             producers,
             snapshots: BTreeSet::new(),
             tail,

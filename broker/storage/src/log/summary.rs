@@ -94,6 +94,7 @@ impl<F: FileSystem> Log<F> {
         let mut log = Self::assemble(context, directory, config, segments.collect(), epochs);
         let end = log.log_end();
         log.log_start = summary.log_start;
+        log.epochs_written = Some(summary.epochs.clone());
         (log.recovery_point, log.checkpointed) = (end, end);
         log.bound = summary.bound;
         log.snapshots = summary.snapshots.iter().copied().collect();

@@ -8,7 +8,7 @@ use kintsugi_types::Offset;
 
 use super::{Log, LogError, LogSummary};
 use crate::checkpoint::format_leader_epochs;
-use crate::fs::{File, FileSystem, FsError};
+use crate::fs::{File, FileSystem, FsError, OpenMode};
 
 /// The name of Apache Kafka's file of leader epochs.
 const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
@@ -248,29 +248,37 @@ impl<F: FileSystem> Log<F> {
         self.finish_sync(result)
     }
 
-    /// Writes the leader epochs to `leader-epoch-checkpoint`, in Apache Kafka's format.
+    /// Writes the leader epochs to `leader-epoch-checkpoint`, in Apache Kafka's format. Not synced:
+    /// only Kafka's tools read it.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_leader_epochs(&self) -> Result<(), LogError> {
         let path = self.directory.join(LEADER_EPOCH_FILE);
         let text = format_leader_epochs(self.epoch_entries());
-        Ok(self.context.fs().write_atomically(&path, text.as_bytes())?)
+        let file = self.context.fs().open(&path, OpenMode::Create)?;
+        file.set_len(0)?;
+        Ok(file.write_at(text.as_bytes(), 0)?)
     }
 
     /// Closes the log in order: completes the time index, keeps the producers, syncs, and writes
-    /// the leader epochs. Gives what the next open may know the log by.
+    /// the leader epochs; of what did not change nothing. Gives what the next open may know the log by.
     ///
     /// # Errors
     /// When any of it fails; the log must then be recovered at the next open.
     pub fn close(mut self) -> Result<LogSummary, LogError> {
         self.check_usable()?;
         let base = self.active().base;
-        self.active_mut().seal()?;
-        self.unsynced.insert(base);
+        if self.active_mut().seal()? {
+            self.unsynced.insert(base);
+        }
         self.snapshot_producers()?;
-        self.sync()?;
-        self.write_leader_epochs()?;
+        if self.needs_sync() || self.syncing.is_some() {
+            self.sync()?;
+        }
+        if self.epochs_written.as_deref() != Some(self.epoch_entries()) {
+            self.write_leader_epochs()?;
+        }
         Ok(self.summary())
     }
 }

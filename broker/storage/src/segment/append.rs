@@ -71,12 +71,15 @@ impl<F: FileSystem> Segment<F> {
         self.write_entries(entries)
     }
 
-    /// Completes the time index before the segment takes no more batches.
-    pub(crate) fn seal(&mut self) -> Result<(), SegmentError> {
+    /// Completes the time index before the segment takes no more batches; gives whether there was
+    /// something to write.
+    pub(crate) fn seal(&mut self) -> Result<bool, SegmentError> {
         let before = self.content.clone();
         let mut entries = Entries::new(self.base, before, self.index_interval_bytes);
         entries.add_time_entry();
-        self.write_entries(entries)
+        let has_new = !entries.time_index.is_empty();
+        self.write_entries(entries)?;
+        Ok(has_new)
     }
 
     pub(super) fn write_entries(&mut self, entries: Entries) -> Result<(), SegmentError> {

@@ -307,3 +307,17 @@ fn a_log_that_was_closed_is_opened_without_reading_it() {
     let again = Log::open_closed(&context(&fs), directory, small(), &summary);
     assert!(again.unwrap().is_none());
 }
+
+#[test]
+fn a_log_that_nothing_happened_to_is_closed_without_a_write() {
+    let (fs, mut log) = fresh(small());
+    for number in 0..30 {
+        append(&mut log, 2, number / 9);
+    }
+    let summary = log.close().unwrap();
+    let before = fs.mutations();
+    let directory = Path::new(DIRECTORY);
+    let known = Log::open_closed(&context(&fs), directory, small(), &summary);
+    assert_eq!(known.unwrap().unwrap().close().unwrap(), summary);
+    assert_eq!(fs.mutations(), before);
+}
