@@ -73,6 +73,7 @@ impl ControllerProcess {
             directory,
             cluster,
             endpoint: Node::Controller(index).endpoint(),
+            process: life,
         };
         let mut process = Self {
             index,

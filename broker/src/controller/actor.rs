@@ -20,6 +20,7 @@ use crate::exit::{Ending, Exit};
 use crate::mailbox::{Letter, Letters, Mailbox};
 use crate::progress::Progress;
 use crate::thread::wait_until;
+use crate::transport::Vigilance;
 
 /// The most requests over HTTP that may wait for their answer.
 const ADMIN_WAITING_MAX: usize = 256;
@@ -70,6 +71,8 @@ pub struct Controller {
     pub journal: Mailbox<Persist>,
     /// The other voters.
     pub peers: Peers,
+    /// The limits of connections.
+    pub vigilance: Vigilance,
     /// Where its state is told.
     pub status: watch::Sender<ControllerStatus>,
     /// Its signs of life.
@@ -191,8 +194,9 @@ impl Controller {
             Command::CloseLink { link } => self.links.remove(link),
             Command::Dial { dial, endpoint } => {
                 let events = self.events.clone();
+                let vigilance = self.vigilance;
                 self.runtime.spawn(async move {
-                    let outcome = dials::look(&endpoint).await;
+                    let outcome = dials::look(&endpoint, vigilance).await;
                     tracing::debug!(%endpoint, ?outcome, "dialled a broker");
                     events.post(Input::Event(Event::Dialled { dial, outcome }));
                 });

@@ -28,7 +28,7 @@ use crate::process::Shared;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::thread;
-use crate::transport::{bind, encode};
+use crate::transport::{Vigilance, bind, encode};
 
 /// Starts the controller's threads and its listener.
 ///
@@ -66,10 +66,13 @@ pub async fn start(
         directory,
         cluster: settings.cluster.clone(),
         endpoint: settings.endpoints.controller_advertised.clone(),
+        process: fastrand::u64(..),
     })?;
-    let others = settings.voters.iter().filter(|(other, _)| **other != id);
-    let others = others.map(|(id, endpoint)| (*id, endpoint.clone()));
-    let peers = Peers::start(&shared.runtime, others, &hello, &events);
+    let vigilance = Vigilance::of(settings);
+    let mut peers = Peers::new(id, shared.runtime.clone(), hello, events.clone(), vigilance);
+    for (voter, endpoint) in &settings.voters {
+        peers.configure(*voter, endpoint);
+    }
     let actor = Controller {
         node,
         clock: shared.clock,
@@ -78,6 +81,7 @@ pub async fn start(
         events: events.clone(),
         journal,
         peers,
+        vigilance,
         status,
         progress,
         links: Links::default(),
@@ -95,6 +99,8 @@ pub async fn start(
             cluster: settings.cluster.clone(),
             events: events.clone(),
             next_link: Arc::new(AtomicU64::new(1)),
+            vigilance,
+            latest: Arc::default(),
         },
     ));
     Ok(ControllerAccess {

@@ -367,6 +367,18 @@ const LIMITS: &[Definition] = &[
         "Event loops that own partitions. 0: as many as cores.",
     ),
     setting(
+        "kintsugi.internal.unacknowledged.ms",
+        Kind::Integer(500, 60_000),
+        Some("1500"),
+        "How long bytes sent to another broker or controller may stay unacknowledged before the connection is given up. 1.5 s: a session; a machine without power resets nothing.",
+    ),
+    setting(
+        "kintsugi.internal.keepalive.seconds",
+        Kind::Integer(1, 60),
+        Some("1"),
+        "How long a connection to another broker or controller is silent before that one is asked whether it lives.",
+    ),
+    setting(
         "kintsugi.log.level",
         Kind::Text,
         Some("info"),

@@ -157,6 +157,7 @@ fn a_follower_names_the_leader_at_the_endpoint_that_it_told_last() {
         directory: DirectoryId(Uuid::from_u128(1)),
         cluster: cluster(),
         endpoint: endpoint(7_777),
+        process: 1,
     };
     three.give(follower, Event::PeerMet { hello });
     three.given.clear();
