@@ -28,8 +28,14 @@ fn seeds() -> Vec<u64> {
 }
 
 fn check(voters: i32, test: &str) {
+    check_with(voters, 0, test);
+}
+
+fn check_with(voters: i32, spares: i32, test: &str) {
     for seed in seeds() {
-        if let Err(violation) = run(&Plan::new(seed, voters)).outcome {
+        let mut plan = Plan::new(seed, voters);
+        plan.spares = spares;
+        if let Err(violation) = run(&plan).outcome {
             panic!(
                 "{violation}\nreproduce: KINTSUGI_SEED={seed} cargo test -p kintsugi-quorum --test random {test}"
             );
@@ -50,6 +56,14 @@ fn five_voters_keep_every_invariant_and_heal() {
 #[test]
 fn one_voter_alone_keeps_every_invariant_and_heals() {
     check(1, "one_voter_alone_keeps_every_invariant_and_heals");
+}
+
+#[test]
+fn members_change_from_one_to_three_to_five_and_back_under_faults() {
+    let test = "members_change_from_one_to_three_to_five_and_back_under_faults";
+    check_with(1, 5, test);
+    check_with(3, 3, test);
+    check_with(5, 2, test);
 }
 
 #[test]
