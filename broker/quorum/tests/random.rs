@@ -11,11 +11,13 @@ use kintsugi_quorum::Bugs;
 
 /// How many seeds each size of quorum is tried with.
 const SEEDS: u64 = 100;
+/// How many seeds each way of changing members is tried with.
+const SEEDS_OF_CHANGES: u64 = 40;
 /// Within how many seeds a fault that was put back in must be found.
 const SEEDS_TO_FIND: u64 = 300;
 
 /// One seed from the environment, or all.
-fn seeds() -> Vec<u64> {
+fn seeds(count: u64) -> Vec<u64> {
     #[expect(
         clippy::disallowed_methods,
         reason = "only a test reads the seed to reproduce"
@@ -23,7 +25,7 @@ fn seeds() -> Vec<u64> {
     let given = std::env::var("KINTSUGI_SEED");
     match given {
         Ok(text) => vec![text.parse().expect("KINTSUGI_SEED is a number")],
-        Err(_) => (0..SEEDS).collect(),
+        Err(_) => (0..count).collect(),
     }
 }
 
@@ -32,7 +34,7 @@ fn check(voters: i32, test: &str) {
 }
 
 fn check_with(voters: i32, spares: i32, test: &str) {
-    for seed in seeds() {
+    for seed in seeds(if spares > 0 { SEEDS_OF_CHANGES } else { SEEDS }) {
         let mut plan = Plan::new(seed, voters);
         plan.spares = spares;
         if let Err(violation) = run(&plan).outcome {
@@ -100,6 +102,47 @@ fn the_workload_reaches_snapshots_truncations_and_many_leaders() {
 }
 
 #[test]
+fn the_workload_changes_members_under_cuts_and_sends_them_snapshots() {
+    let total = (0..20).map(|seed| {
+        let mut plan = Plan::new(seed, 3);
+        plan.spares = 3;
+        run(&plan).reached
+    });
+    let total = total.reduce(|a, b| a + b).unwrap();
+    println!("{total:?}");
+    assert!(total.member_changes > 100, "{total:?}");
+    assert!(total.changes_under_a_cut > 20, "{total:?}");
+    assert!(total.learner_installs > 10, "{total:?}");
+    assert!(total.disks_lost > 10, "{total:?}");
+}
+
+#[test]
+fn a_leader_that_changes_members_before_its_own_term_is_committed_is_found() {
+    let found = seeds_until_found_with(
+        3,
+        Bugs {
+            change_members_before_own_term: true,
+            ..Bugs::default()
+        },
+    );
+    let (seed, violation) = found.expect("the oracles miss two majorities of two changes");
+    println!("found by seed {seed}: {violation}");
+}
+
+#[test]
+fn a_voter_that_votes_with_an_empty_disk_is_found() {
+    let found = seeds_until_found_with(
+        3,
+        Bugs {
+            vote_with_an_empty_disk: true,
+            ..Bugs::default()
+        },
+    );
+    let (seed, violation) = found.expect("the oracles miss a vote from an empty disk");
+    println!("found by seed {seed}: {violation}");
+}
+
+#[test]
 fn a_leader_that_counts_copies_of_earlier_terms_is_found() {
     let found = seeds_until_found(Bugs {
         commit_earlier_terms_by_counting: true,
@@ -110,8 +153,13 @@ fn a_leader_that_counts_copies_of_earlier_terms_is_found() {
 }
 
 fn seeds_until_found(bugs: Bugs) -> Option<(u64, String)> {
+    seeds_until_found_with(0, bugs)
+}
+
+fn seeds_until_found_with(spares: i32, bugs: Bugs) -> Option<(u64, String)> {
     (0..SEEDS_TO_FIND).find_map(|seed| {
         let mut plan = Plan::new(seed, 3);
+        plan.spares = spares;
         plan.bugs = bugs;
         run(&plan).outcome.err().map(|violation| (seed, violation))
     })

@@ -108,8 +108,12 @@ impl Engine {
     }
 
     fn has_majority_of_grants(&self) -> bool {
-        // Without its own vote on disk a candidate never has a majority worth counting.
-        self.granted.contains(&self.config.id) && self.granted.len() >= self.membership().majority()
+        // Without its own vote on disk a candidate never has a majority worth counting. One that
+        // is being removed does not count itself.
+        let own = &self.config.id;
+        let is_uncounted = !self.is_voter() && self.granted.contains(own);
+        let count = self.granted.len() - usize::from(is_uncounted);
+        self.granted.contains(own) && count >= self.membership().majority()
     }
 
     /// The connection to a peer broke: if it leads, there is no need to wait for a time-out.
@@ -118,7 +122,7 @@ impl Engine {
             return;
         }
         self.leader = None;
-        if self.is_voter() {
+        if self.may_stand() {
             self.start_pre_vote(now);
         }
     }

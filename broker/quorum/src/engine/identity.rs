@@ -3,6 +3,7 @@
 use kintsugi_types::{ControllerId, DirectoryId};
 
 use super::Engine;
+use crate::membership::Membership;
 use crate::message::Message;
 
 /// What a sender is to this voter.
@@ -71,13 +72,25 @@ impl Engine {
         recorded.or_else(|| self.hard_state.directories.get(&voter).copied())
     }
 
-    /// Whether this one is a voter by the configuration in force: whether it stands for election,
-    /// and whether what its disk holds counts.
+    /// Whether this one is a voter by the configuration in force: whether what its disk holds, and
+    /// its own vote, count.
     #[must_use]
     pub fn is_voter(&self) -> bool {
-        let own = self.membership().voters.get(&self.config.id);
+        self.is_voter_of(self.membership())
+    }
+
+    /// Whether this one stands for election. One whose removal is not known to be committed does
+    /// (§4.2.2): its log may be the only one that the others cannot refuse.
+    pub(super) fn may_stand(&self) -> bool {
+        self.is_voter() || self.is_voter_of(self.memberships.at(self.commit))
+    }
+
+    fn is_voter_of(&self, membership: &Membership) -> bool {
+        let own = membership.voters.get(&self.config.id);
         own.is_some_and(|member| match member.directory {
-            Some(recorded) => recorded == self.config.directory || self.config.ignores_directories(),
+            Some(recorded) => {
+                recorded == self.config.directory || self.config.ignores_directories()
+            }
             None => self.may_vote,
         })
     }

@@ -49,7 +49,10 @@ impl Engine {
                 directory,
                 endpoint,
             } => {
-                if endpoint.as_ref().is_some_and(|e| e.host.len() > HOST_BYTES_MAX) {
+                if endpoint
+                    .as_ref()
+                    .is_some_and(|e| e.host.len() > HOST_BYTES_MAX)
+                {
                     return Err(ChangeError::HostTooLong {
                         max: HOST_BYTES_MAX,
                     });

@@ -116,7 +116,7 @@ impl Engine {
         match self.role {
             Role::Leader => self.repeat_at,
             Role::Candidate | Role::PreCandidate => self.repeat_at.min(self.election_deadline),
-            Role::Follower if self.is_voter() => self.election_deadline,
+            Role::Follower if self.may_stand() => self.election_deadline,
             Role::Follower => Time::NEVER,
         }
     }
@@ -124,7 +124,7 @@ impl Engine {
     fn run_timers(&mut self, now: Time) {
         match self.role {
             Role::Leader => self.lead_on(now),
-            _ if self.is_voter() && now >= self.election_deadline => self.start_pre_vote(now),
+            _ if self.may_stand() && now >= self.election_deadline => self.start_pre_vote(now),
             Role::Candidate | Role::PreCandidate if now >= self.repeat_at => self.ask_again(now),
             _ => {}
         }

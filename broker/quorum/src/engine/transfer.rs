@@ -59,7 +59,7 @@ impl Engine {
     }
 
     pub(super) fn on_timeout_now(&mut self, now: Time) {
-        if self.is_voter() {
+        if self.may_stand() {
             self.start_election(now, true);
         }
     }

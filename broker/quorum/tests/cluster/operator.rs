@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use kintsugi_quorum::{Engine, Event, MemberChange, Membership};
+use kintsugi_quorum::{Engine, Event, Member, MemberChange, Membership};
 use kintsugi_types::{ControllerId, DirectoryId};
 
 use super::disk::SimDisk;
@@ -34,8 +34,9 @@ impl World {
         let Some(leader) = self.any_leader() else {
             return Ok(());
         };
+        let is_removal_first = self.rng.bool();
         let engine = self.nodes[&leader].engine.as_ref().unwrap();
-        let Some(change) = self.next_change(engine.membership()) else {
+        let Some(change) = self.next_change(engine.membership(), is_removal_first) else {
             return Ok(());
         };
         self.oracle.reached.changes_under_a_cut += u64::from(!self.network.cut.is_empty());
@@ -43,26 +44,41 @@ impl World {
         self.event(leader, Event::ChangeMembers { change, ticket })
     }
 
-    fn next_change(&self, membership: &Membership) -> Option<MemberChange> {
-        let members = membership.voters.iter().chain(&membership.learners);
-        for (id, member) in members {
-            let present = self.nodes[id].config.directory;
-            let recorded = member.directory.unwrap_or(directory(*id));
-            let is_lost = recorded != present;
-            let is_last = membership.voters.len() == 1 && membership.voters.contains_key(id);
-            if (is_lost || !self.desired.contains(id)) && !is_last {
-                return Some(MemberChange::Remove {
-                    id: *id,
-                    directory: recorded,
-                });
-            }
-        }
-        let missing = self.desired.iter().find(|id| membership.member(**id).is_none())?;
-        Some(MemberChange::Add {
-            id: *missing,
-            directory: self.nodes[missing].config.directory,
+    /// Lost disks come first: each is one failure that the quorum bears already.
+    fn next_change(&self, membership: &Membership, is_removal_first: bool) -> Option<MemberChange> {
+        let voters = &membership.voters;
+        let is_last = |id: &ControllerId| voters.len() == 1 && voters.contains_key(id);
+        let recorded = |(id, member): (&ControllerId, &Member)| {
+            (*id, member.directory.unwrap_or(directory(*id)))
+        };
+        let all: Vec<_> = voters
+            .iter()
+            .chain(&membership.learners)
+            .map(recorded)
+            .collect();
+        let remove = |found: Option<&(ControllerId, DirectoryId)>| {
+            let (id, directory) = *found?;
+            Some(MemberChange::Remove { id, directory })
+        };
+        let lost = all
+            .iter()
+            .find(|(id, directory)| self.nodes[id].config.directory != *directory);
+        let mut unwanted = all.iter().filter(|(id, _)| !self.desired.contains(id));
+        let unwanted = remove(unwanted.find(|(id, _)| !is_last(id)));
+        let mut missing = self
+            .desired
+            .iter()
+            .filter(|id| membership.member(**id).is_none());
+        let missing = missing.next().map(|id| MemberChange::Add {
+            id: *id,
+            directory: self.nodes[id].config.directory,
             endpoint: None,
-        })
+        });
+        let (first, second) = match is_removal_first {
+            true => (unwanted, missing),
+            false => (missing, unwanted),
+        };
+        remove(lost).or(first).or(second)
     }
 
     /// The configuration that certainly is in force, if there is one now: that of a leader of the
@@ -72,7 +88,9 @@ impl World {
         let latest = engines().map(Engine::term).max()?;
         let mut leaders = engines().filter(|e| e.term() == latest && e.is_ready_leader());
         let leader = leaders.next()?;
-        leader.is_membership_committed().then(|| leader.membership())
+        leader
+            .is_membership_committed()
+            .then(|| leader.membership())
     }
 
     fn has_its_disk(&self, id: ControllerId, recorded: Option<DirectoryId>) -> bool {
@@ -111,6 +129,25 @@ impl World {
         all.filter(move |(id, _)| is_member(id)).map(|(_, v)| v)
     }
 
+    fn describe(&self) -> String {
+        let each = self.nodes.iter().map(|(id, voter)| {
+            let Some(engine) = &voter.engine else {
+                return format!("\n{id} is down");
+            };
+            format!(
+                "\n{id} in {}: {:?} of term {}, leader {:?}, log to {:?}, commit {}, {:?}",
+                voter.config.directory,
+                engine.role(),
+                engine.term(),
+                engine.leader(),
+                engine.last(),
+                engine.commit_index(),
+                engine.membership(),
+            )
+        });
+        each.collect()
+    }
+
     /// What was wanted has come.
     pub fn check_members(&self) -> Result<(), String> {
         if self.desired.is_empty() {
@@ -126,8 +163,9 @@ impl World {
         match is_so {
             true => Ok(()),
             false => Err(format!(
-                "liveness: voters {:?} were wanted, there are {settled:?}",
-                self.desired
+                "liveness: voters {:?} were wanted, there are {settled:?}; {}",
+                self.desired,
+                self.describe()
             )),
         }
     }

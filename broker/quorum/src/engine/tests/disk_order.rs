@@ -73,7 +73,7 @@ fn a_log_that_continues_a_snapshot_is_kept() {
             snapshot: Some(Snapshot {
                 last: id(3, 2),
                 bytes: Bytes::new(),
-            membership: members(),
+                membership: members(),
             }),
             entries,
             may_vote: true,

@@ -74,8 +74,17 @@ fn a_candidate_from_a_directory_that_is_not_known_here_is_judged_by_its_log() {
     let transfer = false;
     let message = from_other_directory(9, Body::Vote { last, transfer });
     let commands = bench.step(Event::Received { from: TWO, message });
-    assert_eq!(sent(&commands), vec![(TWO, Body::VoteReply { granted: false })]);
-    let message = from_other_directory(9, Body::Vote { last: id(8, 1), transfer });
+    assert_eq!(
+        sent(&commands),
+        vec![(TWO, Body::VoteReply { granted: false })]
+    );
+    let message = from_other_directory(
+        9,
+        Body::Vote {
+            last: id(8, 1),
+            transfer,
+        },
+    );
     bench.step(Event::Received { from: TWO, message });
     let token = PersistToken(2);
     bench.persisted(1);

@@ -66,7 +66,10 @@ fn ready() -> Bench {
 #[test]
 fn nothing_changes_before_an_entry_of_the_own_term_is_committed() {
     let mut bench = Bench::leading(config(), vec![entry(1, 1)]);
-    assert_eq!(refused(&bench.step(remove(THREE))), Some(ChangeError::NotYet));
+    assert_eq!(
+        refused(&bench.step(remove(THREE))),
+        Some(ChangeError::NotYet)
+    );
     bench.hear(TWO, 2, accepted(2));
     assert_eq!(accepted_change(&bench.step(remove(THREE))), Some(id(2, 3)));
 }
@@ -79,7 +82,10 @@ fn one_change_follows_another_only_when_that_is_committed() {
     let learning = of(&[ONE, TWO, THREE], &[FOUR]);
     assert!(commands.contains(&Command::MembersChanged(learning.clone())));
     assert!(sent(&commands).iter().any(|(to, _)| *to == FOUR));
-    assert_eq!(refused(&bench.step(remove(THREE))), Some(ChangeError::NotYet));
+    assert_eq!(
+        refused(&bench.step(remove(THREE))),
+        Some(ChangeError::NotYet)
+    );
     bench.hear(TWO, 1, accepted(2));
     bench.persisted(3);
     assert_eq!(bench.engine.membership(), &learning);
@@ -91,9 +97,17 @@ fn a_learner_counts_in_no_majority_and_becomes_a_voter_when_it_has_caught_up() {
     let mut bench = ready();
     bench.step(add(FOUR));
     bench.hear(FOUR, 1, accepted(2));
-    assert_eq!(bench.engine.commit_index(), MetadataOffset(1), "not by one voter");
+    assert_eq!(
+        bench.engine.commit_index(),
+        MetadataOffset(1),
+        "not by one voter"
+    );
     bench.persisted(3);
-    assert_eq!(bench.engine.commit_index(), MetadataOffset(1), "not by one voter");
+    assert_eq!(
+        bench.engine.commit_index(),
+        MetadataOffset(1),
+        "not by one voter"
+    );
     let commands = bench.hear(TWO, 1, accepted(2));
     assert_eq!(bench.engine.commit_index(), MetadataOffset(2));
     let promoted = of(&[ONE, TWO, THREE, FOUR], &[]);
@@ -147,7 +161,10 @@ fn a_voter_comes_back_from_another_directory_only_after_the_old_one_is_removed()
         directory: new,
         ..says(THREE, 1, accepted(3))
     };
-    bench.step(Event::Received { from: THREE, message });
+    bench.step(Event::Received {
+        from: THREE,
+        message,
+    });
     assert_eq!(bench.engine.membership().voters.len(), 3);
     assert_eq!(bench.engine.directory_of(THREE), Some(new));
     assert_eq!(
@@ -222,7 +239,11 @@ fn a_leader_that_is_removed_commits_that_without_counting_itself_then_hands_over
     assert_eq!(bench.engine.commit_index(), MetadataOffset(2));
     assert!(sent(&commands).contains(&(THREE, Body::TimeoutNow)));
     assert_eq!(bench.engine.role(), Role::Follower);
-    assert_eq!(bench.engine.next_wake(), Time::NEVER, "it does not stand again");
+    assert_eq!(
+        bench.engine.next_wake(),
+        Time::NEVER,
+        "it does not stand again"
+    );
 }
 
 #[test]
@@ -296,4 +317,34 @@ fn a_controller_that_was_not_yet_added_follows_and_does_not_vote() {
     bench.hear(TWO, 9, append(id(0, 0), vec![change], 0));
     assert!(bench.engine.may_grant());
     assert!(!bench.engine.is_voter());
+}
+
+#[test]
+fn a_controller_whose_removal_is_not_committed_stands_and_does_not_count_itself() {
+    // Nobody else can be elected: its log is the longest.
+    let mut two = config();
+    two.voters.remove(&THREE);
+    let mut bench = Bench::leading(two, vec![]);
+    bench.hear(TWO, 1, accepted(1));
+    assert!(accepted_change(&bench.step(remove(ONE))).is_some());
+    bench.persisted(3);
+    bench.pass(900);
+    assert_eq!(bench.engine.role(), Role::Follower);
+    let commands = bench.pass_to_wake();
+    assert_eq!(bench.engine.role(), Role::PreCandidate);
+    assert_eq!(sent(&commands).len(), 1);
+    let for_term = Term(2);
+    let granted_before = Body::PreVoteReply {
+        for_term,
+        granted: true,
+    };
+    bench.hear(TWO, 1, granted_before);
+    bench.persisted(4);
+    assert_eq!(bench.engine.role(), Role::Candidate);
+    bench.hear(TWO, 2, granted());
+    assert_eq!(bench.engine.role(), Role::Leader);
+    bench.hear(TWO, 2, accepted(3));
+    assert_eq!(bench.engine.commit_index(), MetadataOffset(3));
+    assert_eq!(bench.engine.role(), Role::Follower, "it left");
+    assert_eq!(bench.engine.next_wake(), Time::NEVER);
 }
