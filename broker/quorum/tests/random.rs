@@ -113,7 +113,7 @@ fn the_workload_changes_members_under_cuts_and_sends_them_snapshots() {
     assert!(total.member_changes > 100, "{total:?}");
     assert!(total.changes_under_a_cut > 20, "{total:?}");
     assert!(total.learner_installs > 10, "{total:?}");
-    assert!(total.disks_lost > 10, "{total:?}");
+    assert!(total.disks_lost > 4, "{total:?}");
 }
 
 #[test]
@@ -159,6 +159,7 @@ fn seeds_until_found(bugs: Bugs) -> Option<(u64, String)> {
 fn seeds_until_found_with(spares: i32, bugs: Bugs) -> Option<(u64, String)> {
     (0..SEEDS_TO_FIND).find_map(|seed| {
         let mut plan = Plan::new(seed, 3);
+        plan.is_operator_hasty = bugs.change_members_before_own_term;
         plan.spares = spares;
         plan.bugs = bugs;
         run(&plan).outcome.err().map(|violation| (seed, violation))

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kintsugi_node::controller::Controller as Node;
 use kintsugi_node::message::controller::{Command, Event, LinkId};
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
-use kintsugi_quorum::Persist;
-use kintsugi_types::{ClusterId, Incarnation};
+use kintsugi_quorum::{ChangeError, Member, MemberChange, Membership, Persist};
+use kintsugi_types::{ClusterId, ControllerId, Incarnation};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
@@ -51,6 +51,13 @@ pub enum Input {
         /// Where the answer goes.
         reply: oneshot::Sender<AdminAnswer>,
     },
+    /// A request over HTTP to change the quorum's members.
+    ChangeMembers {
+        /// The change.
+        change: MemberChange,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<(), ChangeError>>,
+    },
     /// The process was asked to stop: hand leadership over.
     Stop,
 }
@@ -81,6 +88,8 @@ pub struct Controller {
     pub links: Links,
     /// Requests that wait.
     pub waiting: BTreeMap<u64, oneshot::Sender<AdminAnswer>>,
+    /// Changes of members that wait.
+    pub changes: BTreeMap<u64, oneshot::Sender<Result<(), ChangeError>>>,
     /// The number of the next request.
     pub next_token: u64,
 }
@@ -167,7 +176,24 @@ impl Controller {
                 self.waiting.insert(token, reply);
                 self.handle(Event::Admin { token, request }, commands);
             }
+            Input::ChangeMembers { change, reply } => {
+                self.changes.retain(|_, reply| !reply.is_closed());
+                if self.changes.len() >= ADMIN_WAITING_MAX {
+                    return;
+                }
+                let token = self.next_token;
+                self.next_token += 1;
+                self.changes.insert(token, reply);
+                self.handle(Event::ChangeMembers { token, change }, commands);
+            }
             Input::Stop => self.handle(Event::Stop, commands),
+        }
+    }
+
+    /// Is connected to every member of the quorum.
+    pub fn connect_peers(&mut self) {
+        for (id, endpoint) in self.node.peers() {
+            self.peers.configure(id, &endpoint);
         }
     }
 
@@ -207,8 +233,27 @@ impl Controller {
                     drop(reply.send(answer));
                 }
             }
+            Command::ChangeAnswer { token, answer } => {
+                if let Some(reply) = self.changes.remove(&token) {
+                    drop(reply.send(answer));
+                }
+            }
+            Command::PeersChanged => {
+                self.connect_peers();
+                tracing::info!(members = %describe(self.node.membership()), "the quorum's members changed");
+            }
             Command::Observed(observation) => observed::log(observation),
             Command::Fatal { reason } => self.exit.fatal(Ending::Refused, &reason),
         }
     }
+}
+
+/// Voters and learners, for a person.
+fn describe(membership: &Membership) -> String {
+    let names = |ids: &BTreeMap<ControllerId, Member>| {
+        let each = ids.keys().map(ToString::to_string);
+        each.collect::<Vec<_>>().join(",")
+    };
+    let (voters, learners) = (names(&membership.voters), names(&membership.learners));
+    format!("voters {voters}; learners {learners}")
 }

@@ -45,6 +45,7 @@ pub async fn start(
         cluster: settings.cluster.clone(),
         id,
         generation: settings.generation,
+        is_founder: settings.voters.contains_key(&id),
         new_directory: DirectoryId(Uuid::new_v4()),
     };
     let limits = JournalLimits::default();
@@ -69,11 +70,8 @@ pub async fn start(
         process: fastrand::u64(..),
     })?;
     let vigilance = Vigilance::of(settings);
-    let mut peers = Peers::new(id, shared.runtime.clone(), hello, events.clone(), vigilance);
-    for (voter, endpoint) in &settings.voters {
-        peers.configure(*voter, endpoint);
-    }
-    let actor = Controller {
+    let peers = Peers::new(id, shared.runtime.clone(), hello, events.clone(), vigilance);
+    let mut actor = Controller {
         node,
         clock: shared.clock,
         runtime: shared.runtime.clone(),
@@ -86,8 +84,10 @@ pub async fn start(
         progress,
         links: Links::default(),
         waiting: BTreeMap::new(),
+        changes: BTreeMap::new(),
         next_token: 1,
     };
+    actor.connect_peers();
     let (exit, durable) = (shared.exit.clone(), events.clone());
     thread::spawn("journal", move || {
         journal::run(store, &writes, &durable, &exit)

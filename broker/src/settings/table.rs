@@ -62,7 +62,7 @@ const IDENTITY: &[Definition] = &[
         "controller.quorum.voters",
         Kind::List,
         None,
-        "All controllers, as ID@host:port with commas between them; the same everywhere.",
+        "The controllers that form the quorum, as ID@host:port with commas between them; the same everywhere. A controller that is not among them waits until it is added.",
     ),
     setting(
         "kintsugi.generation",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kintsugi_quorum::{ChangeError, Entry, EntryId, Membership};
-use kintsugi_types::{ControllerId, Endpoint};
+use kintsugi_types::{ControllerId, DirectoryId, Endpoint};
 
 use super::Controller;
 use crate::message::controller::Command;
@@ -53,6 +53,12 @@ impl Changes {
 }
 
 impl Controller {
+    /// The directory that this controller's promises are in.
+    #[must_use]
+    pub const fn directory(&self) -> DirectoryId {
+        self.config.quorum.directory
+    }
+
     /// The quorum's voters and learners.
     #[must_use]
     pub fn membership(&self) -> &Membership {

@@ -19,6 +19,8 @@ pub struct Plan {
     pub voters: i32,
     /// Controllers beside the first voters, which an operator adds and removes.
     pub spares: i32,
+    /// Whether the operator asks every leader for a change the moment that it is one.
+    pub is_operator_hasty: bool,
     pub bugs: Bugs,
     /// How long faults are injected, in simulated milliseconds.
     pub faulty_ms: u64,
@@ -32,6 +34,7 @@ impl Plan {
             seed,
             voters,
             spares: 0,
+            is_operator_hasty: false,
             bugs: Bugs::default(),
             faulty_ms: 15_000,
             heal_ms: 10_000,

@@ -29,11 +29,26 @@ impl World {
         self.want_another_size();
     }
 
+    /// Wants something else and asks this very leader for it.
+    pub fn hurry(&mut self, leader: ControllerId) -> Result<(), String> {
+        self.is_operator_hasty = false;
+        if self.rng.u32(0..4) == 0 {
+            self.want_another_size();
+        }
+        let asked = self.ask(leader);
+        self.is_operator_hasty = true;
+        asked
+    }
+
     /// Asks whoever seems to lead for the next change on the way to what is wanted.
     pub fn operate(&mut self) -> Result<(), String> {
         let Some(leader) = self.any_leader() else {
             return Ok(());
         };
+        self.ask(leader)
+    }
+
+    fn ask(&mut self, leader: ControllerId) -> Result<(), String> {
         let is_removal_first = self.rng.bool();
         let engine = self.nodes[&leader].engine.as_ref().unwrap();
         let Some(change) = self.next_change(engine.membership(), is_removal_first) else {

@@ -60,6 +60,7 @@ pub struct World {
     /// Whom the operator wants as voters; empty: it changes nothing.
     pub desired: BTreeSet<ControllerId>,
     pub disks_lost: i32,
+    pub is_operator_hasty: bool,
     commands_proposed: u64,
     trace: u64,
 }
@@ -99,6 +100,7 @@ impl World {
             faulty: true,
             desired: BTreeSet::new(),
             disks_lost: 0,
+            is_operator_hasty: plan.is_operator_hasty,
             commands_proposed: 0,
             trace: plan.seed,
         };
@@ -270,6 +272,7 @@ impl World {
             self.oracle.command(id, &engine, command)?;
         }
         self.oracle.role(id, life, &engine)?;
+        let is_new_leader = engine.role() == Role::Leader && !engine.is_ready_leader();
         let snapshot_due = engine.needs_snapshot() && self.rng.u32(0..4) == 0;
         let next_wake = engine.next_wake();
         let commit = engine.commit_index();
@@ -287,6 +290,9 @@ impl World {
         if next_wake != Time::NEVER {
             let wait = next_wake.since(now).as_micros();
             self.schedule(u64::try_from(wait).unwrap(), What::Wake(id));
+        }
+        if is_new_leader && self.is_operator_hasty && self.faulty {
+            return self.hurry(id);
         }
         if snapshot_due {
             let last = applied;
