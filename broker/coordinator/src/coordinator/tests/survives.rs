@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::messages::LeaveGroupRequest;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kintsugi_types::{ErrorCode, Time};
+use kintsugi_types::{ErrorCode, Time, TimestampMs};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -59,6 +59,7 @@ impl World {
                     append_token,
                     batch,
                 } => self.appends.push((append_token, batch)),
+                Command::Rewritten { .. } => {}
                 Command::Respond { token, response } => {
                     assert!(self.waiting.remove(&token), "answered twice: {token}");
                     *self.answered.entry(token).or_default() += 1;
@@ -162,7 +163,7 @@ proptest! {
         for batch in &harness.log {
             next.coordinator.load(batch).unwrap();
         }
-        next.coordinator.finish_load(Time::ZERO);
+        next.coordinator.finish_load(Time::ZERO, TimestampMs(5_000));
         let offsets = |harness: &Harness| -> Vec<_> {
             let groups = harness.coordinator.groups.values();
             let keys = groups.flat_map(|group| group.offsets.keys().cloned());
