@@ -18,9 +18,8 @@ const DESCRIBE_MISSING_SINCE: i16 = 6;
 impl Coordinator {
     pub(super) fn describe(&self, id: &GroupId, version: i16) -> GroupResponse {
         let group = self.groups.get(id).map(Group::describe);
-        let described = group.unwrap_or_else(|| {
-            Group::describe_missing(id, version >= DESCRIBE_MISSING_SINCE)
-        });
+        let described =
+            group.unwrap_or_else(|| Group::describe_missing(id, version >= DESCRIBE_MISSING_SINCE));
         GroupResponse::DescribeGroup(described)
     }
 
@@ -28,9 +27,10 @@ impl Coordinator {
         let names = |wanted: &[String], name: &str| {
             wanted.is_empty() || wanted.iter().any(|one| one.eq_ignore_ascii_case(name))
         };
-        let groups = self.groups.values().filter(|group| {
-            names(states, group.state.name()) && names(types, GROUP_TYPE)
-        });
+        let groups = self
+            .groups
+            .values()
+            .filter(|group| names(states, group.state.name()) && names(types, GROUP_TYPE));
         GroupResponse::ListGroups(groups.map(Group::list).collect())
     }
 

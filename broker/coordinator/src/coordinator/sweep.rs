@@ -92,13 +92,21 @@ impl Coordinator {
         let is_done = next.is_none();
         self.sweep.cursor = next;
         let goes_on = !is_done || !self.sweep.deleted_since.is_empty();
-        let pause = if goes_on { PAUSE } else { self.config.offsets_check };
+        let pause = if goes_on {
+            PAUSE
+        } else {
+            self.config.offsets_check
+        };
         self.sweep.at = now + pause;
     }
 
     /// The offsets of one slice that are to go, the groups of which nothing is left, and where to
     /// go on; nowhere at the end of a round.
-    fn look(&self, start: &Cursor, wall: TimestampMs) -> (Vec<Found>, Vec<GroupId>, Option<Cursor>) {
+    fn look(
+        &self,
+        start: &Cursor,
+        wall: TimestampMs,
+    ) -> (Vec<Found>, Vec<GroupId>, Option<Cursor>) {
         let in_flight = in_flight(&self.appends);
         let (nothing, mut looks) = (InFlight::default(), 0);
         let (mut found, mut unused) = (Vec::new(), Vec::new());
@@ -110,7 +118,10 @@ impl Coordinator {
                 if looks >= LOOKS_MAX || keys.len() >= TOMBSTONES_MAX {
                     let next = Cursor::at(id, key);
                     if !keys.is_empty() {
-                        found.push(Found { group: id.clone(), keys });
+                        found.push(Found {
+                            group: id.clone(),
+                            keys,
+                        });
                     }
                     return (found, unused, Some(next));
                 }
@@ -124,7 +135,10 @@ impl Coordinator {
                 unused.push(id.clone());
             }
             if !keys.is_empty() {
-                found.push(Found { group: id.clone(), keys });
+                found.push(Found {
+                    group: id.clone(),
+                    keys,
+                });
             }
         }
         (found, unused, None)

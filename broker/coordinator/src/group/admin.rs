@@ -98,7 +98,7 @@ impl Group {
     pub(crate) fn on_deleted(&mut self, append_token: u64) {
         self.offsets
             .retain(|_, stored| stored.append_token > append_token);
-        if self.state == GroupState::Empty {
+        if self.state == GroupState::Empty && self.record_append < append_token {
             self.generation = 0;
             self.protocol_type = None;
             self.protocol = None;

@@ -74,12 +74,7 @@ impl Group {
         }
     }
 
-    pub(crate) fn store_offset(
-        &mut self,
-        key: OffsetKey,
-        commit: OffsetCommit,
-        append_token: u64,
-    ) {
+    pub(crate) fn store_offset(&mut self, key: OffsetKey, commit: OffsetCommit, append_token: u64) {
         let stored = self.offsets.get(&key);
         if stored.is_none_or(|stored| stored.append_token <= append_token) {
             let stored = StoredOffset {

@@ -72,7 +72,10 @@ impl Group {
             response: Box::new(response),
         };
         match context.append(&[record], pending) {
-            Ok(_) => self.appends_in_flight += 1,
+            Ok(token) => {
+                self.record_append = token;
+                self.appends_in_flight += 1;
+            }
             Err(error) => answer(context, waiter.token, error_join(new, error)),
         }
     }

@@ -24,7 +24,9 @@ pub enum RecordError {
     #[error("failed to read group record")]
     Malformed(#[from] CodecError),
     /// The value has a version that is not read here.
-    #[error("failed to read group record: value version {0} is not supported, only 3 is (and 1 for offsets)")]
+    #[error(
+        "failed to read group record: value version {0} is not supported, only 3 is (and 1 for offsets)"
+    )]
     ValueVersion(i16),
     /// The key names a topic that cannot exist.
     #[error("failed to read group record: invalid topic name")]

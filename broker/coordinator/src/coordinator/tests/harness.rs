@@ -54,8 +54,7 @@ impl Harness {
     pub(super) fn handle(&mut self, event: Event) -> Vec<Command> {
         let mut out = Vec::new();
         let now = Time::from_millis(self.now_ms);
-        self.coordinator
-            .handle(now, self.wall, event, &mut out);
+        self.coordinator.handle(now, self.wall, event, &mut out);
         out
     }
 

@@ -1,9 +1,12 @@
 //! Whole lists of commands of a coordinator.
 
+mod deleting;
 mod encode;
+mod expiry;
 mod generations;
 mod harness;
 mod offsets;
 mod restart;
+mod rewriting;
 mod statics;
 mod survives;
