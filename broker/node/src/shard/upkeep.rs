@@ -65,6 +65,7 @@ impl<F: FileSystem> Shard<F> {
         if now >= self.upkeep.isr_check_at {
             self.upkeep.isr_check_at = now + self.upkeep.timings.isr_check;
             self.tick_leaders(now);
+            self.rewrite_groups(now, out);
         }
         if now >= self.upkeep.checkpoint_at {
             self.upkeep.checkpoint_at = now + self.upkeep.timings.checkpoint;
