@@ -1,6 +1,8 @@
 //! The layout of the requests of the groups APIs, from Kafka's message definitions.
 
-use super::field::{NEVER_FLEXIBLE, Schema, array, boolean, bytes, int8, int32, int64, schema, string};
+use super::field::{
+    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int8, int32, int64, schema, string,
+};
 
 /// OffsetCommitRequest, versions 2 to 9.
 pub(crate) const OFFSET_COMMIT: Schema = schema(

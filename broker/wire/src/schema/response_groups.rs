@@ -1,6 +1,8 @@
 //! The layout of the responses of the groups APIs, from Kafka's message definitions.
 
-use super::field::{NEVER_FLEXIBLE, Schema, array, boolean, bytes, int16, int32, int64, schema, string};
+use super::field::{
+    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int16, int32, int64, schema, string,
+};
 
 /// OffsetCommitResponse, versions 2 to 9.
 pub(crate) const OFFSET_COMMIT: Schema = schema(

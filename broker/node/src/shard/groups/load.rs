@@ -47,7 +47,11 @@ impl<F: FileSystem> Shard<F> {
     /// Loads a piece more of one of the coordinators that are loading: first of those that somebody
     /// waits for.
     pub(in crate::shard) fn load_groups(&mut self, now: Time) {
-        let can_go_on = self.groups.hosted.iter().filter(|(id, _)| self.can_load(id));
+        let can_go_on = self
+            .groups
+            .hosted
+            .iter()
+            .filter(|(id, _)| self.can_load(id));
         let next = can_go_on.min_by_key(|(_, hosted)| !hosted.is_wanted);
         if let Some(id) = next.map(|(id, _)| *id) {
             self.load_some(now, id);

@@ -16,9 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kintsugi_coordinator::{self as coordinator, Coordinator, CoordinatorConfig, TOPIC_NAME};
 use kintsugi_storage::FileSystem;
-use kintsugi_types::{
-    ErrorCode, LeaderEpoch, Offset, PartitionId, Time, TimestampMs, TopicName,
-};
+use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time, TimestampMs, TopicName};
 
 use super::Shard;
 use crate::message::shard::{Command, GroupAsk, Token};
@@ -169,7 +167,7 @@ impl<F: FileSystem> Shard<F> {
                     coordinator::Command::Rewritten {
                         is_done,
                         size_bytes,
-                    } => self.end_rewrite(id, is_done, size_bytes),
+                    } => self.end_rewrite(now, id, is_done, size_bytes),
                 }
             }
         }

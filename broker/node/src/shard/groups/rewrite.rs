@@ -49,7 +49,6 @@ impl<F: FileSystem> Shard<F> {
         let is_rolled = rolled.is_ok();
         self.note_storage(id, rolled.err());
         if let Some(hosted) = self.groups.hosted.get_mut(&id) {
-            hosted.rewrite.not_before = now + REWRITE_PAUSE;
             hosted.rewrite.from = is_rolled.then_some(end);
         }
         if is_rolled {
@@ -58,7 +57,13 @@ impl<F: FileSystem> Shard<F> {
     }
 
     /// A rewrite has ended.
-    pub(super) fn end_rewrite(&mut self, id: PartitionId, is_done: bool, size_bytes: usize) {
+    pub(super) fn end_rewrite(
+        &mut self,
+        now: Time,
+        id: PartitionId,
+        is_done: bool,
+        size_bytes: usize,
+    ) {
         let wall = self.groups.wall;
         let at_least = self.config.limits.group_log_bytes;
         let Some(hosted) = self.groups.hosted.get_mut(&id) else {
@@ -69,6 +74,7 @@ impl<F: FileSystem> Shard<F> {
             return;
         };
         if !is_done {
+            hosted.rewrite.not_before = now + REWRITE_PAUSE;
             return;
         }
         let size_bytes = u64::try_from(size_bytes).unwrap_or(u64::MAX);

@@ -32,6 +32,9 @@ pub const PARTITION: PartitionId = PartitionId {
 };
 pub const WALL: TimestampMs = TimestampMs(1_000);
 
+/// From this size on a coordinator's log is rewritten: a hundred commits or so.
+pub const GROUP_LOG_BYTES: u64 = 16 << 10;
+
 /// The most deliveries of one run: more means that something goes round in circles.
 const DELIVERIES_MAX: usize = 10_000;
 
@@ -147,6 +150,7 @@ pub fn open_after(
 ) -> Shard<MemoryFileSystem> {
     let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     config.bugs = bugs;
+    config.limits.group_log_bytes = GROUP_LOG_BYTES;
     let context = LogContext::new(fs.clone(), LogLimits::default());
     let seed = id as u64;
     Shard::open(
