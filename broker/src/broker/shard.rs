@@ -20,6 +20,7 @@ use super::replication::Fetchers;
 use crate::clock::Clock;
 use crate::exit::{Ending, Exit};
 use crate::mailbox::{Letter, Letters, Mailbox};
+use crate::metrics::ShardCounters;
 use crate::progress::Progress;
 use crate::thread::wait_until;
 
@@ -80,6 +81,8 @@ pub struct ShardThread {
     pub control: Mailbox<ControlInput>,
     /// Where high watermarks are written.
     pub checkpoints: Mailbox<Checkpoint>,
+    /// The counters of all shards.
+    pub counters: ShardCounters,
     /// The connections to leaders.
     pub fetchers: Fetchers,
     /// Its signs of life.
@@ -214,6 +217,7 @@ impl ShardThread {
             }),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
+            Command::Counted(counts) => self.counters.add(&counts),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
         }
     }

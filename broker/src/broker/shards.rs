@@ -134,6 +134,7 @@ impl Opening<'_> {
                 exit: self.shared.exit.clone(),
                 control: self.control.clone(),
                 checkpoints: self.checkpoints.clone(),
+                counters: self.shared.metrics.shards.clone(),
                 fetchers,
                 progress: progress.clone(),
                 waiting: BTreeMap::new(),

@@ -57,7 +57,7 @@ impl<F: FileSystem> Shard<F> {
             self.tick_leaders(now);
         }
         self.resign_lost_groups(out);
-        self.begin_groups();
+        self.begin_groups(now);
         if let Some(delta) = delta {
             let deleted = delta.topics_deleted.values();
             let deleted: Vec<_> = deleted.map(|topic| topic.name.clone()).collect();

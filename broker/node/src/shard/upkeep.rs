@@ -71,6 +71,7 @@ impl<F: FileSystem> Shard<F> {
             self.upkeep.checkpoint_at = now + self.upkeep.timings.checkpoint;
             let high_watermarks = self.high_watermarks();
             out.push(Command::Checkpoint { high_watermarks });
+            self.tell_counts(out);
         }
         if now >= self.upkeep.retention_at {
             self.upkeep.retention_at = now + self.upkeep.timings.retention;
@@ -119,7 +120,8 @@ impl<F: FileSystem> Shard<F> {
             let Some(partition) = self.partitions.get_mut(&id) else {
                 continue;
             };
-            partition.log.expire_producers(wall);
+            let expired = partition.log.expire_producers(wall);
+            self.counts.producers_expired += u64::try_from(expired).unwrap_or(u64::MAX);
             let high_watermark = partition.replica.high_watermark();
             let result = partition.log.delete_old_segments(wall, high_watermark);
             self.note_storage(id, result.err());

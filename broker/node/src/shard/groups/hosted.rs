@@ -8,6 +8,8 @@ use kintsugi_types::{LeaderEpoch, Offset, Time, TopicName};
 pub(super) struct Hosted {
     pub epoch: LeaderEpoch,
     pub state: State,
+    /// When the leadership was taken over.
+    pub begun: Time,
     /// Whether a client waits for it: it is loaded first.
     pub is_wanted: bool,
     /// Topics that were deleted while it was loading.
@@ -40,6 +42,7 @@ pub(super) struct Rewrite {
 
 impl Hosted {
     pub fn loading(
+        now: Time,
         coordinator: Coordinator,
         epoch: LeaderEpoch,
         log_start: Offset,
@@ -51,6 +54,7 @@ impl Hosted {
                 coordinator: Box::new(coordinator),
                 next: log_start,
             },
+            begun: now,
             is_wanted: false,
             topics_deleted: Vec::new(),
             rewrite: Rewrite {

@@ -26,21 +26,22 @@ impl<F: FileSystem> Shard<F> {
     }
 
     /// Begins to load the coordinators of partitions that are led here since the last event.
-    pub(in crate::shard) fn begin_groups(&mut self) {
+    pub(in crate::shard) fn begin_groups(&mut self, now: Time) {
         for id in std::mem::take(&mut self.groups.to_begin) {
-            self.begin_group(id);
+            self.begin_group(now, id);
         }
     }
 
     /// Begins to load a coordinator, unless there is one.
-    pub(super) fn begin_group(&mut self, id: PartitionId) {
+    pub(super) fn begin_group(&mut self, now: Time, id: PartitionId) {
         let Some(partition) = self.partitions.get(&id) else {
             return;
         };
         let (epoch, start) = (partition.replica.leader_epoch(), partition.log.log_start());
         if partition.replica.is_leader() && !self.groups.hosted.contains_key(&id) {
             let rewrite_at_bytes = self.config.limits.group_log_bytes;
-            self.groups.begin(id, epoch, start, rewrite_at_bytes);
+            let place = (id, epoch, start);
+            self.groups.begin(now, place, rewrite_at_bytes);
         }
     }
 
@@ -112,6 +113,9 @@ impl<F: FileSystem> Shard<F> {
             hosted.state = State::Ready(coordinator);
             hosted.rewrite.not_before = now + REWRITE_PAUSE;
             self.groups.loaded.insert(id);
+            let took = now.since(hosted.begun);
+            self.counts.group_loads += 1;
+            self.counts.group_load_ms += u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         }
     }
 }

@@ -65,13 +65,12 @@ impl Groups {
 
     fn begin(
         &mut self,
-        id: PartitionId,
-        epoch: LeaderEpoch,
-        log_start: Offset,
+        now: Time,
+        (id, epoch, log_start): (PartitionId, LeaderEpoch, Offset),
         rewrite_at_bytes: u64,
     ) {
         let coordinator = Coordinator::new(self.config.clone(), self.rng.u64(..));
-        let hosted = Hosted::loading(coordinator, epoch, log_start, rewrite_at_bytes);
+        let hosted = Hosted::loading(now, coordinator, epoch, log_start, rewrite_at_bytes);
         self.hosted.insert(id, hosted);
     }
 }
@@ -121,7 +120,7 @@ impl<F: FileSystem> Shard<F> {
         {
             self.resign(id, out);
         }
-        self.begin_group(id);
+        self.begin_group(now, id);
         let Some(hosted) = self.groups.hosted.get_mut(&id) else {
             return Err(ErrorCode::CoordinatorNotAvailable);
         };

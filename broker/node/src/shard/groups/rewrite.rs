@@ -78,6 +78,7 @@ impl<F: FileSystem> Shard<F> {
             return;
         }
         let size_bytes = u64::try_from(size_bytes).unwrap_or(u64::MAX);
+        self.counts.group_log_rewrites += 1;
         hosted.rewrite.at_bytes = at_least.max(size_bytes.saturating_mul(GROWTH));
         let high_watermark = partition.replica.high_watermark();
         let advanced = partition.log.advance_log_start(from);

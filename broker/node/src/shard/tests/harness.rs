@@ -319,7 +319,7 @@ impl Cluster {
                 };
                 self.queue.push_back((follower, fetched));
             }
-            Command::Applied { .. } | Command::Checkpoint { .. } => {}
+            Command::Applied { .. } | Command::Checkpoint { .. } | Command::Counted(_) => {}
             other => self.brokers[from].commands.push(other),
         }
     }
