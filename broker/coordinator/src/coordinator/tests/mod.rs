@@ -5,6 +5,7 @@ mod encode;
 mod expiry;
 mod generations;
 mod harness;
+mod kafka_rules;
 mod offsets;
 mod restart;
 mod rewriting;
