@@ -238,7 +238,9 @@ fn measure(commits: u64, offsets: u64, group_log_bytes: u64) -> anyhow::Result<(
 }
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
+    let mut arguments = std::env::args()
+        .skip(1)
+        .map(|argument| argument.parse::<u64>());
     let commits = arguments.next().transpose()?.unwrap_or(1_000_000);
     let offsets = arguments.next().transpose()?.unwrap_or(1_000);
     measure(commits, offsets, 4 << 20)?;

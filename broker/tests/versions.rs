@@ -210,8 +210,7 @@ async fn offset_apis(connection: &Connection) {
     .await;
     ask_all(connection, |_| {
         let topic = |name: &str| {
-            let partition =
-                offset_delete_request::OffsetDeleteRequestPartition::default();
+            let partition = offset_delete_request::OffsetDeleteRequestPartition::default();
             offset_delete_request::OffsetDeleteRequestTopic::default()
                 .with_name(text(name).into())
                 .with_partitions(vec![partition])

@@ -1,10 +1,10 @@
 //! OffsetDelete: removes committed offsets of topics that a group does not subscribe to (KIP-496).
 
+use kafka_protocol::messages::OffsetDeleteRequest;
 use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequestTopic;
 use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
-use kafka_protocol::messages::OffsetDeleteRequest;
 use kintsugi_coordinator::{GroupRequest, GroupResponse};
 use kintsugi_types::ErrorCode;
 

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::message::link::IsrChange;
 use crate::message::shard::{
-    Acks, ClientPosition, Command, Event, Fetch, Fetched, Produce, Produced, Token,
+    Acks, ClientPosition, Command, Counts, Event, Fetch, Fetched, Produce, Produced, Token,
 };
 use crate::shard::{Shard, ShardConfig};
 
@@ -55,6 +55,8 @@ pub struct Cluster {
     /// Who awaits the answer to a follower's fetch.
     fetches: BTreeMap<u64, (usize, usize)>,
     last_token: u64,
+    /// What each broker counted last.
+    pub counts: [Counts; 3],
     /// Produces that asked for all in-sync replicas.
     pub acks_all: BTreeSet<u64>,
 }
@@ -189,6 +191,7 @@ impl Cluster {
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
             last_token: 0,
+            counts: [Counts::default(); 3],
             acks_all: BTreeSet::new(),
         };
         let mut records = Vec::new();
@@ -319,7 +322,8 @@ impl Cluster {
                 };
                 self.queue.push_back((follower, fetched));
             }
-            Command::Applied { .. } | Command::Checkpoint { .. } | Command::Counted(_) => {}
+            Command::Applied { .. } | Command::Checkpoint { .. } => {}
+            Command::Counted(counts) => self.counts[from] = counts,
             other => self.brokers[from].commands.push(other),
         }
     }
