@@ -16,7 +16,7 @@ use super::hosted::State;
 use crate::message::shard::Command;
 
 /// How long a coordinator that has just been loaded, or whose rewrite failed, is left alone.
-pub(super) const REWRITE_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const REWRITE_PAUSE: Duration = Duration::from_secs(10);
 
 /// A log is rewritten when it has become so many times as large as what was in use the last time.
 const GROWTH: u64 = 3;
