@@ -1,6 +1,7 @@
 //! Shards that replicate from each other.
 
 mod flush;
+mod group_logs;
 mod groups;
 mod harness;
 mod idempotence;
