@@ -8,11 +8,11 @@
 mod answer;
 mod api_versions;
 mod call;
+mod configs;
 mod create_topics;
 mod delete_groups;
 mod delete_topics;
 mod describe_cluster;
-mod describe_configs;
 mod describe_groups;
 mod dispatch;
 mod fetch;

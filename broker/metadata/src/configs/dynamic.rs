@@ -1,8 +1,11 @@
 //! The settings of brokers that were changed while they run, as the image holds them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use kintsugi_types::BrokerId;
+
+use super::topic::TOPIC_CONFIGS;
 
 /// Settings by Kafka's names.
 pub type Configs = BTreeMap<String, String>;
@@ -35,6 +38,24 @@ impl DynamicConfigs {
             let shared = self.all_brokers.get(name)?;
             Some((shared.as_str(), Origin::AllBrokers))
         })
+    }
+
+    /// What a broker goes by for a topic that sets `own`: that, and under the topic's names the
+    /// broker's settings that were changed, where the topic sets nothing.
+    #[must_use]
+    pub fn for_topic<'a>(&self, broker: BrokerId, own: &'a Configs) -> Cow<'a, Configs> {
+        let mut in_force = Cow::Borrowed(own);
+        if self.all_brokers.is_empty() && !self.brokers.contains_key(&broker) {
+            return in_force;
+        }
+        for config in TOPIC_CONFIGS {
+            let changed = config.broker_setting.and_then(|name| self.get(broker, name));
+            if let Some((value, _)) = changed.filter(|_| !own.contains_key(config.name)) {
+                let in_force = in_force.to_mut();
+                in_force.insert(config.name.to_owned(), value.to_owned());
+            }
+        }
+        in_force
     }
 
     /// The settings of one broker, or of all; `None` if nothing was changed.

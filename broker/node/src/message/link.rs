@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kintsugi_metadata::configs::ConfigAlteration;
 use kintsugi_metadata::{BrokerRegistration, MetadataRecord};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, ControllerId, DirectoryId, Endpoint, ErrorCode, Generation,
@@ -13,6 +14,8 @@ use kintsugi_types::{
     ProducerId, TopicId, TopicName,
 };
 use serde::{Deserialize, Serialize};
+
+use super::admin::AdminResult;
 
 /// The first message on every connection to a controller's listener.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -166,6 +169,13 @@ pub enum AdminRequest {
     },
     /// A block of producer ids for the asking broker.
     AllocateProducerIds,
+    /// Change settings of topics and brokers.
+    AlterConfigs {
+        /// Whose, and how.
+        alterations: Vec<ConfigAlteration>,
+        /// Check only.
+        validate_only: bool,
+    },
 }
 
 /// A topic to create.
@@ -194,6 +204,8 @@ pub enum AdminAnswer {
     NotDecided(ErrorCode),
     /// These producer ids are the asking broker's; committed.
     ProducerIds(ProducerIdBlock),
+    /// One result for each part of the request, in its order. Committed when it says so.
+    Results(Vec<AdminResult>),
 }
 
 /// Producer ids that one broker may hand out, each once.

@@ -1,5 +1,6 @@
 //! From a request to records, and to the answer that its commit allows.
 
+mod configs;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -222,6 +223,14 @@ fn admin(
                 (Vec::new(), AdminAnswer::NotDecided(error))
             }
         },
+        AdminRequest::AlterConfigs {
+            alterations,
+            validate_only,
+        } => {
+            let (records, results) = configs::alter_configs(config, image, alterations);
+            let records = if *validate_only { Vec::new() } else { records };
+            (records, AdminAnswer::Results(results))
+        }
         AdminRequest::GrantGeneration { broker, generation } => {
             match generation::grant(image, &config.settings, *broker, *generation) {
                 Ok(records) => (records, AdminAnswer::Generation(Ok(*generation))),
