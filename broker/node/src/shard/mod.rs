@@ -10,6 +10,7 @@
 
 mod client_fetch;
 mod config;
+mod delete_records;
 pub(crate) mod directories;
 mod epoch_ends;
 mod fetchers;
@@ -41,6 +42,7 @@ use kintsugi_types::{
 use crate::message::shard::{Command, CurrentLeader, Event};
 
 use client_fetch::HeldFetches;
+use delete_records::WaitingDeletes;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use fetchers::Fetchers;
 use groups::Groups;
@@ -69,6 +71,7 @@ pub struct Shard<F: FileSystem> {
     lease_until: Option<Time>,
     produces: WaitingProduces,
     fetches: HeldFetches,
+    deletes: WaitingDeletes,
     sessions: Sessions,
     fetchers: Fetchers,
     groups: Groups,
@@ -87,6 +90,7 @@ impl<F: FileSystem> Shard<F> {
         lease
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
+            .min(self.deletes.next_wake())
             .min(self.sessions.next_wake())
             .min(self.fetchers.next_wake())
             .min(self.groups.next_wake())
@@ -106,6 +110,15 @@ impl<F: FileSystem> Shard<F> {
                 self.list_offsets(now, token, &positions, out);
             }
             Event::EpochEnds { token, queries } => self.epoch_ends(now, token, &queries, out),
+            Event::DeleteRecords {
+                token,
+                before,
+                wait_ms,
+            } => self.delete_records(now, token, &before, wait_ms),
+            Event::DescribeLogs { token } => {
+                let logs = self.log_sizes();
+                out.push(Command::AnswerLogs { token, logs });
+            }
             Event::Group(ask) => self.group_request(now, *ask, out),
             Event::Cancel { token } => self.cancel(token),
             Event::ReplicaFetch { token, request } => self.replica_fetch(now, token, request, out),
@@ -136,6 +149,7 @@ impl<F: FileSystem> Shard<F> {
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
         }
         self.keep_up(now, wall, out);
+        self.answer_deletes(now, out);
         self.settle_all(now, out);
     }
 
@@ -163,6 +177,7 @@ impl<F: FileSystem> Shard<F> {
             self.with_replica(partition, |replica, _, _| replica.cancel(ticket));
         }
         self.forget_fetch(token);
+        self.deletes.cancel(token);
         self.sessions.cancel(token);
     }
 

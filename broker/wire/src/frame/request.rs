@@ -63,7 +63,6 @@ impl RequestHeader {
         let version = reader.i16()?;
         let correlation_id = reader.i32()?;
         let api = Api::find(key)
-            .filter(|api| api.is_served)
             .ok_or(HeaderError::UnknownApi(key))?;
         if !api.has_version(version) {
             return Err(match api.key {

@@ -122,6 +122,7 @@ impl History {
             let of_partition = Evidence {
                 answers: state.replicas.iter().map(answer).collect(),
                 is_wait_over,
+                may_lose: false,
             };
             evidence.insert(partition, of_partition);
         }
