@@ -16,7 +16,7 @@ KAFKA_KILLS ?= $(KILLS)
 TOOLS := $(KINTSUGI_CACHE)/tools/bin
 IMAGE := $(CARGO_TARGET_DIR)/image
 
-.PHONY: help verify fix test unit api sim smoke e2e demo demo-down bench-failover crds advisories preflight
+.PHONY: help verify fix test unit api sim smoke e2e demo demo-down bench-failover console-tools crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -73,6 +73,11 @@ bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under 
 	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
 	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) \
 	  --kafka-kills $(KAFKA_KILLS)
+
+console-tools: preflight ## run Apache Kafka's console tools against a cluster of processes
+	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
+	KINTSUGI_KAFKA_JARS=$(KINTSUGI_CACHE)/kafka-4.1.1 RUST_BACKTRACE=0 cargo test --profile image \
+	  -p kintsugi-broker --test console_tools -- --ignored --nocapture
 
 bench-start: preflight ## measure how fast one broker serves, and its idle memory
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e

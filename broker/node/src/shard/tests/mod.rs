@@ -1,5 +1,6 @@
 //! Shards that replicate from each other.
 
+mod delete_records;
 mod groups;
 mod harness;
 mod idempotence;
@@ -10,3 +11,4 @@ mod random;
 mod replication;
 mod serving;
 mod sessions;
+mod settings;
