@@ -49,7 +49,9 @@ impl DynamicConfigs {
             return in_force;
         }
         for config in TOPIC_CONFIGS {
-            let changed = config.broker_setting.and_then(|name| self.get(broker, name));
+            let changed = config
+                .broker_setting
+                .and_then(|name| self.get(broker, name));
             if let Some((value, _)) = changed.filter(|_| !own.contains_key(config.name)) {
                 let in_force = in_force.to_mut();
                 in_force.insert(config.name.to_owned(), value.to_owned());

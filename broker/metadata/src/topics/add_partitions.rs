@@ -40,7 +40,9 @@ pub fn add_partitions(
     let wrong_count = |message: String| TopicError::new(ErrorCode::InvalidPartitions, message);
     let count = usize::try_from(request.count).unwrap_or(0);
     if count == present {
-        return Err(wrong_count(format!("Topic already has {present} partition(s).")));
+        return Err(wrong_count(format!(
+            "Topic already has {present} partition(s)."
+        )));
     }
     if count < present {
         return Err(wrong_count(format!(
@@ -54,7 +56,11 @@ pub fn add_partitions(
         return Err(TopicError::new(ErrorCode::PolicyViolation, message));
     }
     check_partitions_max(image, added)?;
-    let factor = topic.partitions.values().next().map_or(1, |state| state.replicas.len());
+    let factor = topic
+        .partitions
+        .values()
+        .next()
+        .map_or(1, |state| state.replicas.len());
     let first = i32::try_from(present).unwrap_or(i32::MAX);
     let replicas = match request.assignments {
         Some(assignments) => assigned(image, assignments, first, added, factor)?,

@@ -239,29 +239,29 @@ pub(super) fn new_partition(
     index: i32,
     replicas: Vec<BrokerId>,
 ) -> Result<MetadataRecord, TopicError> {
-        let is_active = |broker: &BrokerId| image.is_active(*broker);
-        let isr: Vec<BrokerId> = replicas.iter().copied().filter(is_active).collect();
-        let Some(leader) = isr.first().copied() else {
-            let message = format!("Every replica of partition {index} is fenced or stopping.");
-            return Err(TopicError::new(
-                ErrorCode::InvalidReplicaAssignment,
-                message,
-            ));
-        };
-        let state = PartitionState {
-            replicas,
-            isr,
-            elr: Vec::new(),
-            last_known_leader: None,
-            leader: Some(leader),
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: PartitionEpoch(0),
-            recovery: RecoveryState::Recovered,
-        };
-        let partition = PartitionId {
-            topic,
-            index: PartitionIndex(index),
-        };
-        let state = Arc::new(state);
-        Ok(MetadataRecord::Partition { partition, state })
+    let is_active = |broker: &BrokerId| image.is_active(*broker);
+    let isr: Vec<BrokerId> = replicas.iter().copied().filter(is_active).collect();
+    let Some(leader) = isr.first().copied() else {
+        let message = format!("Every replica of partition {index} is fenced or stopping.");
+        return Err(TopicError::new(
+            ErrorCode::InvalidReplicaAssignment,
+            message,
+        ));
+    };
+    let state = PartitionState {
+        replicas,
+        isr,
+        elr: Vec::new(),
+        last_known_leader: None,
+        leader: Some(leader),
+        leader_epoch: LeaderEpoch(0),
+        partition_epoch: PartitionEpoch(0),
+        recovery: RecoveryState::Recovered,
+    };
+    let partition = PartitionId {
+        topic,
+        index: PartitionIndex(index),
+    };
+    let state = Arc::new(state);
+    Ok(MetadataRecord::Partition { partition, state })
 }

@@ -44,7 +44,14 @@ impl Controller {
             leader: own,
             term: i32::try_from(engine.term().0).unwrap_or(i32::MAX),
             high_watermark: log_end(engine.commit_index()),
-            voters: self.config.quorum.voters.keys().copied().map(voter).collect(),
+            voters: self
+                .config
+                .quorum
+                .voters
+                .keys()
+                .copied()
+                .map(voter)
+                .collect(),
             observers: observers.collect(),
         }
     }

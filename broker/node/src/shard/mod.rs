@@ -42,8 +42,8 @@ use kintsugi_types::{
 use crate::message::shard::{Command, CurrentLeader, Event};
 
 use client_fetch::HeldFetches;
-use delete_records::WaitingDeletes;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
+use delete_records::WaitingDeletes;
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;

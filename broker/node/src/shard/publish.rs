@@ -299,9 +299,8 @@ fn changed_topics<'a>(
     broker: BrokerId,
     delta: Option<&Delta>,
 ) -> impl Iterator<Item = &'a TopicImage> {
-    let is_own_default = |delta: &&Delta| {
-        delta.all_brokers_configured || delta.brokers_configured.contains(&broker)
-    };
+    let is_own_default =
+        |delta: &&Delta| delta.all_brokers_configured || delta.brokers_configured.contains(&broker);
     let changed: BTreeSet<_> = match delta.filter(|delta| !is_own_default(delta)) {
         Some(delta) => delta.topics_configured.clone(),
         None => image.topics.keys().copied().collect(),

@@ -3,8 +3,7 @@
 use super::{Api, ApiKey};
 use crate::schema::{
     Schema, request_admin, request_cluster, request_data, request_groups, response_admin,
-    response_cluster, response_data,
-    response_groups,
+    response_cluster, response_data, response_groups,
 };
 
 const fn served(

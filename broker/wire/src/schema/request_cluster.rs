@@ -72,4 +72,3 @@ pub(crate) const DESCRIBE_TOPIC_PARTITIONS: Schema = schema(
         structure("cursor", &[string("topic_name"), int32("partition_index")]).nullable(),
     ],
 );
-

@@ -17,7 +17,10 @@ fn the_preferred_replica_leads_again_when_asked_if_it_is_in_sync() {
     let mut cluster = Cluster::with_partition();
     assert_eq!(elect(&mut cluster), Err(ErrorCode::ElectionNotNeeded));
     cluster.fence(0);
-    assert_eq!(elect(&mut cluster), Err(ErrorCode::PreferredLeaderNotAvailable));
+    assert_eq!(
+        elect(&mut cluster),
+        Err(ErrorCode::PreferredLeaderNotAvailable)
+    );
     cluster.unfence(0);
     assert_eq!(
         elect(&mut cluster),
@@ -35,7 +38,10 @@ fn only_a_dead_broker_without_replicas_is_unregistered() {
     cluster.register(&registration(3)).unwrap();
     cluster.unfence(3);
     let refused = |cluster: &Cluster, broker| unregister(&cluster.image, id(broker)).unwrap_err();
-    assert_eq!(refused(&cluster, 9), UnregisterRefused::NotRegistered(id(9)));
+    assert_eq!(
+        refused(&cluster, 9),
+        UnregisterRefused::NotRegistered(id(9))
+    );
     assert_eq!(refused(&cluster, 3), UnregisterRefused::IsLive(id(3)));
     cluster.fence(0);
     assert!(matches!(

@@ -162,14 +162,25 @@ fn whoever_may_lose_records_gets_a_live_leader_though_the_eligible_ones_are_dead
     assert_eq!((before.leader, &before.elr), (None, &ids(&[1, 2])));
     let ends = [(0, 0, 5)];
     let mut patient = evidence(&cluster, true, &ends);
-    assert_eq!(elect(&mut cluster, patient.clone()), [], "the eligible ones are waited for");
+    assert_eq!(
+        elect(&mut cluster, patient.clone()),
+        [],
+        "the eligible ones are waited for"
+    );
     patient.may_lose = true;
     elect(&mut cluster, patient);
     let after = cluster.state();
-    assert_eq!((after.leader, &after.isr, &after.elr), (Some(id(0)), &ids(&[0]), &ids(&[])));
+    assert_eq!(
+        (after.leader, &after.isr, &after.elr),
+        (Some(id(0)), &ids(&[0]), &ids(&[]))
+    );
     assert_eq!(after.recovery, RecoveryState::Recovering);
     cluster.unfence(1);
-    assert_eq!(cluster.state().leader, Some(id(0)), "whoever comes back follows");
+    assert_eq!(
+        cluster.state().leader,
+        Some(id(0)),
+        "whoever comes back follows"
+    );
 }
 
 #[test]

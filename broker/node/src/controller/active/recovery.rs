@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kintsugi_metadata::{Image, PartitionState};
 use kintsugi_metadata::decision::unclean_recovery::{Evidence, ReplicaLogEnd, is_needed};
+use kintsugi_metadata::{Image, PartitionState};
 use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionId, Time};
 
 use super::Active;
@@ -55,8 +55,7 @@ impl Recoveries {
         let wishes: BTreeSet<PartitionId> = self.wishes.keys().copied().collect();
         let may_lose = |partition: PartitionId| {
             let settings = &config.settings;
-            wishes.contains(&partition)
-                || settings.allows_unclean_election(image, partition.topic)
+            wishes.contains(&partition) || settings.allows_unclean_election(image, partition.topic)
         };
         let waits = |partition: PartitionId, state: &PartitionState| {
             state.leader.is_none() && (is_needed(state) || may_lose(partition))

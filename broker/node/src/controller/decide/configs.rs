@@ -47,5 +47,7 @@ pub(super) fn alter_configs(
 fn named_twice(alterations: &[ConfigAlteration]) -> BTreeSet<&ConfigResource> {
     let mut seen = BTreeSet::new();
     let resources = alterations.iter().map(|alteration| &alteration.resource);
-    resources.filter(|resource| !seen.insert(*resource)).collect()
+    resources
+        .filter(|resource| !seen.insert(*resource))
+        .collect()
 }

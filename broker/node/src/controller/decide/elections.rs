@@ -70,10 +70,13 @@ pub(in crate::controller) fn partition_of(
     let topic = image.topic_named(&name.topic)?;
     let index = name.index;
     let topic_id = topic.id;
-    topic.partitions.contains_key(&index).then_some(PartitionId {
-        topic: topic_id,
-        index,
-    })
+    topic
+        .partitions
+        .contains_key(&index)
+        .then_some(PartitionId {
+            topic: topic_id,
+            index,
+        })
 }
 
 fn elect_one(
@@ -92,7 +95,9 @@ fn elect_one(
             Err(error) => refused(error, "The preferred leader was not available."),
         },
         ElectionKind::Unclean => {
-            let has_leader = image.partition(partition).is_some_and(|s| s.leader.is_some());
+            let has_leader = image
+                .partition(partition)
+                .is_some_and(|s| s.leader.is_some());
             match has_leader {
                 true => refused(
                     ErrorCode::ElectionNotNeeded,

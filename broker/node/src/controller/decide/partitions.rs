@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kintsugi_metadata::topics::{
-    self, AddRequest, PARTITIONS_A_REQUEST_MAX, TOPICS_A_REQUEST_MAX,
-};
+use kintsugi_metadata::topics::{self, AddRequest, PARTITIONS_A_REQUEST_MAX, TOPICS_A_REQUEST_MAX};
 use kintsugi_metadata::{Delta, Image, MetadataRecord};
 use kintsugi_types::{ErrorCode, TopicName};
 
