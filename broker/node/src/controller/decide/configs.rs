@@ -55,8 +55,9 @@ fn loses_offsets(alteration: &ConfigAlteration) -> Option<String> {
     let ConfigResource::Topic(name) = &alteration.resource else {
         return None;
     };
-    let is_touched = |setting: &&str| alteration.changes.contains_key(*setting);
-    let touched = RETENTION.iter().find(is_touched).copied();
+    let touched = RETENTION
+        .into_iter()
+        .find(|setting| alteration.changes.contains_key(*setting));
     let touched = touched.or(alteration.replaces_all.then_some("retention.ms"));
     let setting = touched.filter(|_| name.as_str() == kintsugi_coordinator::TOPIC_NAME)?;
     Some(format!(
