@@ -141,8 +141,8 @@ fn alter_topic_configs(tools: &Tools) {
         "max.message.bytes=2000000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:max.message.bytes=2000000, DEFAULT_CONFIG:message.max.bytes=1048588}",
         "retention.ms=7200000",
     ]);
-    alter("--add-config flush.messages=1")
-        .refuses("Topic config flush.messages cannot be set: no broker of this cluster obeys it.");
+    alter("--add-config preallocate=true")
+        .refuses("Topic config preallocate cannot be set: no broker of this cluster obeys it.");
     alter("--add-config retention.ms=soon")
         .refuses("Invalid value soon for configuration retention.ms: Not a number of type LONG");
     alter("--delete-config max.message.bytes").prints(&["Completed updating config"]);

@@ -53,6 +53,8 @@ const fn long(min: i64) -> ConfigKind {
 pub const BROKER_CONFIGS: &[BrokerConfig] = &[
     each_broker(FOLLOWER_THROTTLED_RATE, long(0)),
     each_broker(LEADER_THROTTLED_RATE, long(0)),
+    each_broker("log.flush.interval.messages", long(1)),
+    each_broker("log.flush.interval.ms", long(0)),
     each_broker("log.index.interval.bytes", int(0, i32::MAX)),
     each_broker("log.retention.bytes", long(-1)),
     each_broker("log.retention.ms", long(-1)),

@@ -45,6 +45,20 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
         documentation: "Batches are kept as their producer compressed them.",
     },
     TopicConfig {
+        name: "flush.messages",
+        kind: ConfigKind::Long { min: 1 },
+        default: "9223372036854775807",
+        broker_setting: Some("log.flush.interval.messages"),
+        documentation: "How many records may be unsynced before a sync begins; 1: an ack waits for the sync.",
+    },
+    TopicConfig {
+        name: "flush.ms",
+        kind: ConfigKind::Long { min: 0 },
+        default: "9223372036854775807",
+        broker_setting: Some("log.flush.interval.ms"),
+        documentation: "How long records may be unsynced before a sync begins, looked at twice a second.",
+    },
+    TopicConfig {
         name: FOLLOWER_THROTTLED_REPLICAS,
         kind: ConfigKind::ThrottledReplicas,
         default: "",
@@ -142,8 +156,6 @@ const NOT_OBEYED: &[&str] = &[
     "compression.zstd.level",
     "delete.retention.ms",
     "file.delete.delay.ms",
-    "flush.messages",
-    "flush.ms",
     "local.retention.bytes",
     "local.retention.ms",
     "max.compaction.lag.ms",
@@ -215,7 +227,7 @@ mod tests {
     fn unknown_names_and_wrong_values_are_refused_with_a_reason() {
         for (name, value) in [
             ("no.such.setting", "1"),
-            ("flush.messages", "1"),
+            ("preallocate", "true"),
             (MIN_INSYNC_REPLICAS, "0"),
             ("retention.ms", "soon"),
             ("cleanup.policy", "compact"),

@@ -112,8 +112,8 @@ fn what_nobody_obeys_and_what_is_not_there_is_refused() {
         invalid("Unknown topic config name: nonsense")
     );
     assert_eq!(
-        refused(topic(), "flush.messages", "1"),
-        invalid("Topic config flush.messages cannot be set: no broker of this cluster obeys it.")
+        refused(topic(), "preallocate", "true"),
+        invalid("Topic config preallocate cannot be set: no broker of this cluster obeys it.")
     );
     assert_eq!(
         refused(topic(), "min.insync.replicas", "0"),

@@ -148,6 +148,7 @@ impl<F: FileSystem> Shard<F> {
         let end = partition.log.log_end();
         // The leader of deleted records waits to hear that they are deleted here too.
         let is_still = end == end_before && partition.log.log_start() == start_before;
+        self.want_sync(id);
         self.with_replica(id, |replica, _, commands| {
             replica.followed(fetched.high_watermark, end, commands);
         });
@@ -218,6 +219,7 @@ fn position<F: FileSystem>(id: PartitionId, partition: &Partition<F>) -> FetchPo
         leader_epoch: partition.replica.leader_epoch(),
         fetch_offset: partition.log.log_end(),
         last_fetched_epoch: last_epoch(&partition.log),
+        counted_end: partition.log.counted_end(),
         log_start: partition.log.log_start(),
     }
 }

@@ -1,6 +1,7 @@
 //! Shards that replicate from each other.
 
 mod delete_records;
+mod flush;
 mod groups;
 mod harness;
 mod idempotence;
