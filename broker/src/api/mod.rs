@@ -8,13 +8,19 @@
 mod answer;
 mod api_versions;
 mod call;
+mod configs;
+mod create_partitions;
 mod create_topics;
 mod delete_groups;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
-mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_quorum;
+mod describe_topic_partitions;
 mod dispatch;
+mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod groups;
@@ -29,6 +35,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod topics;
+mod unregister_broker;
 
 pub use answer::{Answer, Answering};
 pub use call::Context;

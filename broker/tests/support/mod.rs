@@ -16,6 +16,7 @@ use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
 pub mod http;
+pub mod java;
 pub mod python;
 pub mod records;
 

@@ -1,4 +1,6 @@
+mod asked;
 mod cases;
+mod configs;
 mod fixture;
 mod invariants;
 mod unclean_recovery;

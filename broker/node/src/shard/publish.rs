@@ -40,7 +40,7 @@ impl<F: FileSystem> Shard<F> {
             .remove_partitions(delta)
             .and_then(|()| self.set_strays_aside());
         self.note_failure(result);
-        for topic in changed_topics(&image, delta) {
+        for topic in changed_topics(&image, self.config.broker, delta) {
             self.configure(topic);
         }
         for id in self.changed_partitions(&image, delta) {
@@ -165,7 +165,7 @@ impl<F: FileSystem> Shard<F> {
     }
 
     fn configure(&mut self, topic: &TopicImage) {
-        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+        let settings = self.settings_of(topic);
         let first = PartitionId {
             topic: topic.id,
             index: kintsugi_types::PartitionIndex(0),
@@ -178,6 +178,13 @@ impl<F: FileSystem> Shard<F> {
                 self.todo.syncs.insert(*id);
             }
         }
+    }
+
+    /// What is in force for a topic on this broker.
+    fn settings_of(&self, topic: &TopicImage) -> TopicDefaults {
+        let configs = &self.image.dynamic_configs;
+        let configs = configs.for_topic(self.config.broker, &topic.configs);
+        topic_settings(&configs, &self.config.topic_defaults)
     }
 
     /// Brings one partition to its committed state.
@@ -251,7 +258,7 @@ impl<F: FileSystem> Shard<F> {
         let Some(topic) = image.topics.get(&id.topic) else {
             return Ok(());
         };
-        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+        let settings = self.settings_of(topic);
         let (log, high_watermark) = match self.recovered.remove(&id) {
             Some(found) if found.topic == topic.name => {
                 let mut log = found.log;
@@ -319,9 +326,12 @@ fn all_partitions(image: &Image) -> impl Iterator<Item = PartitionId> {
 
 fn changed_topics<'a>(
     image: &'a Image,
+    broker: BrokerId,
     delta: Option<&Delta>,
 ) -> impl Iterator<Item = &'a TopicImage> {
-    let changed: BTreeSet<_> = match delta {
+    let is_own_default =
+        |delta: &&Delta| delta.all_brokers_configured || delta.brokers_configured.contains(&broker);
+    let changed: BTreeSet<_> = match delta.filter(|delta| !is_own_default(delta)) {
         Some(delta) => delta.topics_configured.clone(),
         None => image.topics.keys().copied().collect(),
     };

@@ -14,6 +14,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::fixture::{Cluster, SETTINGS, id};
+use crate::configs::topic::MIN_INSYNC_REPLICAS;
+use crate::configs::{self, ConfigAlteration, ConfigChange, ConfigResource};
 use crate::decision::alter_partition::{IsrProposal, alter};
 use crate::decision::unclean_recovery::{Evidence, ReplicaLogEnd, elect_by_log_ends};
 use crate::decision::{generation, preferred};
@@ -25,15 +27,27 @@ const BROKERS: i32 = 4;
 #[derive(Clone, Debug)]
 enum Act {
     Fence(i32),
-    Restart { broker: i32, reboot: bool },
+    Restart {
+        broker: i32,
+        reboot: bool,
+    },
     Unfence(i32),
     Stop(i32),
     Grant(i32),
     Replace(i32),
-    Alter { partition: usize, members: u8 },
-    Acknowledge { partition: usize },
-    Recover { is_wait_over: bool },
+    Alter {
+        partition: usize,
+        members: u8,
+    },
+    Acknowledge {
+        partition: usize,
+    },
+    Recover {
+        is_wait_over: bool,
+    },
     Rebalance,
+    /// Sets `min.insync.replicas` of all brokers.
+    Minimum(u8),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -52,6 +66,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => partition.prop_map(|partition| Act::Acknowledge { partition }),
         3 => any::<bool>().prop_map(|is_wait_over| Act::Recover { is_wait_over }),
         1 => Just(Act::Rebalance),
+        2 => (1_u8..=3).prop_map(Act::Minimum),
     ]
 }
 
@@ -94,6 +109,7 @@ impl History {
             Act::Alter { partition, members } => self.alter(*partition, *members),
             Act::Acknowledge { partition } => self.acknowledge(*partition),
             Act::Recover { is_wait_over } => self.recover(*is_wait_over),
+            Act::Minimum(minimum) => self.set_minimum(*minimum),
             Act::Rebalance => {
                 let records = preferred::rebalance(&self.cluster.image, &SETTINGS);
                 self.cluster.apply(&records);
@@ -122,6 +138,7 @@ impl History {
             let of_partition = Evidence {
                 answers: state.replicas.iter().map(answer).collect(),
                 is_wait_over,
+                may_lose: false,
             };
             evidence.insert(partition, of_partition);
         }
@@ -146,6 +163,17 @@ impl History {
                 self.holders.remove(&partition);
             }
         }
+    }
+
+    fn set_minimum(&mut self, minimum: u8) {
+        let change = ConfigChange::Set(minimum.to_string());
+        let alteration = ConfigAlteration {
+            resource: ConfigResource::AllBrokers,
+            changes: BTreeMap::from([(MIN_INSYNC_REPLICAS.to_owned(), change)]),
+            replaces_all: false,
+        };
+        let records = configs::alter(&self.cluster.image, &SETTINGS, &alteration).unwrap();
+        self.cluster.apply(&records);
     }
 
     fn lose(&mut self, broker: i32) {

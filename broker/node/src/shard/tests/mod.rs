@@ -1,5 +1,6 @@
 //! Shards that replicate from each other.
 
+mod delete_records;
 mod flush;
 mod group_logs;
 mod groups;
@@ -12,3 +13,4 @@ mod random;
 mod replication;
 mod serving;
 mod sessions;
+mod settings;
