@@ -23,9 +23,9 @@ use kintsugi_coordinator::{Client, GroupRequest, GroupResponse, TOPIC_NAME};
 use kintsugi_metadata::{
     BrokerRegistration, Delta, Image, MetadataRecord, PartitionState, RecoveryState,
 };
+use kintsugi_node::directory::LastRun;
 use kintsugi_node::message::shard::{Command, Event, GroupAsk, Token};
 use kintsugi_node::shard::{Shard, ShardConfig};
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_storage::{LogContext, LogLimits, RealFileSystem};
 use kintsugi_types::{
     BootId, BrokerEpoch, BrokerId, Endpoint, ErrorCode, Generation, Incarnation, LeaderEpoch,
@@ -57,8 +57,8 @@ impl Node {
         config.topic_defaults.min_isr = 1;
         config.topic_defaults.log.retention_ms = None;
         let context = LogContext::new(RealFileSystem, LogLimits::default());
-        let checkpoint = OffsetCheckpoint::new();
-        let shard = Shard::open(config, context, directory, &checkpoint, true, Time::ZERO, 1)?;
+        let last = LastRun::default();
+        let shard = Shard::open(config, context, directory, &last, Time::ZERO, 1)?;
         let mut node = Self {
             shard,
             image: Image::default(),
