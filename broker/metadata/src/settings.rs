@@ -42,6 +42,6 @@ impl ClusterSettings {
             .and_then(|value| value.parse::<i32>().ok());
         let asked = own.unwrap_or(self.min_insync_replicas);
         let asked = usize::try_from(asked).unwrap_or(1);
-        asked.clamp(1, state.replicas.len().max(1))
+        asked.clamp(1, state.replicas_in_force().max(1))
     }
 }

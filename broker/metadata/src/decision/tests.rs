@@ -1,4 +1,5 @@
 mod cases;
 mod fixture;
 mod invariants;
+mod reassignment;
 mod unclean_recovery;

@@ -227,6 +227,7 @@ fn records(
             leader_epoch: LeaderEpoch(0),
             partition_epoch: PartitionEpoch(0),
             recovery: RecoveryState::Recovered,
+            reassignment: None,
         };
         let partition = PartitionId {
             topic,
