@@ -23,8 +23,10 @@ mod produce;
 mod publish;
 mod sessions;
 mod settle;
+mod sources;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod topic_settings;
 mod upkeep;
 
@@ -51,6 +53,7 @@ use partition::Partition;
 use produce::WaitingProduces;
 use sessions::Sessions;
 use settle::Todo;
+pub use throttle::{Throttle, Throttles};
 use upkeep::Upkeep;
 
 /// A shard. See the module's documentation.
@@ -113,11 +116,15 @@ impl<F: FileSystem> Shard<F> {
                 leader,
                 leader_shard,
                 response,
-            } => self.replica_fetched(now, wall, (leader, leader_shard), response),
+            } => {
+                let key = (leader, leader_shard, response.class);
+                self.replica_fetched(now, wall, key, response);
+            }
             Event::ReplicaFetchFailed {
                 leader,
                 leader_shard,
-            } => self.fetchers.failed(now, (leader, leader_shard)),
+                class,
+            } => self.fetchers.failed(now, (leader, leader_shard, class)),
             Event::Publish {
                 image,
                 delta,

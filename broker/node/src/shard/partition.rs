@@ -15,6 +15,8 @@ pub(super) struct Partition<F: FileSystem> {
     pub name: TopicName,
     pub log: Log<F>,
     pub replica: Replica,
+    /// The replicas of the state that this partition was last brought to.
+    pub replicas: Vec<BrokerId>,
     /// Followers' sessions that have a position here.
     pub sessions: BTreeSet<SessionKey>,
     /// Clients' fetches that are held and name this partition.
@@ -27,6 +29,7 @@ impl<F: FileSystem> Partition<F> {
             name,
             log,
             replica,
+            replicas: Vec::new(),
             sessions: BTreeSet::new(),
             fetches: BTreeSet::new(),
         }
@@ -54,6 +57,7 @@ pub(super) fn last_epoch<F: FileSystem>(log: &Log<F>) -> LeaderEpoch {
 pub(super) fn assignment_of(state: &PartitionState) -> Assignment {
     Assignment {
         replicas: state.replicas.iter().copied().collect(),
+        replicas_in_force: state.replicas_in_force(),
         isr: state.isr.iter().copied().collect(),
         leader: state.leader,
         leader_epoch: state.leader_epoch,
