@@ -11,9 +11,10 @@ use kintsugi_wire::frame::{HeaderError, RequestHeader};
 use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
-    api_versions, create_topics, delete_groups, delete_topics, describe_cluster, describe_configs,
-    describe_groups, fetch, find_coordinator, groups, init_producer_id, list_groups, list_offsets,
-    metadata, offset_fetch, offset_for_leader_epoch, produce,
+    alter_partition_reassignments, api_versions, create_topics, delete_groups, delete_topics,
+    describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, groups,
+    init_producer_id, list_groups, list_offsets, list_partition_reassignments, metadata,
+    offset_fetch, offset_for_leader_epoch, produce,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -43,6 +44,12 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::DescribeGroups => |call| describe_groups::serve(call).boxed(),
         ApiKey::ListGroups => |call| list_groups::serve(call).boxed(),
         ApiKey::DeleteGroups => |call| delete_groups::serve(call).boxed(),
+        ApiKey::AlterPartitionReassignments => {
+            |call| alter_partition_reassignments::serve(call).boxed()
+        }
+        ApiKey::ListPartitionReassignments => {
+            |call| list_partition_reassignments::serve(call).boxed()
+        }
         _ => return None,
     })
 }

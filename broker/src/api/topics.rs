@@ -101,9 +101,12 @@ pub async fn auto_create(broker: &BrokerHandle, names: &[TopicName]) -> Result<(
             }
         }
         Some(AdminAnswer::NotDecided(error)) => Err(error),
-        Some(AdminAnswer::Generation(_) | AdminAnswer::ProducerIds(_)) | None => {
-            Err(ErrorCode::UnknownServerError)
-        }
+        Some(
+            AdminAnswer::Generation(_)
+            | AdminAnswer::ProducerIds(_)
+            | AdminAnswer::Reassignments(_),
+        )
+        | None => Err(ErrorCode::UnknownServerError),
     }
 }
 

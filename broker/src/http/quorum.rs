@@ -180,9 +180,10 @@ pub async fn grant(State(app): Shared, Path(id): Path<i32>, body: Bytes) -> Resp
             (StatusCode::CONFLICT, Json(reason)).into_response()
         }
         Ok(Ok(AdminAnswer::NotDecided(error))) => not_decided(error.name()),
-        Ok(Ok(AdminAnswer::Topics(_) | AdminAnswer::ProducerIds(_))) | Ok(Err(_)) => {
-            not_decided("too many requests wait")
-        }
+        Ok(Ok(
+            AdminAnswer::Topics(_) | AdminAnswer::ProducerIds(_) | AdminAnswer::Reassignments(_),
+        ))
+        | Ok(Err(_)) => not_decided("too many requests wait"),
         Err(_) => not_decided("the quorum did not decide in time"),
     }
 }

@@ -14,6 +14,8 @@ use kintsugi_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::reassignment::{PartitionMove, PartitionMoveResult};
+
 /// The first message on every connection to a controller's listener.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Hello {
@@ -166,6 +168,13 @@ pub enum AdminRequest {
     },
     /// A block of producer ids for the asking broker.
     AllocateProducerIds,
+    /// Move partitions to other replicas, or cancel moves (KIP-455).
+    AlterReassignments {
+        /// What is wanted of each partition.
+        moves: Vec<PartitionMove>,
+        /// Whether the number of replicas may change (KIP-860).
+        may_change_factor: bool,
+    },
 }
 
 /// A topic to create.
@@ -194,6 +203,8 @@ pub enum AdminAnswer {
     NotDecided(ErrorCode),
     /// These producer ids are the asking broker's; committed.
     ProducerIds(ProducerIdBlock),
+    /// One result a move, in the order of the request. Begun when it says so.
+    Reassignments(Vec<PartitionMoveResult>),
 }
 
 /// Producer ids that one broker may hand out, each once.

@@ -3,5 +3,6 @@
 pub mod broker;
 pub mod controller;
 pub mod link;
+pub mod reassignment;
 pub mod replication;
 pub mod shard;

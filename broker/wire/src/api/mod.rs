@@ -39,6 +39,8 @@ pub enum ApiKey {
     CreatePartitions = 37,
     DeleteGroups = 42,
     IncrementalAlterConfigs = 44,
+    AlterPartitionReassignments = 45,
+    ListPartitionReassignments = 46,
     DescribeCluster = 60,
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Api, ApiKey};
 use crate::schema::{
-    Schema, request_admin, request_data, request_groups, response_admin, response_data,
-    response_groups,
+    Schema, request_admin, request_data, request_groups, request_reassignments, response_admin,
+    response_data, response_groups, response_reassignments,
 };
 
 const fn served(
@@ -78,5 +78,7 @@ rows! {
     CreatePartitions, (0, 3), request_admin, response_admin, CREATE_PARTITIONS, not_served();
     DeleteGroups, (0, 2), request_groups, response_groups, DELETE_GROUPS;
     IncrementalAlterConfigs, (0, 1), request_admin, response_admin, INCREMENTAL_ALTER_CONFIGS, not_served();
+    AlterPartitionReassignments, (0, 1), request_reassignments, response_reassignments, ALTER_PARTITION_REASSIGNMENTS;
+    ListPartitionReassignments, (0, 0), request_reassignments, response_reassignments, LIST_PARTITION_REASSIGNMENTS;
     DescribeCluster, (0, 1), request_admin, response_admin, DESCRIBE_CLUSTER;
 }

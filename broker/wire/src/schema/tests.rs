@@ -62,6 +62,8 @@ fn every_message() -> Vec<Message> {
         DESCRIBE_CONFIGS, 1..=4, DescribeConfigsRequest in request_admin, DescribeConfigsResponse in response_admin;
         INCREMENTAL_ALTER_CONFIGS, 0..=1, IncrementalAlterConfigsRequest in request_admin, IncrementalAlterConfigsResponse in response_admin;
         DESCRIBE_CLUSTER, 0..=1, DescribeClusterRequest in request_admin, DescribeClusterResponse in response_admin;
+        ALTER_PARTITION_REASSIGNMENTS, 0..=1, AlterPartitionReassignmentsRequest in request_reassignments, AlterPartitionReassignmentsResponse in response_reassignments;
+        LIST_PARTITION_REASSIGNMENTS, 0..=0, ListPartitionReassignmentsRequest in request_reassignments, ListPartitionReassignmentsResponse in response_reassignments;
         OFFSET_COMMIT, 2..=8, OffsetCommitRequest in request_groups, OffsetCommitResponse in response_groups;
         OFFSET_FETCH, 1..=8, OffsetFetchRequest in request_groups, OffsetFetchResponse in response_groups;
         FIND_COORDINATOR, 0..=4, FindCoordinatorRequest in request_groups, FindCoordinatorResponse in response_groups;

@@ -1,5 +1,6 @@
 //! From a request to records, and to the answer that its commit allows.
 
+mod reassignments;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -222,6 +223,15 @@ fn admin(
                 (Vec::new(), AdminAnswer::NotDecided(error))
             }
         },
+        AdminRequest::AlterReassignments {
+            moves,
+            may_change_factor,
+        } => {
+            let settings = &config.settings;
+            let (records, results) =
+                reassignments::decide_moves(image, settings, moves, *may_change_factor);
+            (records, AdminAnswer::Reassignments(results))
+        }
         AdminRequest::GrantGeneration { broker, generation } => {
             match generation::grant(image, &config.settings, *broker, *generation) {
                 Ok(records) => (records, AdminAnswer::Generation(Ok(*generation))),
