@@ -16,6 +16,7 @@ use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
 pub mod python;
+pub mod reassign;
 pub mod records;
 
 /// How long anything that should happen is waited for.
