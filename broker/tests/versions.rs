@@ -134,8 +134,35 @@ async fn admin_apis(connection: &Connection) {
             .with_include_synonyms(true)
     })
     .await;
+    config_apis(connection).await;
     ask_all(connection, |_| {
         DescribeClusterRequest::default().with_endpoint_type(1)
+    })
+    .await;
+}
+
+async fn config_apis(connection: &Connection) {
+    ask_all(connection, |_| {
+        let config = alter_configs_request::AlterableConfig::default()
+            .with_name(text("retention.ms"))
+            .with_value(Some(text("5")));
+        let resource = alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(text("t"))
+            .with_configs(vec![config]);
+        AlterConfigsRequest::default().with_resources(vec![resource])
+    })
+    .await;
+    ask_all(connection, |_| {
+        let config = incremental_alter_configs_request::AlterableConfig::default()
+            .with_name(text("retention.ms"))
+            .with_config_operation(1)
+            .with_value(None);
+        let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(text("t"))
+            .with_configs(vec![config]);
+        IncrementalAlterConfigsRequest::default().with_resources(vec![resource])
     })
     .await;
 }
@@ -241,6 +268,8 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::DeleteTopics,
         ApiKey::InitProducerId,
         ApiKey::DescribeConfigs,
+        ApiKey::AlterConfigs,
+        ApiKey::IncrementalAlterConfigs,
         ApiKey::DeleteGroups,
         ApiKey::DescribeCluster,
     ];

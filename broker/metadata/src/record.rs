@@ -105,6 +105,15 @@ pub enum MetadataRecord {
         /// The first that is not.
         next: ProducerId,
     },
+    /// A setting of a broker, or of all brokers, changed while they run; `None` removes it.
+    BrokerConfigChanged {
+        /// The broker; `None`: every broker that has none of its own.
+        broker: Option<BrokerId>,
+        /// The setting's name in Kafka.
+        key: String,
+        /// Its new value.
+        value: Option<String>,
+    },
 }
 
 /// What a broker registers with.

@@ -7,8 +7,9 @@ use kafka_protocol::messages::alter_partition_reassignments_response::{
 use kafka_protocol::messages::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
 };
+use kintsugi_node::message::admin::AdminResult;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
-use kintsugi_node::message::reassignment::{PartitionMove, PartitionMoveResult};
+use kintsugi_node::message::reassignment::PartitionMove;
 use kintsugi_types::{BrokerId, ErrorCode, PartitionIndex, TopicName};
 
 use super::answer::{Answer, ApiError};
@@ -66,14 +67,14 @@ async fn decide(
     moves: Vec<PartitionMove>,
     may_change_factor: bool,
     timeout_ms: i32,
-) -> Result<Result<Vec<PartitionMoveResult>, ErrorCode>, ApiError> {
+) -> Result<Result<Vec<AdminResult>, ErrorCode>, ApiError> {
     let admin = AdminRequest::AlterReassignments {
         moves,
         may_change_factor,
     };
     let answer = call.broker().admin(admin, wait(timeout_ms)).await;
     Ok(match answer.ok_or(ApiError::NoAnswer)? {
-        AdminAnswer::Reassignments(results) => Ok(results),
+        AdminAnswer::Results(results) => Ok(results),
         AdminAnswer::NotDecided(error) => Err(error),
         _ => Err(ErrorCode::UnknownServerError),
     })
@@ -81,16 +82,16 @@ async fn decide(
 
 fn describe(
     request: &AlterPartitionReassignmentsRequest,
-    results: Vec<PartitionMoveResult>,
+    results: Vec<AdminResult>,
 ) -> Vec<ReassignableTopicResponse> {
     let mut results = results.into_iter();
     let topics = request.topics.iter().map(|topic| {
         let is_legal = topic.name.parse::<TopicName>().is_ok();
         let partitions = topic.partitions.iter().map(|partition| {
             let result = is_legal.then(|| results.next()).flatten();
-            let result = result.unwrap_or_else(|| PartitionMoveResult {
-                error: ErrorCode::UnknownTopicOrPartition,
-                message: Some(format!("Unable to find a topic named {}.", &*topic.name)),
+            let result = result.unwrap_or_else(|| {
+                let message = format!("Unable to find a topic named {}.", &*topic.name);
+                AdminResult::refused(ErrorCode::UnknownTopicOrPartition, message)
             });
             ReassignablePartitionResponse::default()
                 .with_partition_index(partition.partition_index)

@@ -11,8 +11,8 @@ use kintsugi_wire::frame::{HeaderError, RequestHeader};
 use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
-    alter_partition_reassignments, api_versions, create_topics, delete_groups, delete_topics,
-    describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, groups,
+    alter_partition_reassignments, api_versions, configs, create_topics, delete_groups,
+    delete_topics, describe_cluster, describe_groups, fetch, find_coordinator, groups,
     init_producer_id, list_groups, list_offsets, list_partition_reassignments, metadata,
     offset_fetch, offset_for_leader_epoch, produce,
 };
@@ -32,7 +32,9 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::CreateTopics => |call| create_topics::serve(call).boxed(),
         ApiKey::DeleteTopics => |call| delete_topics::serve(call).boxed(),
         ApiKey::InitProducerId => |call| init_producer_id::serve(call).boxed(),
-        ApiKey::DescribeConfigs => |call| describe_configs::serve(call).boxed(),
+        ApiKey::DescribeConfigs => |call| configs::describe(call).boxed(),
+        ApiKey::AlterConfigs => |call| configs::alter(call).boxed(),
+        ApiKey::IncrementalAlterConfigs => |call| configs::incremental_alter(call).boxed(),
         ApiKey::DescribeCluster => |call| describe_cluster::serve(call).boxed(),
         ApiKey::FindCoordinator => |call| find_coordinator::serve(call).boxed(),
         ApiKey::JoinGroup => |call| groups::join_group(call).boxed(),

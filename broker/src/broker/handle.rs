@@ -80,6 +80,14 @@ impl BrokerHandle {
         self.published.borrow().clone()
     }
 
+    /// A count that may be changed while the broker runs, or else is a setting with a default.
+    pub fn size(&self, name: &'static str) -> usize {
+        let published = self.published.borrow();
+        let changed = published.image.dynamic_configs.get(self.id, name);
+        let changed = changed.and_then(|(value, _)| value.parse().ok());
+        changed.unwrap_or_else(|| self.settings.size(name))
+    }
+
     /// Asks a shard to append. The answer's channel closes without one when the shard gave up.
     pub fn produce(&self, shard: u16, produce: Produce) -> oneshot::Receiver<Vec<Produced>> {
         let (reply, answer) = oneshot::channel();

@@ -151,6 +151,12 @@ const TOPICS: &[Definition] = &[
         "How many in-sync replicas an acks=all record needs. 2, so that an acknowledged record survives one loss.",
     ),
     setting(
+        "unclean.leader.election.enable",
+        Kind::Boolean,
+        Some("false"),
+        "Whether a live replica that may lack records leads where no other can. Kafka's default: records before service.",
+    ),
+    setting(
         "auto.create.topics.enable",
         Kind::Boolean,
         Some("true"),

@@ -132,6 +132,10 @@ impl<'a> PartitionChange<'a> {
                 if !next.isr.contains(&leader) {
                     next.isr = vec![leader];
                     next.elr.retain(|member| *member != leader);
+                    if next.isr.len() >= self.min_isr {
+                        // The minimum was lowered while nobody led: this leader may commit alone.
+                        next.elr.clear();
+                    }
                 }
                 next.leader = Some(leader);
                 next.last_known_leader = None;

@@ -1,4 +1,5 @@
 mod cases;
+mod configs;
 mod fixture;
 mod invariants;
 mod reassignment;

@@ -9,9 +9,9 @@ use kintsugi_types::{
 };
 
 use super::{
-    CONFIGS_MAX, PARTITIONS_A_REQUEST_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX, TOPICS_MAX,
-    TopicError, config,
+    PARTITIONS_A_REQUEST_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX, TOPICS_MAX, TopicError,
 };
+use crate::configs::{CONFIGS_MAX, VALUE_BYTES_MAX, topic};
 use crate::image::Image;
 use crate::placement;
 use crate::record::{MetadataRecord, PartitionState, RecoveryState};
@@ -105,7 +105,11 @@ fn check_configs(configs: &BTreeMap<String, String>) -> Result<(), TopicError> {
     }
     for (name, value) in configs {
         let wrong = |message| TopicError::new(ErrorCode::InvalidConfig, message);
-        config::check(name, value).map_err(wrong)?;
+        if value.len() > VALUE_BYTES_MAX {
+            let message = format!("The value of {name} is longer than {VALUE_BYTES_MAX} bytes.");
+            return Err(wrong(message));
+        }
+        topic::check(name, value).map_err(wrong)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kintsugi_metadata::configs::ConfigAlteration;
 use kintsugi_metadata::{BrokerRegistration, MetadataRecord};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, ControllerId, DirectoryId, Endpoint, ErrorCode, Generation,
@@ -14,7 +15,8 @@ use kintsugi_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::reassignment::{PartitionMove, PartitionMoveResult};
+use super::admin::AdminResult;
+use super::reassignment::PartitionMove;
 
 /// The first message on every connection to a controller's listener.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -175,6 +177,13 @@ pub enum AdminRequest {
         /// Whether the number of replicas may change (KIP-860).
         may_change_factor: bool,
     },
+    /// Change settings of topics and brokers.
+    AlterConfigs {
+        /// Whose, and how.
+        alterations: Vec<ConfigAlteration>,
+        /// Check only.
+        validate_only: bool,
+    },
 }
 
 /// A topic to create.
@@ -203,8 +212,8 @@ pub enum AdminAnswer {
     NotDecided(ErrorCode),
     /// These producer ids are the asking broker's; committed.
     ProducerIds(ProducerIdBlock),
-    /// One result a move, in the order of the request. Begun when it says so.
-    Reassignments(Vec<PartitionMoveResult>),
+    /// One result for each part of the request, in its order. Committed when it says so.
+    Results(Vec<AdminResult>),
 }
 
 /// Producer ids that one broker may hand out, each once.

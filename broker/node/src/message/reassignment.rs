@@ -1,6 +1,6 @@
-//! What a broker asks of the active controller about moves of partitions, and what it is told.
+//! What a broker asks of the active controller about moves of partitions.
 
-use kintsugi_types::{BrokerId, ErrorCode, PartitionIndex, TopicName};
+use kintsugi_types::{BrokerId, PartitionIndex, TopicName};
 use serde::{Deserialize, Serialize};
 
 /// One partition to move, or whose move to cancel.
@@ -12,13 +12,4 @@ pub struct PartitionMove {
     pub partition: PartitionIndex,
     /// The replicas that it is to have, the preferred leader first; `None` cancels.
     pub target: Option<Vec<BrokerId>>,
-}
-
-/// What became of one [`PartitionMove`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PartitionMoveResult {
-    /// What went wrong, in Kafka's terms.
-    pub error: ErrorCode,
-    /// What went wrong, for a person.
-    pub message: Option<String>,
 }

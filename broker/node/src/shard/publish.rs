@@ -24,7 +24,9 @@ impl<F: FileSystem> Shard<F> {
         broker_epoch: BrokerEpoch,
         out: &mut Vec<Command>,
     ) {
+        let rates = self.throttle_rates();
         let before = std::mem::replace(&mut self.image, image);
+        self.note_rates(rates);
         self.broker_epoch = broker_epoch;
         let image = Arc::clone(&self.image);
         let offset = image.offset;
@@ -41,7 +43,7 @@ impl<F: FileSystem> Shard<F> {
             .remove_partitions(delta)
             .and_then(|()| self.set_strays_aside());
         self.note_failure(result);
-        for topic in changed_topics(&image, delta) {
+        for topic in changed_topics(&image, self.config.broker, delta) {
             self.configure(now, topic);
         }
         for id in self.changed_partitions(&image, delta) {
@@ -151,7 +153,7 @@ impl<F: FileSystem> Shard<F> {
     }
 
     fn configure(&mut self, now: Time, topic: &TopicImage) {
-        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+        let settings = self.settings_of(topic);
         let first = PartitionId {
             topic: topic.id,
             index: kintsugi_types::PartitionIndex(0),
@@ -169,6 +171,13 @@ impl<F: FileSystem> Shard<F> {
             };
             self.fetch_from_leader(now, id, state, false);
         }
+    }
+
+    /// What is in force for a topic on this broker.
+    fn settings_of(&self, topic: &TopicImage) -> TopicDefaults {
+        let configs = &self.image.dynamic_configs;
+        let configs = configs.for_topic(self.config.broker, &topic.configs);
+        topic_settings(&configs, &self.config.topic_defaults)
     }
 
     /// Brings one partition to its committed state.
@@ -241,7 +250,7 @@ impl<F: FileSystem> Shard<F> {
         let Some(topic) = image.topics.get(&id.topic) else {
             return Ok(());
         };
-        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+        let settings = self.settings_of(topic);
         let (log, high_watermark) = match self.recovered.remove(&id) {
             Some(found) if found.topic == topic.name => {
                 let mut log = found.log;
@@ -304,9 +313,12 @@ fn all_partitions(image: &Image) -> impl Iterator<Item = PartitionId> {
 
 fn changed_topics<'a>(
     image: &'a Image,
+    broker: BrokerId,
     delta: Option<&Delta>,
 ) -> impl Iterator<Item = &'a TopicImage> {
-    let changed: BTreeSet<_> = match delta {
+    let is_own_default =
+        |delta: &&Delta| delta.all_brokers_configured || delta.brokers_configured.contains(&broker);
+    let changed: BTreeSet<_> = match delta.filter(|delta| !is_own_default(delta)) {
         Some(delta) => delta.topics_configured.clone(),
         None => image.topics.keys().copied().collect(),
     };

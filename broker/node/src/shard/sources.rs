@@ -2,6 +2,9 @@
 //! that catch up, and those that are throttled apart from both.
 
 use kintsugi_metadata::PartitionState;
+use kintsugi_metadata::configs::broker::{FOLLOWER_THROTTLED_RATE, LEADER_THROTTLED_RATE};
+use kintsugi_metadata::configs::kind::elements;
+use kintsugi_metadata::configs::topic::{FOLLOWER_THROTTLED_REPLICAS, LEADER_THROTTLED_REPLICAS};
 use kintsugi_storage::FileSystem;
 use kintsugi_types::{BrokerId, PartitionId, Time};
 
@@ -46,8 +49,16 @@ impl<F: FileSystem> Shard<F> {
         Some((leader, id.shard_of(self.shards_of(leader)), class))
     }
 
-    fn catching_up(&self, _id: PartitionId, _leader: BrokerId) -> FetchClass {
-        FetchClass::catching_up(false, false)
+    /// Whether a leader or this follower throttles the replica: by the topic's lists.
+    fn catching_up(&self, id: PartitionId, leader: BrokerId) -> FetchClass {
+        let configs = self.image.topics.get(&id.topic).map(|topic| &topic.configs);
+        let names = |list: &str, broker: BrokerId| {
+            let list = configs.and_then(|configs| configs.get(list));
+            list.is_some_and(|list| is_named(list, id, broker))
+        };
+        let by_leader = names(LEADER_THROTTLED_REPLICAS, leader);
+        let by_follower = names(FOLLOWER_THROTTLED_REPLICAS, self.config.broker);
+        FetchClass::catching_up(by_leader, by_follower)
     }
 
     /// How many shards a broker has.
@@ -58,7 +69,26 @@ impl<F: FileSystem> Shard<F> {
 
     /// The rates in force.
     pub(super) fn throttle_rates(&self) -> ThrottleRates {
-        ThrottleRates::default()
+        let configs = &self.image.dynamic_configs;
+        let rate = |name| {
+            let (value, _) = configs.get(self.config.broker, name)?;
+            value.parse().ok()
+        };
+        ThrottleRates {
+            leader: rate(LEADER_THROTTLED_RATE),
+            follower: rate(FOLLOWER_THROTTLED_RATE),
+        }
+    }
+
+    /// Forgets what was counted at another rate, if that changed.
+    pub(super) fn note_rates(&self, before: ThrottleRates) {
+        let rates = self.throttle_rates();
+        if rates.leader != before.leader {
+            self.config.throttles.leader.reset();
+        }
+        if rates.follower != before.follower {
+            self.config.throttles.follower.reset();
+        }
     }
 
     /// The rate at which this broker may serve a session of this class, if it is limited.
@@ -66,6 +96,17 @@ impl<F: FileSystem> Shard<F> {
         let rate = self.throttle_rates().leader;
         rate.filter(|_| class.is_limited_by_leader())
     }
+}
+
+/// Whether a list of throttled replicas names this one: `*`, or as `partition:broker`.
+fn is_named(list: &str, id: PartitionId, broker: BrokerId) -> bool {
+    let is_it = |replica: &str| {
+        let pair = replica.split_once(':');
+        pair.is_some_and(|(partition, named)| {
+            partition.parse() == Ok(id.index.0) && named.parse() == Ok(broker.0)
+        })
+    };
+    list.trim() == "*" || elements(list).any(is_it)
 }
 
 /// So many bytes, or what the rate allows in a second if that is less.

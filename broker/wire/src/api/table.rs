@@ -75,9 +75,10 @@ rows! {
     InitProducerId, (0, 4), request_data, response_data, INIT_PRODUCER_ID;
     OffsetForLeaderEpoch, (2, 4), request_data, response_data, OFFSET_FOR_LEADER_EPOCH;
     DescribeConfigs, (1, 4), request_admin, response_admin, DESCRIBE_CONFIGS;
+    AlterConfigs, (0, 2), request_admin, response_admin, ALTER_CONFIGS;
     CreatePartitions, (0, 3), request_admin, response_admin, CREATE_PARTITIONS, not_served();
     DeleteGroups, (0, 2), request_groups, response_groups, DELETE_GROUPS;
-    IncrementalAlterConfigs, (0, 1), request_admin, response_admin, INCREMENTAL_ALTER_CONFIGS, not_served();
+    IncrementalAlterConfigs, (0, 1), request_admin, response_admin, INCREMENTAL_ALTER_CONFIGS;
     AlterPartitionReassignments, (0, 1), request_reassignments, response_reassignments, ALTER_PARTITION_REASSIGNMENTS;
     ListPartitionReassignments, (0, 0), request_reassignments, response_reassignments, LIST_PARTITION_REASSIGNMENTS;
     DescribeCluster, (0, 1), request_admin, response_admin, DESCRIBE_CLUSTER;

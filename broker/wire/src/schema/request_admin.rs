@@ -112,6 +112,22 @@ pub(crate) const DESCRIBE_CONFIGS: Schema = schema(
     ],
 );
 
+/// AlterConfigsRequest, versions 0 to 2.
+pub(crate) const ALTER_CONFIGS: Schema = schema(
+    2,
+    &[
+        array(
+            "resources",
+            &[
+                int8("resource_type"),
+                string("resource_name"),
+                array("configs", &[string("name"), string("value").nullable()]),
+            ],
+        ),
+        boolean("validate_only"),
+    ],
+);
+
 /// IncrementalAlterConfigsRequest, versions 0 to 1.
 pub(crate) const INCREMENTAL_ALTER_CONFIGS: Schema = schema(
     1,

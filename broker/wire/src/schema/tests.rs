@@ -60,6 +60,7 @@ fn every_message() -> Vec<Message> {
         DELETE_TOPICS, 1..=6, DeleteTopicsRequest in request_admin, DeleteTopicsResponse in response_admin;
         CREATE_PARTITIONS, 0..=3, CreatePartitionsRequest in request_admin, CreatePartitionsResponse in response_admin;
         DESCRIBE_CONFIGS, 1..=4, DescribeConfigsRequest in request_admin, DescribeConfigsResponse in response_admin;
+        ALTER_CONFIGS, 0..=2, AlterConfigsRequest in request_admin, AlterConfigsResponse in response_admin;
         INCREMENTAL_ALTER_CONFIGS, 0..=1, IncrementalAlterConfigsRequest in request_admin, IncrementalAlterConfigsResponse in response_admin;
         DESCRIBE_CLUSTER, 0..=1, DescribeClusterRequest in request_admin, DescribeClusterResponse in response_admin;
         ALTER_PARTITION_REASSIGNMENTS, 0..=1, AlterPartitionReassignmentsRequest in request_reassignments, AlterPartitionReassignmentsResponse in response_reassignments;

@@ -1,5 +1,6 @@
 //! From a request to records, and to the answer that its commit allows.
 
+mod configs;
 mod reassignments;
 mod topics;
 
@@ -230,7 +231,15 @@ fn admin(
             let settings = &config.settings;
             let (records, results) =
                 reassignments::decide_moves(image, settings, moves, *may_change_factor);
-            (records, AdminAnswer::Reassignments(results))
+            (records, AdminAnswer::Results(results))
+        }
+        AdminRequest::AlterConfigs {
+            alterations,
+            validate_only,
+        } => {
+            let (records, results) = configs::alter_configs(config, image, alterations);
+            let records = if *validate_only { Vec::new() } else { records };
+            (records, AdminAnswer::Results(results))
         }
         AdminRequest::GrantGeneration { broker, generation } => {
             match generation::grant(image, &config.settings, *broker, *generation) {

@@ -8,7 +8,8 @@ use kintsugi_metadata::decision::reassignment::{
 use kintsugi_metadata::{ClusterSettings, Image, MetadataRecord};
 use kintsugi_types::{ErrorCode, PartitionId};
 
-use crate::message::reassignment::{PartitionMove, PartitionMoveResult};
+use crate::message::admin::AdminResult;
+use crate::message::reassignment::PartitionMove;
 
 /// Decides a request to move partitions, or to cancel moves.
 pub(super) fn decide_moves(
@@ -16,7 +17,7 @@ pub(super) fn decide_moves(
     settings: &ClusterSettings,
     moves: &[PartitionMove],
     may_change_factor: bool,
-) -> (Vec<MetadataRecord>, Vec<PartitionMoveResult>) {
+) -> (Vec<MetadataRecord>, Vec<AdminResult>) {
     let (mut records, mut results) = (Vec::new(), Vec::with_capacity(moves.len()));
     let mut seen = BTreeSet::new();
     for wanted in moves {
@@ -33,15 +34,9 @@ pub(super) fn decide_moves(
         results.push(match outcome {
             Ok(record) => {
                 records.extend(record);
-                PartitionMoveResult {
-                    error: ErrorCode::None,
-                    message: None,
-                }
+                AdminResult::DONE
             }
-            Err((error, message)) => PartitionMoveResult {
-                error,
-                message: Some(message),
-            },
+            Err((error, message)) => AdminResult::refused(error, message),
         });
     }
     (records, results)
