@@ -153,3 +153,57 @@ fn what_a_replica_had_before_it_left_does_not_count_when_it_comes_back() {
     assert_eq!(cluster.log(1), cluster.log(0));
     assert_eq!(cluster.isr_changes(0), [change((2, 3), &[0, 1])]);
 }
+
+fn rate(name: &str, value: &str) -> MetadataRecord {
+    MetadataRecord::BrokerConfigChanged {
+        broker: None,
+        key: name.to_owned(),
+        value: Some(value.to_owned()),
+    }
+}
+
+fn throttled(list: &str) -> MetadataRecord {
+    MetadataRecord::TopicConfigChanged {
+        topic: TOPIC,
+        key: list.to_owned(),
+        value: Some("*".to_owned()),
+    }
+}
+
+/// How many bytes broker 2 has, so long after its move began, where `list` and `rate` throttle it.
+fn copied_after(millis: u64, list: &str, rate_name: &str) -> (usize, usize) {
+    let mut cluster = cluster();
+    let value = "x".repeat(1_000);
+    for number in 0..100_u64 {
+        cluster.produce(0, number, Acks::All, &value);
+    }
+    let adding = state((1, 2), &[0, 1, 2], &[0, 1], &[2]);
+    cluster.publish(vec![throttled(list), rate(rate_name, "10000"), adding]);
+    cluster.pass(millis);
+    cluster.produce(0, 1_000, Acks::All, "not throttled");
+    assert_eq!(cluster.produced(0, 1_000).unwrap().error, ErrorCode::None);
+    (cluster.log(2).len(), cluster.log(0).len())
+}
+
+#[test]
+fn whoever_catches_up_is_held_to_the_rates_of_leader_and_follower() {
+    for (list, rate_name) in [
+        (
+            "leader.replication.throttled.replicas",
+            "leader.replication.throttled.rate",
+        ),
+        (
+            "follower.replication.throttled.replicas",
+            "follower.replication.throttled.rate",
+        ),
+    ] {
+        let (early, whole) = copied_after(3_000, list, rate_name);
+        assert!(early > whole / 5 && early < whole / 2, "{early} of {whole}");
+        let (late, whole) = copied_after(12_000, list, rate_name);
+        assert!(late + 1 >= whole, "{late} of {whole}");
+    }
+    // The rate of one side does not limit replicas that only the other side's list names.
+    let leader = "leader.replication.throttled.replicas";
+    let (early, whole) = copied_after(100, leader, "follower.replication.throttled.rate");
+    assert!(early + 1 >= whole, "{early} of {whole}");
+}
