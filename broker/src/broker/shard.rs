@@ -6,7 +6,7 @@ use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{
-    Command, EpochEndAnswer, Event, Fetched, OffsetAnswer, Produced, Token,
+    Command, DeletedRecords, EpochEndAnswer, Event, Fetched, LogSize, OffsetAnswer, Produced, Token,
 };
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
@@ -60,6 +60,10 @@ pub enum Reply {
     ListOffsets(oneshot::Sender<Vec<OffsetAnswer>>),
     /// Of an OffsetForLeaderEpoch request.
     EpochEnds(oneshot::Sender<Vec<EpochEndAnswer>>),
+    /// Of a DeleteRecords request.
+    DeleteRecords(oneshot::Sender<Vec<DeletedRecords>>),
+    /// Of a question about logs.
+    Logs(oneshot::Sender<Vec<LogSize>>),
     /// Of a request to a group's coordinator.
     Group(oneshot::Sender<GroupResponse>),
     /// Of a follower's fetch.
@@ -181,6 +185,16 @@ impl ShardThread {
             Command::AnswerEpochEnds { token, results } => {
                 if let Some(Reply::EpochEnds(reply)) = self.waiting.remove(&token) {
                     drop(reply.send(results));
+                }
+            }
+            Command::AnswerDeleteRecords { token, results } => {
+                if let Some(Reply::DeleteRecords(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(results));
+                }
+            }
+            Command::AnswerLogs { token, logs } => {
+                if let Some(Reply::Logs(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(logs));
                 }
             }
             Command::AnswerGroup { token, response } => {

@@ -94,6 +94,7 @@ error_codes! {
     GroupMaxSizeReached = 81, "GROUP_MAX_SIZE_REACHED";
     FencedInstanceId = 82, "FENCED_INSTANCE_ID";
     EligibleLeadersNotAvailable = 83, "ELIGIBLE_LEADERS_NOT_AVAILABLE";
+    ElectionNotNeeded = 84, "ELECTION_NOT_NEEDED";
     InvalidRecord = 87, "INVALID_RECORD";
     UnstableOffsetCommit = 88, "UNSTABLE_OFFSET_COMMIT";
     ThrottlingQuotaExceeded = 89, "THROTTLING_QUOTA_EXCEEDED";

@@ -7,6 +7,7 @@
 //! Never changes the image itself.
 
 pub mod alter_partition;
+pub mod asked_election;
 pub mod election;
 pub mod fencing;
 pub mod generation;
@@ -18,6 +19,7 @@ pub mod registration;
 pub mod stopping;
 pub mod unclean_recovery;
 pub mod unfencing;
+pub mod unregistering;
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,4 @@
+mod asked;
 mod cases;
 mod configs;
 mod fixture;

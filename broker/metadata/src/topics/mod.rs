@@ -3,12 +3,14 @@
 //! Guarantees: a topic and all its partitions appear in one entry; each request's limits are
 //! checked before anything of its size is made.
 
+mod add_partitions;
 mod create;
 mod delete;
 
 #[cfg(test)]
 mod tests;
 
+pub use add_partitions::{AddRequest, add_partitions};
 pub use create::{CreatedTopic, TopicRequest, create};
 pub use delete::delete;
 

@@ -15,7 +15,7 @@ use kintsugi_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::admin::AdminResult;
+use super::admin::{AdminResult, ElectionKind, MorePartitions, NamedPartition, QuorumView};
 use super::reassignment::PartitionMove;
 
 /// The first message on every connection to a controller's listener.
@@ -184,6 +184,27 @@ pub enum AdminRequest {
         /// Check only.
         validate_only: bool,
     },
+    /// Give topics more partitions.
+    CreatePartitions {
+        /// The topics.
+        topics: Vec<MorePartitions>,
+        /// Check only.
+        validate_only: bool,
+    },
+    /// Elect leaders.
+    ElectLeaders {
+        /// Whom.
+        kind: ElectionKind,
+        /// Of which partitions; `None`: of all.
+        partitions: Option<Vec<NamedPartition>>,
+    },
+    /// Forget a broker that is gone for good.
+    UnregisterBroker {
+        /// Which one.
+        broker: BrokerId,
+    },
+    /// Tell of the metadata quorum.
+    DescribeQuorum,
 }
 
 /// A topic to create.
@@ -214,6 +235,11 @@ pub enum AdminAnswer {
     ProducerIds(ProducerIdBlock),
     /// One result for each part of the request, in its order. Committed when it says so.
     Results(Vec<AdminResult>),
+    /// What became of each election; without a request's list, only those that were needed. An
+    /// unclean election that is under way is `EligibleLeadersNotAvailable` until it is decided.
+    Elected(Vec<(NamedPartition, AdminResult)>),
+    /// The metadata quorum.
+    Quorum(Box<QuorumView>),
 }
 
 /// Producer ids that one broker may hand out, each once.

@@ -43,6 +43,20 @@ pub enum Event {
     },
     /// A client asks the coordinator of a group.
     Group(Box<GroupAsk>),
+    /// A client has records deleted.
+    DeleteRecords {
+        /// To answer by.
+        token: Token,
+        /// The first offset of each partition that stays; -1: the high watermark.
+        before: Vec<(PartitionId, Offset)>,
+        /// How long to wait until every live replica has deleted them too.
+        wait_ms: u32,
+    },
+    /// A client asks what the logs of this shard take.
+    DescribeLogs {
+        /// To answer by.
+        token: Token,
+    },
     /// A client's connection closed: whatever waits under this token needs no answer.
     Cancel {
         /// Which request.
@@ -100,6 +114,28 @@ pub enum Event {
         /// The partitions, each with the leader epoch in which it has no leader.
         partitions: Arc<[(PartitionId, LeaderEpoch)]>,
     },
+}
+
+/// What became of one partition of a DeleteRecords request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeletedRecords {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What went wrong; `RequestTimedOut` if a live replica did not follow in time.
+    pub error: ErrorCode,
+    /// The least offset that a live replica still has; -1 after an error.
+    pub low_watermark: Offset,
+}
+
+/// What one partition's log takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogSize {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The bytes of its batches.
+    pub size_bytes: u64,
+    /// How far its end is behind the high watermark.
+    pub offset_lag: i64,
 }
 
 /// A request to the coordinator of a group, or the part of it that is about one group.
@@ -293,6 +329,20 @@ pub enum Command {
         token: Token,
         /// One result a partition, in the order of the request.
         results: Vec<EpochEndAnswer>,
+    },
+    /// Answer a DeleteRecords request.
+    AnswerDeleteRecords {
+        /// Which one.
+        token: Token,
+        /// One result a partition, in the order of the request.
+        results: Vec<DeletedRecords>,
+    },
+    /// Answer a question about logs.
+    AnswerLogs {
+        /// Which one.
+        token: Token,
+        /// Every log of this shard that the metadata names.
+        logs: Vec<LogSize>,
     },
     /// Answer a request to the coordinator of a group.
     AnswerGroup {

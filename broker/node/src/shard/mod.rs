@@ -10,6 +10,7 @@
 
 mod client_fetch;
 mod config;
+mod delete_records;
 pub(crate) mod directories;
 mod epoch_ends;
 mod fetchers;
@@ -44,6 +45,7 @@ use crate::message::shard::{Command, CurrentLeader, Event};
 
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
+use delete_records::WaitingDeletes;
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
@@ -72,6 +74,7 @@ pub struct Shard<F: FileSystem> {
     lease_until: Option<Time>,
     produces: WaitingProduces,
     fetches: HeldFetches,
+    deletes: WaitingDeletes,
     sessions: Sessions,
     fetchers: Fetchers,
     groups: Groups,
@@ -90,6 +93,7 @@ impl<F: FileSystem> Shard<F> {
         lease
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
+            .min(self.deletes.next_wake())
             .min(self.sessions.next_wake())
             .min(self.fetchers.next_wake())
             .min(self.groups.next_wake())
@@ -109,6 +113,15 @@ impl<F: FileSystem> Shard<F> {
                 self.list_offsets(now, token, &positions, out);
             }
             Event::EpochEnds { token, queries } => self.epoch_ends(now, token, &queries, out),
+            Event::DeleteRecords {
+                token,
+                before,
+                wait_ms,
+            } => self.delete_records(now, token, &before, wait_ms),
+            Event::DescribeLogs { token } => {
+                let logs = self.log_sizes();
+                out.push(Command::AnswerLogs { token, logs });
+            }
             Event::Group(ask) => self.group_request(now, *ask, out),
             Event::Cancel { token } => self.cancel(token),
             Event::ReplicaFetch { token, request } => self.replica_fetch(now, token, request, out),
@@ -143,6 +156,7 @@ impl<F: FileSystem> Shard<F> {
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
         }
         self.keep_up(now, wall, out);
+        self.answer_deletes(now, out);
         self.settle_all(now, out);
     }
 
@@ -170,6 +184,7 @@ impl<F: FileSystem> Shard<F> {
             self.with_replica(partition, |replica, _, _| replica.cancel(ticket));
         }
         self.forget_fetch(token);
+        self.deletes.cancel(token);
         self.sessions.cancel(token);
     }
 

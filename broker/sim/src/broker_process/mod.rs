@@ -339,6 +339,8 @@ impl BrokerProcess {
             // Clients here ask for none of these.
             Command::AnswerListOffsets { .. }
             | Command::AnswerEpochEnds { .. }
+            | Command::AnswerDeleteRecords { .. }
+            | Command::AnswerLogs { .. }
             | Command::AnswerGroup { .. } => {}
             Command::AnswerReplicaFetch { token, response } => {
                 if let Some(Reply { stream, .. }) = self.waiting.take(token.0) {

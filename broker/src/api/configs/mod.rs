@@ -12,7 +12,7 @@ use kintsugi_metadata::configs::topic::{self as topic_config, TopicConfig};
 use kintsugi_metadata::configs::{ConfigKind, Origin};
 use kintsugi_metadata::{Image, TopicImage};
 
-pub use alter::{alter, incremental_alter};
+pub use alter::{alter, incremental_alter, results};
 pub use describe::describe;
 
 use super::topics::own;

@@ -151,11 +151,12 @@ pub(crate) const INCREMENTAL_ALTER_CONFIGS: Schema = schema(
     ],
 );
 
-/// DescribeClusterRequest, versions 0 to 1.
+/// DescribeClusterRequest, versions 0 to 2.
 pub(crate) const DESCRIBE_CLUSTER: Schema = schema(
     0,
     &[
         boolean("include_cluster_authorized_operations"),
         int8("endpoint_type").since(1),
+        boolean("include_fenced_brokers").since(2),
     ],
 );

@@ -211,7 +211,7 @@ pub(crate) const INCREMENTAL_ALTER_CONFIGS: Schema = schema(
     ],
 );
 
-/// DescribeClusterResponse, versions 0 to 1.
+/// DescribeClusterResponse, versions 0 to 2.
 pub(crate) const DESCRIBE_CLUSTER: Schema = schema(
     0,
     &[
@@ -228,6 +228,7 @@ pub(crate) const DESCRIBE_CLUSTER: Schema = schema(
                 string("host"),
                 int32("port"),
                 string("rack").nullable(),
+                boolean("is_fenced").since(2),
             ],
         ),
         int32("cluster_authorized_operations"),

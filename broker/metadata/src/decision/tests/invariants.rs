@@ -138,6 +138,7 @@ impl History {
             let of_partition = Evidence {
                 answers: state.replicas.iter().map(answer).collect(),
                 is_wait_over,
+                may_lose: false,
             };
             evidence.insert(partition, of_partition);
         }

@@ -157,6 +157,7 @@ impl<F: FileSystem> Shard<F> {
             return self.truncate(id, EpochEnd { epoch, end });
         }
         let end_before = partition.log.log_end();
+        let start_before = partition.log.log_start();
         let mut result = Ok(());
         if !fetched.batches.is_empty() {
             let appended = partition.log.append_as_follower(&fetched.batches, wall);
@@ -171,10 +172,12 @@ impl<F: FileSystem> Shard<F> {
             return self.storage_failed(id, error);
         }
         let end = partition.log.log_end();
+        // The leader of deleted records waits to hear that they are deleted here too.
+        let is_still = end == end_before && partition.log.log_start() == start_before;
         self.with_replica(id, |replica, _, commands| {
             replica.followed(fetched.high_watermark, end, commands);
         });
-        if end == end_before {
+        if is_still {
             Outcome::Still
         } else {
             Outcome::Moved

@@ -122,6 +122,13 @@ impl Sessions {
         with.map(|(key, _)| *key).collect()
     }
 
+    /// Where a follower's log of this partition starts, by its last fetch.
+    pub fn log_start(&self, follower: BrokerId, partition: PartitionId) -> Option<Offset> {
+        let sessions = self.sessions.iter().filter(|(key, _)| key.0 == follower);
+        let positions = sessions.filter_map(|(_, session)| session.positions.get(&partition));
+        positions.map(|position| position.fetch.log_start).max()
+    }
+
     /// The sessions of followers' incarnations that were replaced.
     pub fn outlived(&self, image: &Image) -> Vec<SessionKey> {
         let is_outlived = |key: &SessionKey, session: &Session| {
