@@ -15,6 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
+pub mod java;
 pub mod python;
 pub mod reassign;
 pub mod records;
