@@ -334,7 +334,17 @@ async fn elect_unclean_leader(cluster: &mut Cluster, tools: &Tools) {
     cluster.broker(2).kill();
     leads(-1).await;
     cluster.broker(1).start();
-    cluster.await_brokers(2).await;
+    eventually("only the first replica to be live", async || {
+        let found = metadata(&connection, &[]).await?;
+        let mut ids: Vec<i32> = found
+            .brokers
+            .iter()
+            .map(|broker| broker.node_id.0)
+            .collect();
+        ids.sort_unstable();
+        (ids == [0, 1]).then_some(())
+    })
+    .await;
     let tool = "--election-type unclean --topic u --partition 0";
     tools
         .run(ELECTION, tool)

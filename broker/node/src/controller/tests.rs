@@ -1,3 +1,4 @@
+mod admin;
 mod active_controller;
 mod harness;
 mod quorum_of_three;

@@ -1,5 +1,6 @@
 //! Shards that replicate from each other.
 
+mod delete_records;
 mod groups;
 mod harness;
 mod idempotence;
@@ -11,3 +12,4 @@ mod reassignment;
 mod replication;
 mod serving;
 mod sessions;
+mod settings;
