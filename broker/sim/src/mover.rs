@@ -22,7 +22,7 @@ pub(crate) fn draw_move(
     let is_cancel = rng.u8(..5) == 0;
     let wanted = PartitionMove {
         topic: topic.clone(),
-        partition: PartitionIndex(rng.i32(..partitions)),
+        partition: PartitionIndex(rng.i32(0..partitions)),
         target: (!is_cancel).then(|| order.into_iter().map(broker_id).collect()),
     };
     AdminRequest::AlterReassignments {

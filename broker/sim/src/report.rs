@@ -68,7 +68,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "kills {} power losses {} freezes {} cuts {} stops {} ({} clean) lies {} of {} resets {} leases expired {} | sent {} acked {} errors {} timeouts {} | elections {} truncations {} snapshots {} ISR changes {} | batches excused {} lost by elections while replicas were down {}",
+            "kills {} power losses {} freezes {} cuts {} stops {} ({} clean) lies {} of {} resets {} leases expired {} | sent {} acked {} errors {} timeouts {} | elections {} truncations {} snapshots {} ISR changes {} moves {} | batches excused {} lost by elections while replicas were down {}",
             self.kills,
             self.power_losses,
             self.freezes,
@@ -87,6 +87,7 @@ impl fmt::Display for Counts {
             self.truncations,
             self.snapshots,
             self.isr_changes,
+            self.moves,
             self.excused,
             self.lossy,
         )

@@ -1,5 +1,5 @@
-mod admin;
 mod active_controller;
+mod admin;
 mod harness;
 mod quorum_of_three;
 mod random;

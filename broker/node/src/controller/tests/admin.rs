@@ -121,9 +121,15 @@ fn the_quorum_is_described_without_a_decision() {
         panic!("{answer:?}");
     };
     let offset = harness.controller.image().offset.0;
-    assert_eq!(view.high_watermark, Offset(i64::try_from(offset).unwrap() + 1));
+    assert_eq!(
+        view.high_watermark,
+        Offset(i64::try_from(offset).unwrap() + 1)
+    );
     assert_eq!(view.voters.len(), 1);
-    assert_eq!((view.voters[0].id, view.voters[0].log_end), (view.leader.0, view.high_watermark));
+    assert_eq!(
+        (view.voters[0].id, view.voters[0].log_end),
+        (view.leader.0, view.high_watermark)
+    );
     let observers: Vec<i32> = view.observers.iter().map(|observer| observer.id).collect();
     assert_eq!(observers, [0, 1, 2]);
 }
@@ -182,7 +188,11 @@ fn without_leader() -> (Harness, BrokerId) {
     harness.register(20, first.0, 2);
     harness.heartbeat(20, first.0);
     assert!(harness.controller.image().is_unfenced(first));
-    assert_eq!(harness.states()[0].leader, None, "an eligible one is waited for");
+    assert_eq!(
+        harness.states()[0].leader,
+        None,
+        "an eligible one is waited for"
+    );
     (harness, first)
 }
 
@@ -235,7 +245,10 @@ fn an_unclean_election_that_is_asked_for_goes_by_what_live_replicas_hold() {
 fn a_topic_that_allows_it_gets_a_leader_that_may_lack_records_without_being_asked() {
     let (mut harness, first) = without_leader();
     let topic = ConfigResource::Topic("t".parse().unwrap());
-    let request = alter(vec![set(topic, "unclean.leader.election.enable", "true")], false);
+    let request = alter(
+        vec![set(topic, "unclean.leader.election.enable", "true")],
+        false,
+    );
     harness.give(Event::Admin { token: 3, request });
     let now = harness.now.as_millis();
     harness.at(ms(now + 1_001), Event::Wake);

@@ -53,7 +53,10 @@ fn records_are_deleted_everywhere_before_the_answer_without_time_passing() {
     assert_eq!(log_starts(&cluster), [2, 2, 2]);
     assert_eq!(answers(&cluster, 0), answer(ErrorCode::None, 2));
     cluster.fetch(0, 90, 1, 0);
-    assert_eq!(cluster.fetched(0, 90).unwrap().error, ErrorCode::OffsetOutOfRange);
+    assert_eq!(
+        cluster.fetched(0, 90).unwrap().error,
+        ErrorCode::OffsetOutOfRange
+    );
 }
 
 #[test]
@@ -71,9 +74,15 @@ fn minus_one_deletes_all_that_is_committed_and_what_is_deleted_already_is_no_err
 fn what_is_not_committed_and_what_is_led_elsewhere_is_not_deleted() {
     let mut cluster = with_three_records();
     delete(&mut cluster, 0, 4);
-    assert_eq!(answers(&cluster, 0), answer(ErrorCode::OffsetOutOfRange, -1));
+    assert_eq!(
+        answers(&cluster, 0),
+        answer(ErrorCode::OffsetOutOfRange, -1)
+    );
     delete(&mut cluster, 1, 1);
-    assert_eq!(answers(&cluster, 1), answer(ErrorCode::NotLeaderOrFollower, -1));
+    assert_eq!(
+        answers(&cluster, 1),
+        answer(ErrorCode::NotLeaderOrFollower, -1)
+    );
     assert_eq!(log_starts(&cluster), [0, 0, 0]);
 }
 

@@ -37,7 +37,10 @@ fn a_log_goes_by_the_topic_then_the_broker_then_all_brokers_then_the_start() {
     assert_eq!(retention(&cluster), [Some(2), Some(2)]);
     cluster.publish(vec![of_topic(None)]);
     assert_eq!(retention(&cluster), [Some(3), Some(4)]);
-    cluster.publish(vec![of_broker(Some(0), name, None), of_broker(None, name, None)]);
+    cluster.publish(vec![
+        of_broker(Some(0), name, None),
+        of_broker(None, name, None),
+    ]);
     assert_eq!(retention(&cluster), [default, default]);
 }
 
@@ -45,7 +48,11 @@ fn a_log_goes_by_the_topic_then_the_broker_then_all_brokers_then_the_start() {
 fn a_changed_setting_of_another_broker_changes_nothing_here() {
     let mut cluster = Cluster::with_topic();
     let before = config(&cluster, 0).clone();
-    cluster.publish(vec![of_broker(Some(1), "log.segment.bytes", Some("2097152"))]);
+    cluster.publish(vec![of_broker(
+        Some(1),
+        "log.segment.bytes",
+        Some("2097152"),
+    )]);
     assert_eq!(*config(&cluster, 0), before);
     assert_eq!(config(&cluster, 1).segment_bytes, 2_097_152);
 }
