@@ -50,7 +50,6 @@ impl Tools {
 }
 
 #[tokio::test]
-#[ignore = "needs Java and Apache Kafka's jars: make console-tools"]
 async fn the_console_tools_of_apache_kafka_work() {
     let directory = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(directory.path(), 4);

@@ -104,7 +104,6 @@ async fn fill(cluster: &Cluster) {
 }
 
 #[tokio::test]
-#[ignore = "needs Java and Apache Kafka's jars: make console-tools"]
 async fn partitions_move_by_the_reassignment_tool_of_apache_kafka() {
     let directory = tempfile::tempdir().unwrap();
     let cluster = Cluster::start(directory.path(), 4);

@@ -79,8 +79,9 @@ fn new_topic(settings: &Settings, name: &TopicName) -> NewTopic {
         topic.partitions = i32::try_from(number("offsets.topic.num.partitions")).ok();
         topic.replication_factor = i16::try_from(number("offsets.topic.replication.factor")).ok();
         // Kept for ever until compaction exists: a group's offsets may be old and still in use.
-        let forever = ("retention.ms".to_owned(), "-1".to_owned());
-        topic.configs.extend([forever]);
+        let for_ever = |name: &str| (name.to_owned(), "-1".to_owned());
+        let of_time_and_size = ["retention.ms", "retention.bytes"].map(for_ever);
+        topic.configs.extend(of_time_and_size);
     }
     topic
 }

@@ -14,6 +14,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::fixture::{Cluster, SETTINGS, id, ids};
+use crate::configs::topic::MIN_INSYNC_REPLICAS;
+use crate::configs::{self, ConfigAlteration, ConfigChange, ConfigResource};
 use crate::decision::alter_partition::{IsrProposal, alter};
 use crate::decision::unclean_recovery::{Evidence, ReplicaLogEnd, elect_by_log_ends};
 use crate::decision::{generation, preferred, reassignment};
@@ -25,17 +27,34 @@ const BROKERS: i32 = 4;
 #[derive(Clone, Debug)]
 enum Act {
     Fence(i32),
-    Restart { broker: i32, reboot: bool },
+    Restart {
+        broker: i32,
+        reboot: bool,
+    },
     Unfence(i32),
     Stop(i32),
     Grant(i32),
     Replace(i32),
-    Alter { partition: usize, members: u8 },
-    Acknowledge { partition: usize },
-    Recover { is_wait_over: bool },
+    Alter {
+        partition: usize,
+        members: u8,
+    },
+    Acknowledge {
+        partition: usize,
+    },
+    Recover {
+        is_wait_over: bool,
+    },
     Rebalance,
-    Reassign { partition: usize, target: Vec<i32> },
-    Cancel { partition: usize },
+    Reassign {
+        partition: usize,
+        target: Vec<i32>,
+    },
+    Cancel {
+        partition: usize,
+    },
+    /// Sets `min.insync.replicas` of all brokers.
+    Minimum(u8),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -57,6 +76,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => partition.prop_map(|partition| Act::Cancel { partition }),
         3 => any::<bool>().prop_map(|is_wait_over| Act::Recover { is_wait_over }),
         1 => Just(Act::Rebalance),
+        2 => (1_u8..=3).prop_map(Act::Minimum),
     ]
 }
 
@@ -110,6 +130,7 @@ impl History {
             Act::Recover { is_wait_over } => self.recover(*is_wait_over),
             Act::Reassign { partition, target } => self.reassign(*partition, target),
             Act::Cancel { partition } => self.cancel(*partition),
+            Act::Minimum(minimum) => self.set_minimum(*minimum),
             Act::Rebalance => {
                 let records = preferred::rebalance(&self.cluster.image, &SETTINGS);
                 self.cluster.apply(&records);
@@ -163,6 +184,17 @@ impl History {
                 self.holders.remove(&partition);
             }
         }
+    }
+
+    fn set_minimum(&mut self, minimum: u8) {
+        let change = ConfigChange::Set(minimum.to_string());
+        let alteration = ConfigAlteration {
+            resource: ConfigResource::AllBrokers,
+            changes: BTreeMap::from([(MIN_INSYNC_REPLICAS.to_owned(), change)]),
+            replaces_all: false,
+        };
+        let records = configs::alter(&self.cluster.image, &SETTINGS, &alteration).unwrap();
+        self.cluster.apply(&records);
     }
 
     fn lose(&mut self, broker: i32) {

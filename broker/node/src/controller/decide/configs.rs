@@ -28,6 +28,8 @@ pub(super) fn alter_configs(
         } else if twice.contains(&alteration.resource) {
             let message = "Each resource must appear at most once.".to_owned();
             Err((ErrorCode::InvalidRequest, message))
+        } else if let Some(message) = loses_offsets(alteration) {
+            Err((ErrorCode::InvalidConfig, message))
         } else {
             configs::alter(&scratch, &config.settings, alteration)
                 .map_err(|refused| (refused.error, refused.message))
@@ -42,6 +44,25 @@ pub(super) fn alter_configs(
         });
     }
     (records, results)
+}
+
+/// Settings by which committed offsets could be deleted.
+const RETENTION: [&str; 3] = ["cleanup.policy", "retention.bytes", "retention.ms"];
+
+/// Why a change is refused by which committed offsets would be deleted though groups still use
+/// them: they are kept for ever until their topic is compacted.
+fn loses_offsets(alteration: &ConfigAlteration) -> Option<String> {
+    let ConfigResource::Topic(name) = &alteration.resource else {
+        return None;
+    };
+    let touched = RETENTION
+        .into_iter()
+        .find(|setting| alteration.changes.contains_key(*setting));
+    let touched = touched.or(alteration.replaces_all.then_some("retention.ms"));
+    let setting = touched.filter(|_| name.as_str() == kintsugi_coordinator::TOPIC_NAME)?;
+    Some(format!(
+        "{setting} of {name} cannot be altered: committed offsets are kept for ever."
+    ))
 }
 
 fn named_twice(alterations: &[ConfigAlteration]) -> BTreeSet<&ConfigResource> {

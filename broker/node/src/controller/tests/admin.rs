@@ -87,6 +87,31 @@ fn settings_are_changed_one_resource_at_a_time_and_told_to_brokers_before_the_an
 }
 
 #[test]
+fn committed_offsets_cannot_be_made_to_expire() {
+    let mut harness = Harness::with_brokers(3);
+    let request = create("__consumer_offsets", 1, 3);
+    harness.give(Event::Admin { token: 1, request });
+    harness.all_apply();
+    let offsets = || ConfigResource::Topic("__consumer_offsets".parse().unwrap());
+    let mut replacing = set(offsets(), "segment.ms", "5");
+    replacing.replaces_all = true;
+    for (alteration, error) in [
+        (
+            set(offsets(), "retention.ms", "5"),
+            ErrorCode::InvalidConfig,
+        ),
+        (replacing, ErrorCode::InvalidConfig),
+        (set(offsets(), "segment.ms", "5"), ErrorCode::None),
+    ] {
+        let (_, answer) = ask(&mut harness, alter(vec![alteration], false));
+        let AdminAnswer::Results(results) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(results[0].error, error, "{results:?}");
+    }
+}
+
+#[test]
 fn a_request_that_only_checks_changes_nothing() {
     let mut harness = with_topic(1);
     let before = harness.controller.image().clone();
