@@ -200,6 +200,7 @@ fn leader(epoch: i32) -> MetadataRecord {
             leader_epoch: LeaderEpoch(epoch),
             partition_epoch: PartitionEpoch(epoch),
             recovery: RecoveryState::Recovered,
+            reassignment: None,
         }),
     }
 }

@@ -44,6 +44,8 @@ pub enum ApiKey {
     ElectLeaders = 43,
     IncrementalAlterConfigs = 44,
     OffsetDelete = 47,
+    AlterPartitionReassignments = 45,
+    ListPartitionReassignments = 46,
     DescribeQuorum = 55,
     DescribeCluster = 60,
     UnregisterBroker = 64,
