@@ -100,6 +100,29 @@ impl History {
             .count() as u64
     }
 
+    /// The longest time between two acknowledgements of one partition, of which at least one lies
+    /// from one moment up to another; `None` if there were fewer than two.
+    #[must_use]
+    pub fn longest_silence(&self, partition: i32, from: Micros, to: Micros) -> Option<Micros> {
+        let acked = |sent: &Sent| match sent.outcome {
+            Outcome::Acked { at, .. } => Some(at),
+            Outcome::Pending | Outcome::Unknown => None,
+        };
+        let records = self.partitions.get(&partition)?;
+        let mut acks: Vec<Micros> = records.iter().filter_map(acked).collect();
+        acks.sort_unstable();
+        let touches = |pair: &&[Micros]| pair[1] >= from && pair[0] < to;
+        let pairs = acks.windows(2).filter(touches);
+        pairs.map(|pair| pair[1] - pair[0]).max()
+    }
+
+    /// How many records the producer gave up on.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        let failed = |sent: &&Sent| sent.outcome == Outcome::Unknown;
+        self.partitions.values().flatten().filter(failed).count() as u64
+    }
+
     /// How long after `fault` the first record that was sent after it was acknowledged, in one
     /// partition; `None` if none was.
     #[must_use]
@@ -140,5 +163,8 @@ mod tests {
             }
         );
         assert_eq!(history.acked_between(0, 300), 1);
+        assert_eq!(history.longest_silence(0, 0, 1_000), Some(640));
+        assert_eq!(history.longest_silence(0, 901, 1_000), None);
+        assert_eq!(history.failed(), 1);
     }
 }
