@@ -1,6 +1,6 @@
 //! A fault of the broker that leads most, again and again, under the verifying load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -248,9 +248,12 @@ impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "broker {}; led {}; followed {}; served {}",
-            self.broker, self.led, self.followed, self.served
+            "broker {}; led {}; followed {}",
+            self.broker, self.led, self.followed
         )?;
+        if self.served.total() > 0 {
+            write!(f, "; served {}", self.served)?;
+        }
         if self.commit.total() > 0 {
             write!(f, "; read {}; commit {}", self.read, self.commit)?;
         }
@@ -301,8 +304,12 @@ fn kill_once(
     })?;
     let healed = started.elapsed();
     let history = load.history();
-    let seen = watch.map(|watch| watch.member.seen());
-    let (read, commit) = group_gaps(seen.as_ref(), &history, fault, &all);
+    let gaps = watch.map(|watch| {
+        watch
+            .member
+            .look(|seen| group_gaps(seen, &history, fault, &all))
+    });
+    let (read, commit) = gaps.unwrap_or_default();
     Ok(Round {
         broker,
         led: Gaps::after(&history, fault, led),
@@ -348,14 +355,11 @@ fn plan_probes(
 }
 
 fn group_gaps(
-    seen: Option<&Seen>,
+    seen: &Seen,
     history: &History,
     fault: Micros,
     partitions: &[i32],
 ) -> (Gaps, Gaps) {
-    let Some(seen) = seen else {
-        return Default::default();
-    };
     let read = partitions.iter();
     let read = read.map(|partition| seen.read_gap(history, *partition, fault));
     (
@@ -368,9 +372,13 @@ fn group_gaps(
 fn wait_for_group(watch: &Watch, load: &Load, fault: Micros, partitions: &[i32]) {
     let deadline = Instant::now() + GAP_LIMIT;
     let is_missing = || {
-        let (seen, history) = (watch.member.seen(), load.history());
-        let unread = |id: &i32| seen.read_gap(&history, *id, fault).is_none();
-        seen.commit_gap(fault).is_none() || partitions.iter().any(unread)
+        watch.member.look(|seen| {
+            let unread = |history: &History| {
+                let mut all = partitions.iter();
+                all.any(|id| seen.read_gap(history, *id, fault).is_none())
+            };
+            seen.commit_gap(fault).is_none() || load.look(unread)
+        })
     };
     while Instant::now() < deadline && is_missing() {
         std::thread::sleep(Duration::from_millis(200));
@@ -380,10 +388,10 @@ fn wait_for_group(watch: &Watch, load: &Load, fault: Micros, partitions: &[i32])
 /// Waits until each partition acknowledged a record: a client may need a while to start.
 pub(super) fn wait_for_first_acks(load: &Load, partitions: i32) -> anyhow::Result<()> {
     let deadline = Instant::now() + START_LIMIT;
+    let mut missing: BTreeSet<i32> = (0..partitions).collect();
     loop {
-        let history = load.history();
-        let is_acked = |partition: i32| history.gap_after(partition, 0).is_some();
-        if (0..partitions).all(is_acked) {
+        load.look(|history| missing.retain(|id| history.gap_after(*id, 0).is_none()));
+        if missing.is_empty() {
             return Ok(());
         }
         ensure!(
@@ -397,14 +405,12 @@ pub(super) fn wait_for_first_acks(load: &Load, partitions: i32) -> anyhow::Resul
 /// Waits until each of these partitions acknowledged a record that was sent after the fault.
 fn wait_for_acks(load: &Load, fault: Micros, partitions: &[i32]) {
     let deadline = Instant::now() + GAP_LIMIT;
-    let missing = |history: &History| {
-        partitions
-            .iter()
-            .any(|partition| history.gap_after(*partition, fault).is_none())
-    };
-    while Instant::now() < deadline && missing(&load.history()) {
+    let mut missing: BTreeSet<i32> = partitions.iter().copied().collect();
+    while Instant::now() < deadline && !missing.is_empty() {
         std::thread::sleep(Duration::from_millis(50));
+        load.look(|history| missing.retain(|id| history.gap_after(*id, fault).is_none()));
     }
+}
 }
 
 fn served_gaps(plan: &ProbePlan, served_at: &BTreeMap<i32, Duration>) -> Gaps {

@@ -118,8 +118,9 @@ struct Measured {
 }
 
 fn silences(load: &Load, partitions: i32, from: u64, to: u64) -> Gaps {
-    let history = load.history();
-    Gaps::from_micros((0..partitions).map(|id| history.longest_silence(id, from, to)))
+    load.look(|history| {
+        Gaps::from_micros((0..partitions).map(|id| history.longest_silence(id, from, to)))
+    })
 }
 
 impl fmt::Display for RollReport {

@@ -135,10 +135,9 @@ impl GroupMember {
         })
     }
 
-    /// What it saw so far.
-    #[must_use]
-    pub fn seen(&self) -> Seen {
-        lock(&self.seen).clone()
+    /// Looks at what it saw so far.
+    pub fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&lock(&self.seen))
     }
 
     /// Ends it.

@@ -128,13 +128,12 @@ impl History {
     #[must_use]
     pub fn gap_after(&self, partition: i32, fault: Micros) -> Option<Micros> {
         let records = self.partitions.get(&partition)?;
-        let acks = records
-            .iter()
-            .filter(|sent| sent.at >= fault)
-            .filter_map(|sent| match sent.outcome {
-                Outcome::Acked { at, .. } => Some(at),
-                Outcome::Pending | Outcome::Unknown => None,
-            });
+        // Sent in order: what was sent before the fault need not be looked at.
+        let first = records.partition_point(|sent| sent.at < fault);
+        let acks = records[first..].iter().filter_map(|sent| match sent.outcome {
+            Outcome::Acked { at, .. } => Some(at),
+            Outcome::Pending | Outcome::Unknown => None,
+        });
         acks.min().map(|at| at.saturating_sub(fault))
     }
 }

@@ -171,6 +171,11 @@ impl Load {
         self.shared.now()
     }
 
+    /// Looks at the history so far, without a copy; nothing is acknowledged meanwhile.
+    pub fn look<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(&self.shared.history())
+    }
+
     /// The history so far.
     #[must_use]
     pub fn history(&self) -> History {
