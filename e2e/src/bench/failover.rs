@@ -354,12 +354,7 @@ fn plan_probes(
     }
 }
 
-fn group_gaps(
-    seen: &Seen,
-    history: &History,
-    fault: Micros,
-    partitions: &[i32],
-) -> (Gaps, Gaps) {
+fn group_gaps(seen: &Seen, history: &History, fault: Micros, partitions: &[i32]) -> (Gaps, Gaps) {
     let read = partitions.iter();
     let read = read.map(|partition| seen.read_gap(history, *partition, fault));
     (
@@ -410,7 +405,6 @@ fn wait_for_acks(load: &Load, fault: Micros, partitions: &[i32]) {
         std::thread::sleep(Duration::from_millis(50));
         load.look(|history| missing.retain(|id| history.gap_after(*id, fault).is_none()));
     }
-}
 }
 
 fn served_gaps(plan: &ProbePlan, served_at: &BTreeMap<i32, Duration>) -> Gaps {

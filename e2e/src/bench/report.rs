@@ -60,8 +60,12 @@ fn write_steps(f: &mut fmt::Formatter<'_>, rounds: &[(Steps, Served)]) -> fmt::R
         let mut times: Vec<Duration> = rounds.iter().filter_map(step).collect();
         times.sort_unstable();
         if let (Some(median), Some(most)) = (times.get(times.len() / 2), times.last()) {
-            writeln!(f, "  {what:<28} median {} ms, max {} ms",
-                median.as_millis(), most.as_millis())?;
+            writeln!(
+                f,
+                "  {what:<28} median {} ms, max {} ms",
+                median.as_millis(),
+                most.as_millis()
+            )?;
         }
     }
     Ok(())

@@ -130,10 +130,12 @@ impl History {
         let records = self.partitions.get(&partition)?;
         // Sent in order: what was sent before the fault need not be looked at.
         let first = records.partition_point(|sent| sent.at < fault);
-        let acks = records[first..].iter().filter_map(|sent| match sent.outcome {
-            Outcome::Acked { at, .. } => Some(at),
-            Outcome::Pending | Outcome::Unknown => None,
-        });
+        let acks = records[first..]
+            .iter()
+            .filter_map(|sent| match sent.outcome {
+                Outcome::Acked { at, .. } => Some(at),
+                Outcome::Pending | Outcome::Unknown => None,
+            });
         acks.min().map(|at| at.saturating_sub(fault))
     }
 }
