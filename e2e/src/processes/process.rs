@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::host::cpu;
+use crate::host::memory::resident_bytes;
+
 /// A running child; killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -87,11 +90,15 @@ impl Process {
     /// # Errors
     /// If the process is gone.
     pub fn resident_bytes(&self) -> io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1_024)
-            .ok_or_else(|| io::Error::other("the process has no memory"))
+        resident_bytes(self.id())
+    }
+
+    /// The processor time that it used so far.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn cpu_used(&self) -> io::Result<Duration> {
+        cpu::used(self.id())
     }
 }
 
