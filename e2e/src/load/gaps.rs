@@ -35,6 +35,18 @@ impl Gaps {
         Self::collect(gaps.into_iter().map(|gap| gap.map(micros)))
     }
 
+    /// These gaps; `None` counts as never.
+    #[must_use]
+    pub fn from_micros(gaps: impl IntoIterator<Item = Option<Micros>>) -> Self {
+        Self::collect(gaps.into_iter())
+    }
+
+    /// How many gaps were measured or never ended.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.sorted.len() as u64 + self.never
+    }
+
     fn collect(measured: impl Iterator<Item = Option<Micros>>) -> Self {
         let mut gaps = Self::default();
         for gap in measured {
