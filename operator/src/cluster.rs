@@ -36,6 +36,10 @@ pub struct Cluster {
     pub healing: Healing,
     /// Whether every act is to be left.
     pub paused: bool,
+    /// Whether rolling restarts are to be left.
+    pub rollout_paused: bool,
+    /// Whether rolling restarts may stop nodes that are needed however long one waits.
+    pub unavailability_allowed: bool,
 }
 
 /// How many nodes of a role, and what each gets.

@@ -81,6 +81,9 @@ pub fn pod(member: Member) -> ObservedPod {
         ready: true,
         silent: false,
         template_hash: crate::build::pod::template_hash(&cluster(), member, None),
+        restart_for: None,
+        config_map: Some(crate::build::config_map::name(&cluster(), member.role)),
+        trouble: None,
     }
 }
 
@@ -89,6 +92,9 @@ pub fn broker(id: i32) -> BrokerView {
     BrokerView {
         id,
         generation: 1,
+        lagging: Some(0),
+        needed: Some(0),
+        needed_always: Some(0),
         ..BrokerView::default()
     }
 }
@@ -103,6 +109,7 @@ pub fn formed() -> Observed {
         zones: Vec::new(),
         quorum: Some(QuorumView {
             answering: vec![1000, 1001, 1002],
+            behind: Vec::new(),
             leader: Some(1000),
             leader_ip: Some("10.0.0.0".to_owned()),
             brokers: Some((0..3).map(|id| (id, broker(id))).collect()),

@@ -17,7 +17,7 @@ use super::{config_map, owned_metadata};
 use crate::build::config_map::{DATA_DIRECTORY, FILE};
 use crate::cluster::Cluster;
 use crate::names::{
-    self, CONTROL_PORT, CONTROLLER_PORT, HTTP_PORT, Member, REPLICATION_PORT, Role,
+    CONTROL_PORT, CONTROLLER_PORT, HTTP_PORT, Member, REPLICATION_PORT, Role,
     TEMPLATE_HASH_ANNOTATION, headless_service, role_selector,
 };
 
@@ -43,7 +43,7 @@ pub fn build(cluster: &Cluster, member: Member, zone: Option<&str>) -> Pod {
     metadata.annotations = Some(
         [(
             TEMPLATE_HASH_ANNOTATION.to_owned(),
-            hash_of(cluster, member, &spec),
+            hash_of(&spec),
         )]
         .into(),
     );
@@ -56,15 +56,13 @@ pub fn build(cluster: &Cluster, member: Member, zone: Option<&str>) -> Pod {
 
 /// Hash of everything that a running pod of `member` cannot learn of without a restart.
 pub fn template_hash(cluster: &Cluster, member: Member, zone: Option<&str>) -> String {
-    hash_of(cluster, member, &spec(cluster, member, zone))
+    hash_of(&spec(cluster, member, zone))
 }
 
-fn hash_of(cluster: &Cluster, member: Member, spec: &PodSpec) -> String {
+/// The settings are part of it, for they are in the ConfigMap's name.
+fn hash_of(spec: &PodSpec) -> String {
     let template = serde_json::to_value(spec).unwrap_or_default();
-    hash_text(&format!(
-        "{template}\n{}",
-        config_map::properties(cluster, member.role)
-    ))
+    hash_text(&template.to_string())
 }
 
 fn spec(cluster: &Cluster, member: Member, zone: Option<&str>) -> PodSpec {
@@ -231,7 +229,7 @@ fn volumes(cluster: &Cluster, member: Member) -> Vec<Volume> {
         Volume {
             name: "config".to_owned(),
             config_map: Some(ConfigMapVolumeSource {
-                name: names::config_map(&cluster.name, member.role),
+                name: config_map::name(cluster, member.role),
                 ..ConfigMapVolumeSource::default()
             }),
             ..Volume::default()

@@ -10,6 +10,7 @@ pub mod gates;
 mod members;
 mod objects;
 mod pods;
+mod rollout;
 mod status;
 mod volumes;
 
@@ -37,7 +38,11 @@ const REQUEUE_CHANGING: Duration = Duration::from_millis(700);
 const CHANGING_MAX: SignedDuration = SignedDuration::from_secs(120);
 
 /// What calls for a destructive act in `observed`. Recorded with every read, see [`History`].
-pub fn suspicions(cluster: &Cluster, observed: &Observed) -> BTreeSet<Suspicion> {
+pub fn suspicions(
+    cluster: &Cluster,
+    observed: &Observed,
+    now: Timestamp,
+) -> BTreeSet<Suspicion> {
     let members = Members::find(cluster, observed);
     let lost = members
         .lost_brokers()
@@ -61,7 +66,19 @@ pub fn suspicions(cluster: &Cluster, observed: &Observed) -> BTreeSet<Suspicion>
         .map(|pod| Suspicion::Frozen {
             uid: pod.uid.clone(),
         });
-    lost.chain(crashing).chain(frozen).collect()
+    let outdated = rollout::outdated(cluster, observed, &members);
+    let outdated_down = outdated
+        .iter()
+        .filter(|outdated| rollout::is_down(observed, outdated.pod))
+        .map(|outdated| Suspicion::OutdatedDown {
+            uid: outdated.pod.uid.clone(),
+        });
+    let restart = rollout::suspicion(cluster, observed, &members, now);
+    lost.chain(crashing)
+        .chain(frozen)
+        .chain(outdated_down)
+        .chain(restart)
+        .collect()
 }
 
 /// What is to be done at `now`. `written` is the status as it stands.
@@ -80,8 +97,10 @@ pub fn decide(
         objects::apply(cluster, observed, &members, &mut draft);
         volumes::create(cluster, observed, &members, history, &mut draft);
         pods::create(cluster, observed, &members, &mut draft);
-        pods::heal(cluster, observed, history, now, &mut draft);
+        pods::heal(cluster, observed, &members, history, now, &mut draft);
+        rollout::step(cluster, observed, &members, history, now, &mut draft);
         volumes::change(cluster, observed, &mut draft);
+        objects::collect(cluster, observed, &mut draft);
     }
     let changing = !draft.commands.is_empty();
     for closed in history.newly_closed(&draft.closed) {

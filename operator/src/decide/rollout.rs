@@ -1,0 +1,252 @@
+//! Rolling restarts: pods whose template is an older one are stopped and come back with the new
+//! one, one at a time, controllers first and the active one last of them.
+//!
+//! A restart takes two looks. The first marks the pod; the second, which reads everything anew,
+//! deletes it. Only one pod is ever marked, and the mark changes the pod's version: an operator that
+//! was frozen with a deletion in hand finds that version gone as soon as another one has turned to
+//! some other pod. A Lease alone would not fence it.
+//!
+//! Pods of an older template that serve nobody are not restarted but healed, see [`super::pods`]:
+//! a template that does not start is undone that way.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::Draft;
+use super::gates::{Closed, Gate, first_closed};
+use super::members::Members;
+use super::pods::delete;
+use crate::build::pod as template;
+use crate::cluster::Cluster;
+use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
+use crate::names::{PAUSE_ROLLOUT_ANNOTATION, Role};
+use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState, TroubleKind};
+use crate::plan::{Command, PodMark};
+
+mod checks;
+
+pub use checks::safety;
+
+/// How long a container that was killed for want of memory speaks against its template.
+const OOM_COUNTS: SignedDuration = SignedDuration::from_mins(10);
+
+/// A pod whose template is an older one.
+pub struct Outdated<'a> {
+    /// The pod.
+    pub pod: &'a ObservedPod,
+    /// The volume that it runs on.
+    pub volume: &'a ObservedVolume,
+    /// The hash that its template should have.
+    pub wanted: String,
+}
+
+/// Every pod whose template is an older one, in the order of the restarts.
+pub fn outdated<'a>(
+    cluster: &Cluster,
+    observed: &'a Observed,
+    members: &Members<'a>,
+) -> Vec<Outdated<'a>> {
+    let mut outdated: Vec<Outdated<'a>> = current(observed, members)
+        .filter_map(|(pod, volume)| {
+            let wanted = template::template_hash(cluster, pod.member, volume.zone.as_deref());
+            let differs = pod.template_hash != wanted;
+            differs.then_some(Outdated { pod, volume, wanted })
+        })
+        .collect();
+    let active = observed.quorum.as_ref().and_then(|quorum| quorum.leader);
+    outdated.sort_by_key(|outdated| {
+        let pod = outdated.pod;
+        let is_active = pod.member.role == Role::Controller && Some(pod.member.id) == active;
+        // What is marked is under way already; what is not ready is missed the least.
+        (pod.restart_for.is_none(), pod.ready, pod.member.role, is_active, pod.member.id)
+    });
+    outdated
+}
+
+/// Pods of the template that is wanted that do not run as they should: a rollout stops at the first.
+pub fn failing<'a>(
+    cluster: &Cluster,
+    observed: &'a Observed,
+    members: &Members<'a>,
+    now: Timestamp,
+) -> Vec<&'a ObservedPod> {
+    current(observed, members)
+        .filter(|(pod, _)| is_troubled(pod, now))
+        .filter(|(pod, volume)| {
+            let wanted = template::template_hash(cluster, pod.member, volume.zone.as_deref());
+            pod.template_hash == wanted
+        })
+        .map(|(pod, _)| pod)
+        .collect()
+}
+
+/// The pods of the volumes in force that are not being deleted.
+fn current<'a>(
+    observed: &'a Observed,
+    members: &Members<'a>,
+) -> impl Iterator<Item = (&'a ObservedPod, &'a ObservedVolume)> {
+    let volumes: Vec<&'a ObservedVolume> = members
+        .controllers
+        .values()
+        .chain(members.brokers.values())
+        .flatten()
+        .copied()
+        .collect();
+    volumes.into_iter().filter_map(|volume| {
+        let pod = observed.pod(volume.member)?;
+        (!pod.is_terminating()).then_some((pod, volume))
+    })
+}
+
+/// Whether a pod's trouble still says something about it.
+pub fn is_troubled(pod: &ObservedPod, now: Timestamp) -> bool {
+    pod.trouble.as_ref().is_some_and(|trouble| {
+        let lately = trouble
+            .ended
+            .is_some_and(|ended| now.duration_since(ended) < OOM_COUNTS);
+        !pod.ready || (trouble.kind == TroubleKind::OomKilled && lately)
+    })
+}
+
+/// Whether `pod` serves nobody: it does not run, or it is not ready and the quorum does without it.
+pub fn is_down(observed: &Observed, pod: &ObservedPod) -> bool {
+    match pod.state {
+        PodState::Pending { .. } | PodState::CrashLoop { .. } | PodState::Finished { .. } => true,
+        PodState::Terminating => false,
+        PodState::Running if pod.ready => false,
+        PodState::Running => match pod.member.role {
+            Role::Broker => observed.registered().is_some_and(|registered| {
+                registered
+                    .get(&pod.member.id)
+                    .is_none_or(|broker| broker.fenced)
+            }),
+            Role::Controller => observed.quorum.as_ref().is_some_and(|quorum| {
+                quorum.brokers.is_some() && !quorum.answering.contains(&pod.member.id)
+            }),
+        },
+    }
+}
+
+/// The restart that is next, if everything but evidence speaks for it.
+pub fn suspicion(
+    cluster: &Cluster,
+    observed: &Observed,
+    members: &Members<'_>,
+    now: Timestamp,
+) -> Option<Suspicion> {
+    let outdated = outdated(cluster, observed, members);
+    let next = outdated.iter().find(|next| !is_down(observed, next.pod))?;
+    let checks = safety(cluster, observed, members, next.pod, now);
+    first_closed(&next.pod.name, checks).is_none().then(|| Suspicion::RestartDue {
+        uid: next.pod.uid.clone(),
+    })
+}
+
+/// Adds the next step of a rolling restart, if one is due.
+pub fn step(
+    cluster: &Cluster,
+    observed: &Observed,
+    members: &Members<'_>,
+    history: &History,
+    now: Timestamp,
+    draft: &mut Draft,
+) {
+    let outdated = outdated(cluster, observed, members);
+    let next = outdated.iter().find(|next| !is_down(observed, next.pod));
+    let closed = next.and_then(|next| closed(cluster, observed, members, history, next, now, draft));
+    // A mark is kept while evidence gathers, as after a restart of the operator; anything else
+    // against the restart takes it away, and with it the version that a deletion would name.
+    let keeps_mark = |pod: &ObservedPod| {
+        next.is_some_and(|next| next.pod.uid == pod.uid)
+            && closed.as_ref().is_none_or(|closed| closed.gate == Gate::Evidence)
+    };
+    let stray = observed
+        .pods
+        .iter()
+        .find(|pod| pod.restart_for.is_some() && !pod.is_terminating() && !keeps_mark(pod));
+    if let Some(stray) = stray {
+        let why = closed.as_ref().map_or_else(
+            || "it needs none, or serves nobody and is replaced".to_owned(),
+            ToString::to_string,
+        );
+        draft.commands.push(mark(stray, None, why));
+    }
+    match (next, closed) {
+        (Some(_), Some(closed)) => draft.closed.push(closed),
+        (Some(next), None) if stray.is_none() => restart(cluster, next, draft),
+        _ => {}
+    }
+}
+
+fn closed(
+    cluster: &Cluster,
+    observed: &Observed,
+    members: &Members<'_>,
+    history: &History,
+    next: &Outdated<'_>,
+    now: Timestamp,
+    draft: &Draft,
+) -> Option<Closed> {
+    let mut checks = vec![(
+        Gate::Admission,
+        !history.is_refused(cluster.generation, now),
+        refusal_text(cluster, history),
+    )];
+    checks.extend(safety(cluster, observed, members, next.pod, now));
+    let disruptive = |command: &Command| {
+        matches!(
+            command,
+            Command::DeletePod(_) | Command::CreatePod(_) | Command::GrantGeneration { .. }
+        )
+    };
+    checks.push((
+        Gate::OneDisruption,
+        !draft.commands.iter().any(disruptive),
+        "another node is being mended".to_owned(),
+    ));
+    let due = Suspicion::RestartDue {
+        uid: next.pod.uid.clone(),
+    };
+    checks.push((
+        Gate::Evidence,
+        history.holds(&due),
+        format!("all gates must be open in {EVIDENCE_HELD} of {EVIDENCE_READS} live reads"),
+    ));
+    first_closed(&next.pod.name, checks)
+}
+
+/// What the API server had against a replacement, for gate and condition.
+pub fn refusal_text(cluster: &Cluster, history: &History) -> String {
+    let refusal = history.refusal_of(cluster.generation);
+    let said = refusal.map_or("", |refusal| refusal.message.as_str());
+    format!("the API server would refuse the new pod, so the old one stays: {said}")
+}
+
+/// Marks the pod, or, once it is marked, has its replacement rehearsed and deletes it: a planned
+/// stop, with the whole grace period.
+fn restart(cluster: &Cluster, next: &Outdated<'_>, draft: &mut Draft) {
+    let why = format!(
+        "its configuration, image or resources are older than spec asks for ({PAUSE_ROLLOUT_ANNOTATION}=true \
+         would hold the next restarts)"
+    );
+    if next.pod.restart_for.is_none() {
+        let wanted = Some(next.wanted.clone());
+        draft.commands.push(mark(next.pod, wanted, why));
+        return;
+    }
+    let replacement = template::build(cluster, next.pod.member, next.volume.zone.as_deref());
+    draft
+        .commands
+        .push(Command::RehearsePod(Box::new(replacement)));
+    let why = "restarted with the configuration, image and resources that spec asks for".to_owned();
+    draft.commands.push(delete(next.pod, why, None));
+}
+
+fn mark(pod: &ObservedPod, restart_for: Option<String>, why: String) -> Command {
+    Command::MarkPod(PodMark {
+        name: pod.name.clone(),
+        uid: pod.uid.clone(),
+        resource_version: pod.resource_version.clone(),
+        restart_for,
+        why,
+    })
+}
