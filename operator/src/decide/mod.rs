@@ -26,6 +26,7 @@ use crate::observe::{Observed, PodState};
 use crate::plan::{Announcement, Command, Plan};
 use gates::{Closed, Gate};
 use members::Members;
+use rollout::Rollout;
 pub use status::invalid as invalid_status;
 
 /// How often a settled cluster is looked at; watches tell of most changes at once.
@@ -66,14 +67,15 @@ pub fn suspicions(
         .map(|pod| Suspicion::Frozen {
             uid: pod.uid.clone(),
         });
-    let outdated = rollout::outdated(cluster, observed, &members);
-    let outdated_down = outdated
+    let rollout = Rollout::find(cluster, observed, &members, now);
+    let outdated_down = rollout
+        .outdated
         .iter()
         .filter(|outdated| rollout::is_down(observed, outdated.pod))
         .map(|outdated| Suspicion::OutdatedDown {
             uid: outdated.pod.uid.clone(),
         });
-    let restart = rollout::suspicion(cluster, observed, &members, now);
+    let restart = rollout.suspicion(cluster, observed, &members, now);
     lost.chain(crashing)
         .chain(frozen)
         .chain(outdated_down)
@@ -90,6 +92,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Plan {
     let members = Members::find(cluster, observed);
+    let rollout = Rollout::find(cluster, observed, &members, now);
     let mut draft = Draft::default();
     if cluster.paused {
         draft.close(Gate::Pause, &cluster.name, "spec.paused is set".to_owned());
@@ -97,8 +100,10 @@ pub fn decide(
         objects::apply(cluster, observed, &members, &mut draft);
         volumes::create(cluster, observed, &members, history, &mut draft);
         pods::create(cluster, observed, &members, &mut draft);
-        pods::heal(cluster, observed, &members, history, now, &mut draft);
-        rollout::step(cluster, observed, &members, history, now, &mut draft);
+        pods::heal(cluster, observed, &rollout, history, now, &mut draft);
+        rollout::step(
+            cluster, observed, &members, &rollout, history, now, &mut draft,
+        );
         volumes::change(cluster, observed, &mut draft);
         objects::collect(cluster, observed, &mut draft);
     }
@@ -111,7 +116,9 @@ pub fn decide(
             warning: closed.gate != Gate::Evidence,
         }));
     }
-    let status = status::status(cluster, observed, &members, &draft, written, history, now);
+    let status = status::status(
+        cluster, observed, &members, &rollout, &draft, written, history, now,
+    );
     let restless = is_restless(&status, now) && !cluster.paused;
     if written != Some(&status) {
         draft.commands.push(Command::WriteStatus(Box::new(status)));

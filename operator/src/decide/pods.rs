@@ -7,7 +7,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::Draft;
 use super::gates::{Gate, first_closed};
 use super::members::Members;
-use super::rollout::{self, is_down, refusal_text};
+use super::rollout::{Rollout, is_down, refusal_text};
 use crate::build::pod as template;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
@@ -63,20 +63,18 @@ pub fn create(cluster: &Cluster, observed: &Observed, members: &Members<'_>, dra
 pub fn heal(
     cluster: &Cluster,
     observed: &Observed,
-    members: &Members<'_>,
+    rollout: &Rollout<'_>,
     history: &History,
     now: Timestamp,
     draft: &mut Draft,
 ) {
-    let outdated = rollout::outdated(cluster, observed, members);
     for pod in &observed.pods {
         if !pod.is_terminating() && is_superseded(observed, pod) {
             let why = "a newer generation has taken its place".to_owned();
             draft.commands.push(delete(pod, why, None));
             continue;
         }
-        let is_outdated = outdated.iter().any(|outdated| outdated.pod.uid == pod.uid);
-        let found = if is_outdated && is_down(observed, pod) {
+        let found = if rollout.is_outdated(pod) && is_down(observed, pod) {
             Some(outdated_down(pod))
         } else {
             cause(cluster, observed, pod, now)

@@ -24,7 +24,7 @@ use crate::plan::{Command, PodMark};
 
 mod checks;
 
-pub use checks::safety;
+use checks::{Check, safety};
 
 /// How long a container that was killed for want of memory speaks against its template.
 const OOM_COUNTS: SignedDuration = SignedDuration::from_mins(10);
@@ -39,44 +39,67 @@ pub struct Outdated<'a> {
     pub wanted: String,
 }
 
-/// Every pod whose template is an older one, in the order of the restarts.
-pub fn outdated<'a>(
-    cluster: &Cluster,
-    observed: &'a Observed,
-    members: &Members<'a>,
-) -> Vec<Outdated<'a>> {
-    let mut outdated: Vec<Outdated<'a>> = current(observed, members)
-        .filter_map(|(pod, volume)| {
-            let wanted = template::template_hash(cluster, pod.member, volume.zone.as_deref());
-            let differs = pod.template_hash != wanted;
-            differs.then_some(Outdated { pod, volume, wanted })
-        })
-        .collect();
-    let active = observed.quorum.as_ref().and_then(|quorum| quorum.leader);
-    outdated.sort_by_key(|outdated| {
-        let pod = outdated.pod;
-        let is_active = pod.member.role == Role::Controller && Some(pod.member.id) == active;
-        // What is marked is under way already; what is not ready is missed the least.
-        (pod.restart_for.is_none(), pod.ready, pod.member.role, is_active, pod.member.id)
-    });
-    outdated
+/// How pods stand to the template that spec asks for.
+pub struct Rollout<'a> {
+    /// Every pod whose template is an older one, in the order of the restarts.
+    pub outdated: Vec<Outdated<'a>>,
+    /// Pods of the template that is wanted that do not run as they should: a rollout stops at the
+    /// first.
+    pub failing: Vec<&'a ObservedPod>,
 }
 
-/// Pods of the template that is wanted that do not run as they should: a rollout stops at the first.
-pub fn failing<'a>(
-    cluster: &Cluster,
-    observed: &'a Observed,
-    members: &Members<'a>,
-    now: Timestamp,
-) -> Vec<&'a ObservedPod> {
-    current(observed, members)
-        .filter(|(pod, _)| is_troubled(pod, now))
-        .filter(|(pod, volume)| {
+impl<'a> Rollout<'a> {
+    /// Sorts the pods in force by template.
+    pub fn find(
+        cluster: &Cluster,
+        observed: &'a Observed,
+        members: &Members<'a>,
+        now: Timestamp,
+    ) -> Self {
+        let (mut outdated, mut failing) = (Vec::new(), Vec::new());
+        for (pod, volume) in current(observed, members) {
             let wanted = template::template_hash(cluster, pod.member, volume.zone.as_deref());
-            pod.template_hash == wanted
+            if pod.template_hash != wanted {
+                outdated.push(Outdated { pod, volume, wanted });
+            } else if is_troubled(pod, now) {
+                failing.push(pod);
+            }
+        }
+        let active = observed.quorum.as_ref().and_then(|quorum| quorum.leader);
+        outdated.sort_by_key(|outdated| {
+            let pod = outdated.pod;
+            let is_active = pod.member.role == Role::Controller && Some(pod.member.id) == active;
+            // What is marked is under way already; what is not ready is missed the least.
+            let marked_last = pod.restart_for.is_none();
+            (marked_last, pod.ready, pod.member.role, is_active, pod.member.id)
+        });
+        Self { outdated, failing }
+    }
+
+    /// Whether `pod` has an older template.
+    pub fn is_outdated(&self, pod: &ObservedPod) -> bool {
+        self.outdated.iter().any(|outdated| outdated.pod.uid == pod.uid)
+    }
+
+    /// The pod to restart next: the first that still serves.
+    fn next(&self, observed: &Observed) -> Option<&Outdated<'a>> {
+        self.outdated.iter().find(|next| !is_down(observed, next.pod))
+    }
+
+    /// The restart that is next, if everything but evidence speaks for it.
+    pub fn suspicion(
+        &self,
+        cluster: &Cluster,
+        observed: &Observed,
+        members: &Members<'_>,
+        now: Timestamp,
+    ) -> Option<Suspicion> {
+        let next = self.next(observed)?;
+        let checks = safety(cluster, observed, members, &self.failing, next.pod, now);
+        first_closed(&next.pod.name, checks).is_none().then(|| Suspicion::RestartDue {
+            uid: next.pod.uid.clone(),
         })
-        .map(|(pod, _)| pod)
-        .collect()
+    }
 }
 
 /// The pods of the volumes in force that are not being deleted.
@@ -126,33 +149,21 @@ pub fn is_down(observed: &Observed, pod: &ObservedPod) -> bool {
     }
 }
 
-/// The restart that is next, if everything but evidence speaks for it.
-pub fn suspicion(
-    cluster: &Cluster,
-    observed: &Observed,
-    members: &Members<'_>,
-    now: Timestamp,
-) -> Option<Suspicion> {
-    let outdated = outdated(cluster, observed, members);
-    let next = outdated.iter().find(|next| !is_down(observed, next.pod))?;
-    let checks = safety(cluster, observed, members, next.pod, now);
-    first_closed(&next.pod.name, checks).is_none().then(|| Suspicion::RestartDue {
-        uid: next.pod.uid.clone(),
-    })
-}
-
 /// Adds the next step of a rolling restart, if one is due.
 pub fn step(
     cluster: &Cluster,
     observed: &Observed,
     members: &Members<'_>,
+    rollout: &Rollout<'_>,
     history: &History,
     now: Timestamp,
     draft: &mut Draft,
 ) {
-    let outdated = outdated(cluster, observed, members);
-    let next = outdated.iter().find(|next| !is_down(observed, next.pod));
-    let closed = next.and_then(|next| closed(cluster, observed, members, history, next, now, draft));
+    let next = rollout.next(observed);
+    let closed = next.and_then(|next| {
+        let checks = safety(cluster, observed, members, &rollout.failing, next.pod, now);
+        closed(cluster, history, next, checks, now, draft)
+    });
     // A mark is kept while evidence gathers, as after a restart of the operator; anything else
     // against the restart takes it away, and with it the version that a deletion would name.
     let keeps_mark = |pod: &ObservedPod| {
@@ -179,10 +190,9 @@ pub fn step(
 
 fn closed(
     cluster: &Cluster,
-    observed: &Observed,
-    members: &Members<'_>,
     history: &History,
     next: &Outdated<'_>,
+    safety: Vec<Check>,
     now: Timestamp,
     draft: &Draft,
 ) -> Option<Closed> {
@@ -191,7 +201,7 @@ fn closed(
         !history.is_refused(cluster.generation, now),
         refusal_text(cluster, history),
     )];
-    checks.extend(safety(cluster, observed, members, next.pod, now));
+    checks.extend(safety);
     let disruptive = |command: &Command| {
         matches!(
             command,

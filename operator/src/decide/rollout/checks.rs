@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{failing, is_troubled};
+use super::is_troubled;
 use crate::cluster::Cluster;
 use crate::decide::gates::Gate;
 use crate::decide::members::Members;
@@ -10,17 +10,17 @@ use crate::names::{ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION, Ro
 use crate::observe::{BrokerView, Observed, ObservedPod};
 
 /// A gate, whether it is open, and what it waits for.
-type Check = (Gate, bool, String);
+pub type Check = (Gate, bool, String);
 
 /// The gates before a planned stop of `pod`, except those that need memory.
 pub fn safety(
     cluster: &Cluster,
     observed: &Observed,
     members: &Members<'_>,
+    failing: &[&ObservedPod],
     pod: &ObservedPod,
     now: Timestamp,
 ) -> Vec<Check> {
-    let failing = failing(cluster, observed, members, now);
     let mut checks = vec![
         (
             Gate::Pause,
