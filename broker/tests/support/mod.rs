@@ -206,6 +206,17 @@ pub struct Cluster {
 impl Cluster {
     /// Starts three controllers (1000..) and so many brokers (0..).
     pub fn start(directory: &Path, brokers: i32) -> Self {
+        Self::start_with(directory, brokers, &[])
+    }
+
+    /// [`Self::start`] with settings that every process gets.
+    pub fn start_with(directory: &Path, brokers: i32, settings: &[(&str, &str)]) -> Self {
+        let common = |node: Node, directory: &Path, voters: &str| {
+            let node = common(node, directory, voters);
+            settings
+                .iter()
+                .fold(node, |node, (key, value)| node.with(key, value))
+        };
         let ports = free_ports::<3>();
         let voters: Vec<String> = ports
             .iter()
@@ -255,6 +266,13 @@ impl Cluster {
 
     pub fn other_than(&self, id: i32) -> &Node {
         self.brokers.iter().find(|node| node.id != id).unwrap()
+    }
+
+    /// Where its brokers listen, as clients are told.
+    pub fn bootstrap(&self) -> String {
+        let ports = self.brokers.iter().map(|node| node.client_port);
+        let places: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+        places.join(",")
     }
 
     /// Waits until so many brokers are live.

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::host::memory::resident_bytes;
+
 /// A running child; killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -60,11 +62,7 @@ impl Process {
     /// # Errors
     /// If the process is gone.
     pub fn resident_bytes(&self) -> io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1_024)
-            .ok_or_else(|| io::Error::other("the process has no memory"))
+        resident_bytes(self.id())
     }
 }
 
