@@ -7,7 +7,7 @@ use crate::observe::{ObservedPod, PodTrouble, TroubleKind};
 /// Ticks in which six pods are restarted, with some to spare.
 const ROLL_TICKS: usize = 120;
 /// Random courses that are tried.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 12;
 
 fn set(world: &mut World, key: &str, value: &str) {
     world.cluster.config.insert(key.to_owned(), value.to_owned());
