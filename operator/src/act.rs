@@ -310,7 +310,11 @@ async fn mark_pod(client: &Client, namespace: &str, mark: &PodMark) -> Result<()
         ..Default::default()
     };
     let act = format!("mark pod {}", mark.name);
-    bounded(act, api.patch(&mark.name, &parameters, &Patch::Merge(patch))).await
+    bounded(
+        act,
+        api.patch(&mark.name, &parameters, &Patch::Merge(patch)),
+    )
+    .await
 }
 
 /// Parameters of a delete that is refused if the object is another one by now, or has changed.

@@ -76,6 +76,7 @@ pub fn pod(member: Member) -> ObservedPod {
         name: member.pod_name("demo"),
         uid: format!("uid-{}", member.pod_name("demo")),
         resource_version: "1".to_owned(),
+        created: Some(at(-3_600)),
         ip: Some(format!("10.0.0.{}", member.id % 200)),
         state: PodState::Running,
         ready: true,

@@ -43,7 +43,11 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         kubernetes.wait(what, NOTICE_LIMIT, |_| {
             let ready = nodes(environment)?.values().filter(|pod| pod.ready).count();
             let is_whole = ready == before.len();
-            Ok(if is_whole { Ok(()) } else { Err(format!("{ready} are ready")) })
+            Ok(if is_whole {
+                Ok(())
+            } else {
+                Err(format!("{ready} are ready"))
+            })
         })?;
         let touched = replaced(&before, &nodes(environment)?);
         ensure!(touched.len() == 1, "healing touched others: {touched:?}");
@@ -53,18 +57,27 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
 
 fn replaced(before: &BTreeMap<i32, PodView>, now: &BTreeMap<i32, PodView>) -> Vec<String> {
     let differs = |old: &&PodView| now.get(&old.id).is_none_or(|new| new.uid != old.uid);
-    before.values().filter(differs).map(|old| old.name.clone()).collect()
+    before
+        .values()
+        .filter(differs)
+        .map(|old| old.name.clone())
+        .collect()
 }
 
 fn wait_for_condition(environment: &Environment, type_: &str) -> anyhow::Result<String> {
     let what = format!("condition {type_}");
-    environment.kubernetes.wait(&what, NOTICE_LIMIT, |kubernetes| {
-        let status = kubernetes.cluster_status(&environment.cluster)?;
-        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-        let found = conditions
-            .into_iter()
-            .find(|condition| condition["type"] == type_ && condition["status"] == "True");
-        let message = |condition: Value| condition["message"].as_str().unwrap_or_default().to_owned();
-        Ok(found.map(message).ok_or_else(|| "it does not hold".to_owned()))
-    })
+    environment
+        .kubernetes
+        .wait(&what, NOTICE_LIMIT, |kubernetes| {
+            let status = kubernetes.cluster_status(&environment.cluster)?;
+            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+            let found = conditions
+                .into_iter()
+                .find(|condition| condition["type"] == type_ && condition["status"] == "True");
+            let message =
+                |condition: Value| condition["message"].as_str().unwrap_or_default().to_owned();
+            Ok(found
+                .map(message)
+                .ok_or_else(|| "it does not hold".to_owned()))
+        })
 }

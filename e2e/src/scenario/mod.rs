@@ -4,8 +4,8 @@
 //! by healing, by reading everything back, and by comparing every replica's files. Assumes an
 //! installed operator and an applied KafkaCluster (the first scenario, `form`, applies it).
 
-pub mod baseline;
 pub mod bad_image;
+pub mod baseline;
 pub mod delete_pod;
 pub mod environment;
 pub mod form;

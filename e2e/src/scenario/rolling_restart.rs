@@ -1,5 +1,6 @@
 //! Every node is restarted for a change of its settings.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -44,18 +45,15 @@ fn wait_for_new_pods(
     before: &BTreeMap<i32, PodView>,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let order = std::cell::RefCell::new(Vec::new());
+    let order = RefCell::new(Vec::new());
+    let ready_min = Cell::new(before.len());
     environment
         .kubernetes
         .wait("every pod to be replaced", ROLL_LIMIT, |_| {
             let now = nodes(environment)?;
             let is_new = |pod: &PodView| before.get(&pod.id).is_none_or(|old| old.uid != pod.uid);
             let ready = now.values().filter(|pod| pod.ready).count();
-            ensure!(
-                ready + 1 >= before.len(),
-                "only {ready} of {} nodes are ready at once",
-                before.len()
-            );
+            ready_min.set(ready_min.get().min(ready));
             for pod in now.values().filter(|pod| pod.ready && is_new(pod)) {
                 let mut order = order.borrow_mut();
                 if !order.contains(&pod.id) {
@@ -70,8 +68,18 @@ fn wait_for_new_pods(
                 Err(format!("{back} of {} are back", before.len()))
             })
         })?;
-    let order = order.into_inner();
-    let sorted_by_role = order.iter().is_sorted_by_key(|id| !before[id].name.contains("-controller-"));
-    ensure!(sorted_by_role, "controllers must come before brokers: {order:?}");
+    let (order, ready) = (order.into_inner(), ready_min.get());
+    println!("  never less than {ready} of {} nodes ready", before.len());
+    ensure!(
+        ready + 1 >= before.len(),
+        "more than one node was down at once"
+    );
+    let sorted_by_role = order
+        .iter()
+        .is_sorted_by_key(|id| !before[id].name.contains("-controller-"));
+    ensure!(
+        sorted_by_role,
+        "controllers must come before brokers: {order:?}"
+    );
     Ok(())
 }

@@ -15,8 +15,7 @@ use crate::load::consumer::read_topic;
 use crate::load::gaps::Gaps;
 use crate::load::producer::{Load, LoadSettings};
 use crate::verify::replicas::compare;
-use crate::verify::verdict::Verdict;
-use crate::verify::{Duplicates, verify};
+use crate::verify::{Duplicates, Verdict, verify};
 
 /// Partitions of a scenario's topic.
 pub const PARTITIONS: i32 = 120;

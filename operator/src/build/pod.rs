@@ -40,13 +40,7 @@ pub fn build(cluster: &Cluster, member: Member, zone: Option<&str>) -> Pod {
         member.pod_name(&cluster.name),
         member.labels(&cluster.name),
     );
-    metadata.annotations = Some(
-        [(
-            TEMPLATE_HASH_ANNOTATION.to_owned(),
-            hash_of(&spec),
-        )]
-        .into(),
-    );
+    metadata.annotations = Some([(TEMPLATE_HASH_ANNOTATION.to_owned(), hash_of(&spec))].into());
     Pod {
         metadata,
         spec: Some(spec),

@@ -39,11 +39,7 @@ const REQUEUE_CHANGING: Duration = Duration::from_millis(700);
 const CHANGING_MAX: SignedDuration = SignedDuration::from_secs(120);
 
 /// What calls for a destructive act in `observed`. Recorded with every read, see [`History`].
-pub fn suspicions(
-    cluster: &Cluster,
-    observed: &Observed,
-    now: Timestamp,
-) -> BTreeSet<Suspicion> {
+pub fn suspicions(cluster: &Cluster, observed: &Observed, now: Timestamp) -> BTreeSet<Suspicion> {
     let members = Members::find(cluster, observed);
     let lost = members
         .lost_brokers()
@@ -75,7 +71,7 @@ pub fn suspicions(
         .map(|outdated| Suspicion::OutdatedDown {
             uid: outdated.pod.uid.clone(),
         });
-    let restart = rollout.suspicion(cluster, observed, &members, now);
+    let restart = rollout.suspicion(cluster, observed, &members);
     lost.chain(crashing)
         .chain(frozen)
         .chain(outdated_down)

@@ -36,8 +36,17 @@ pub fn collect(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
         let read = |pod: &ObservedPod| pod.config_map.as_deref() == Some(name);
         wanted.iter().any(|wanted| wanted == name) || observed.pods.iter().any(read)
     };
-    for object in observed.objects.iter().filter(|object| is_own_config_map(cluster, object)) {
-        let metadata = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+    for object in observed
+        .objects
+        .iter()
+        .filter(|object| is_own_config_map(cluster, object))
+    {
+        let metadata = |key: &str| {
+            object["metadata"][key]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
         let name = metadata("name");
         if !is_kept(&name) {
             draft.commands.push(Command::DeleteConfigMap {

@@ -29,6 +29,9 @@ use checks::{Check, safety};
 /// How long a container that was killed for want of memory speaks against its template.
 const OOM_COUNTS: SignedDuration = SignedDuration::from_mins(10);
 
+/// A pod of a new template that is not ready for this long speaks against it.
+const READY_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
 /// A pod whose template is an older one.
 pub struct Outdated<'a> {
     /// The pod.
@@ -60,8 +63,12 @@ impl<'a> Rollout<'a> {
         for (pod, volume) in current(observed, members) {
             let wanted = template::template_hash(cluster, pod.member, volume.zone.as_deref());
             if pod.template_hash != wanted {
-                outdated.push(Outdated { pod, volume, wanted });
-            } else if is_troubled(pod, now) {
+                outdated.push(Outdated {
+                    pod,
+                    volume,
+                    wanted,
+                });
+            } else if is_troubled(pod, now) || is_slow(pod, now) {
                 failing.push(pod);
             }
         }
@@ -71,19 +78,29 @@ impl<'a> Rollout<'a> {
             let is_active = pod.member.role == Role::Controller && Some(pod.member.id) == active;
             // What is marked is under way already; what is not ready is missed the least.
             let marked_last = pod.restart_for.is_none();
-            (marked_last, pod.ready, pod.member.role, is_active, pod.member.id)
+            (
+                marked_last,
+                pod.ready,
+                pod.member.role,
+                is_active,
+                pod.member.id,
+            )
         });
         Self { outdated, failing }
     }
 
     /// Whether `pod` has an older template.
     pub fn is_outdated(&self, pod: &ObservedPod) -> bool {
-        self.outdated.iter().any(|outdated| outdated.pod.uid == pod.uid)
+        self.outdated
+            .iter()
+            .any(|outdated| outdated.pod.uid == pod.uid)
     }
 
     /// The pod to restart next: the first that still serves.
     fn next(&self, observed: &Observed) -> Option<&Outdated<'a>> {
-        self.outdated.iter().find(|next| !is_down(observed, next.pod))
+        self.outdated
+            .iter()
+            .find(|next| !is_down(observed, next.pod))
     }
 
     /// The restart that is next, if everything but evidence speaks for it.
@@ -92,13 +109,14 @@ impl<'a> Rollout<'a> {
         cluster: &Cluster,
         observed: &Observed,
         members: &Members<'_>,
-        now: Timestamp,
     ) -> Option<Suspicion> {
         let next = self.next(observed)?;
-        let checks = safety(cluster, observed, members, &self.failing, next.pod, now);
-        first_closed(&next.pod.name, checks).is_none().then(|| Suspicion::RestartDue {
-            uid: next.pod.uid.clone(),
-        })
+        let checks = safety(cluster, observed, members, &self.failing, next.pod);
+        first_closed(&next.pod.name, checks)
+            .is_none()
+            .then(|| Suspicion::RestartDue {
+                uid: next.pod.uid.clone(),
+            })
     }
 }
 
@@ -128,6 +146,12 @@ pub fn is_troubled(pod: &ObservedPod, now: Timestamp) -> bool {
             .is_some_and(|ended| now.duration_since(ended) < OOM_COUNTS);
         !pod.ready || (trouble.kind == TroubleKind::OomKilled && lately)
     })
+}
+
+/// Whether a pod takes longer to be ready than a sound one does, whatever the reason.
+fn is_slow(pod: &ObservedPod, now: Timestamp) -> bool {
+    let waits = |created| now.duration_since(created) > READY_WITHIN;
+    !pod.ready && pod.created.is_some_and(waits)
 }
 
 /// Whether `pod` serves nobody: it does not run, or it is not ready and the quorum does without it.
@@ -161,14 +185,16 @@ pub fn step(
 ) {
     let next = rollout.next(observed);
     let closed = next.and_then(|next| {
-        let checks = safety(cluster, observed, members, &rollout.failing, next.pod, now);
+        let checks = safety(cluster, observed, members, &rollout.failing, next.pod);
         closed(cluster, history, next, checks, now, draft)
     });
     // A mark is kept while evidence gathers, as after a restart of the operator; anything else
     // against the restart takes it away, and with it the version that a deletion would name.
     let keeps_mark = |pod: &ObservedPod| {
         next.is_some_and(|next| next.pod.uid == pod.uid)
-            && closed.as_ref().is_none_or(|closed| closed.gate == Gate::Evidence)
+            && closed
+                .as_ref()
+                .is_none_or(|closed| closed.gate == Gate::Evidence)
     };
     let stray = observed
         .pods

@@ -86,10 +86,7 @@ pub fn status(
         ("QuorumLost", quorum_lost),
         ("HealingBlocked", healing_blocked(draft)),
         ("ShrinkRefused", shrink_refused(cluster, members)),
-        (
-            "RestartPending",
-            restarts::pending(rollout, draft),
-        ),
+        ("RestartPending", restarts::pending(rollout, draft)),
         (
             "RolloutStopped",
             restarts::stopped(cluster, rollout, draft, history),

@@ -137,7 +137,11 @@ pub async fn ask(addresses: &[(i32, String)]) -> Option<QuorumView> {
 
 /// The controllers are asked at once, not at one instant, so a few entries count for nothing.
 fn behind(answers: &[QuorumAnswer]) -> Vec<i32> {
-    let commit = answers.iter().map(|answer| answer.commit).max().unwrap_or(0);
+    let commit = answers
+        .iter()
+        .map(|answer| answer.commit)
+        .max()
+        .unwrap_or(0);
     answers
         .iter()
         .filter(|answer| answer.applied.saturating_add(BEHIND_ENTRIES) < commit)

@@ -17,6 +17,8 @@ pub struct ObservedPod {
     pub uid: String,
     /// Its version: a delete names it, so that a pod that has changed since is left alone.
     pub resource_version: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// Its address, once it has one.
     pub ip: Option<String>,
     /// What it does.
@@ -78,6 +80,7 @@ impl ObservedPod {
             name: metadata.name.clone()?,
             uid: metadata.uid.clone()?,
             resource_version: metadata.resource_version.clone()?,
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             ip: status.pod_ip.clone().filter(|ip| !ip.is_empty()),
             ready: ready && metadata.deletion_timestamp.is_none(),
             state: state(pod),

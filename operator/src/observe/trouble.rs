@@ -113,9 +113,10 @@ fn waiting(container: &ContainerStatus) -> Option<PodTrouble> {
         .as_ref()
         .and_then(|state| state.terminated.as_ref());
     let (kind, detail) = match (reason, last) {
-        ("CrashLoopBackOff", Some(last)) => {
-            (TroubleKind::CrashLoop, format!("exit code {}", last.exit_code))
-        }
+        ("CrashLoopBackOff", Some(last)) => (
+            TroubleKind::CrashLoop,
+            format!("exit code {}", last.exit_code),
+        ),
         ("CrashLoopBackOff", None) => (TroubleKind::CrashLoop, "exit code unknown".to_owned()),
         _ => (
             TroubleKind::Pending,

@@ -40,30 +40,49 @@ impl Operator {
         observed.quorum = Some(quorum(&observed));
         let cluster = validate(&resource, &observed, "kintsugi/broker:test").unwrap();
         // Its own clock: evidence asks for time between reads, and the test has none to lose.
-        let now = self.now.map_or_else(Timestamp::now, |now| now + SignedDuration::from_secs(1));
+        let now = self
+            .now
+            .map_or_else(Timestamp::now, |now| now + SignedDuration::from_secs(1));
         self.now = Some(now);
-        self.history.record(&suspicions(&cluster, &observed, now), now);
-        let mut plan = decide(&cluster, &observed, self.status.as_ref(), &self.history, now);
+        self.history
+            .record(&suspicions(&cluster, &observed, now), now);
+        let mut plan = decide(
+            &cluster,
+            &observed,
+            self.status.as_ref(),
+            &self.history,
+            now,
+        );
         // Two operators on one status would only make each other look again.
         let is_status = |command: &Command| matches!(command, Command::WriteStatus(_));
         plan.commands.retain(|command| !is_status(command));
         (resource, plan)
     }
 
-    async fn act(&self, client: &Client, decided: &(KafkaCluster, Plan)) -> Result<usize, ActError> {
+    async fn act(
+        &self,
+        client: &Client,
+        decided: &(KafkaCluster, Plan),
+    ) -> Result<usize, ActError> {
         let (resource, plan) = decided;
         act(client, &recorder(client), resource, &plan.commands).await
     }
 }
 
 async fn read(client: &Client, namespace: &str) -> KafkaCluster {
-    read_cluster(client, namespace, NAME).await.unwrap().unwrap()
+    read_cluster(client, namespace, NAME)
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 /// What controllers would say of the pods that are ready.
 fn quorum(observed: &Observed) -> QuorumView {
     let ready = |role| {
-        let of_role = observed.pods.iter().filter(move |pod| pod.member.role == role && pod.ready);
+        let of_role = observed
+            .pods
+            .iter()
+            .filter(move |pod| pod.member.role == role && pod.ready);
         of_role.map(|pod| pod.member.id).collect::<BTreeSet<i32>>()
     };
     let (controllers, serving) = (ready(Role::Controller), ready(Role::Broker));
@@ -107,19 +126,29 @@ async fn report_ready(client: &Client, namespace: &str, mut picks: impl FnMut() 
             }],
         }});
         let patch = Patch::Merge(status);
-        pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.unwrap();
+        pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch)
+            .await
+            .unwrap();
     }
 }
 
 fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    conditions
+        .into_iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 async fn configure(client: &Client, namespace: &str, spec: &serde_json::Value) {
     let clusters: Api<KafkaCluster> = Api::namespaced(client.clone(), namespace);
     let patch = Patch::Merge(json!({"spec": spec}));
-    clusters.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+    clusters
+        .patch(NAME, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
 }
 
 /// Ready pods by name, with their template's hash.
@@ -155,7 +184,12 @@ pub async fn two_operators_never_stop_two_pods(client: &Client) {
     for seed in 0..4 {
         let namespace = format!("roll-{seed}");
         form(client, &namespace).await;
-        configure(client, &namespace, &json!({"config": {"log.retention.ms": "1"}})).await;
+        configure(
+            client,
+            &namespace,
+            &json!({"config": {"log.retention.ms": "1"}}),
+        )
+        .await;
         roll(client, &namespace, seed).await;
     }
 }
@@ -170,7 +204,12 @@ async fn roll(client: &Client, namespace: &str, seed: u64) {
         }
         if look < LOOKS_MAX / 3 && random.u32(..30) == 0 {
             let value = random.u32(1..3).to_string();
-            configure(client, namespace, &json!({"config": {"log.retention.ms": value}})).await;
+            configure(
+                client,
+                namespace,
+                &json!({"config": {"log.retention.ms": value}}),
+            )
+            .await;
         }
         let index = random.usize(..2);
         let decided = operators[index].look(client, namespace).await;
@@ -185,7 +224,11 @@ async fn roll(client: &Client, namespace: &str, seed: u64) {
             let _ = operators[index].act(client, &decided).await;
         }
         let ready = serving(client, namespace).await;
-        assert!(ready.len() >= 5, "seed {seed}, look {look}: only {:?} serve", ready.keys());
+        assert!(
+            ready.len() >= 5,
+            "seed {seed}, look {look}: only {:?} serve",
+            ready.keys()
+        );
         report_ready(client, namespace, || random.bool()).await;
     }
     panic!("seed {seed}: not settled after {LOOKS_MAX} looks");
@@ -195,7 +238,12 @@ async fn roll(client: &Client, namespace: &str, seed: u64) {
 pub async fn a_deletion_decided_long_ago_hits_nothing(client: &Client) {
     let namespace = "thaw";
     form(client, namespace).await;
-    configure(client, namespace, &json!({"config": {"log.retention.ms": "1"}})).await;
+    configure(
+        client,
+        namespace,
+        &json!({"config": {"log.retention.ms": "1"}}),
+    )
+    .await;
     let (mut first, mut second) = (Operator::default(), Operator::default());
     let deletes = |decided: &(KafkaCluster, Plan)| {
         let is_deletion = |command: &Command| matches!(command, Command::DeletePod(_));
@@ -209,7 +257,9 @@ pub async fn a_deletion_decided_long_ago_hits_nothing(client: &Client) {
         first.act(client, &decided).await.unwrap();
     };
     let before = serving(client, namespace).await;
-    let marked = before.values().find(|pod| pod.annotations().contains_key(RESTART_ANNOTATION));
+    let marked = before
+        .values()
+        .find(|pod| pod.annotations().contains_key(RESTART_ANNOTATION));
     let marked = marked.unwrap().name_any();
     // The other operator is told to go back, and takes the mark away.
     configure(client, namespace, &json!({"config": null})).await;
@@ -244,7 +294,9 @@ pub async fn a_replacement_that_admission_refuses_deletes_nothing(client: &Clien
             Err(error) => break error,
         }
     };
-    let ActError::Refused { message, .. } = &refused else { panic!("{refused}") };
+    let ActError::Refused { message, .. } = &refused else {
+        panic!("{refused}")
+    };
     assert!(message.contains("maximum memory usage"), "{message}");
     let after = serving(client, namespace).await;
     let uids = |pods: &BTreeMap<String, Pod>| pods.values().map(|p| p.uid()).collect::<Vec<_>>();

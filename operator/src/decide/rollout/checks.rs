@@ -1,8 +1,5 @@
 //! What must hold for a pod to be stopped on purpose, from one live read.
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::is_troubled;
 use crate::cluster::Cluster;
 use crate::decide::gates::Gate;
 use crate::decide::members::Members;
@@ -19,7 +16,6 @@ pub fn safety(
     members: &Members<'_>,
     failing: &[&ObservedPod],
     pod: &ObservedPod,
-    now: Timestamp,
 ) -> Vec<Check> {
     let mut checks = vec![
         (
@@ -42,7 +38,7 @@ pub fn safety(
         ),
     ];
     checks.push(quorum_health(cluster, observed, pod));
-    checks.push(others_are_whole(observed, members, pod, now));
+    checks.push(others_are_whole(observed, members, pod));
     if pod.member.role == Role::Broker {
         checks.extend(min_isr(cluster, observed, pod));
     }
@@ -74,25 +70,21 @@ fn quorum_health(cluster: &Cluster, observed: &Observed, pod: &ObservedPod) -> C
 
 /// Every other node runs, is ready and registered, and has all its copies in sync: the restart
 /// before this one is over, and nothing else is amiss.
-fn others_are_whole(
-    observed: &Observed,
-    members: &Members<'_>,
-    pod: &ObservedPod,
-    now: Timestamp,
-) -> Check {
-    let amiss = first_amiss(observed, members, pod, now);
+fn others_are_whole(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) -> Check {
+    let amiss = first_amiss(observed, members, pod);
     let reason = amiss.clone().unwrap_or_default();
     (Gate::OneDisruption, amiss.is_none(), reason)
 }
 
-fn first_amiss(
-    observed: &Observed,
-    members: &Members<'_>,
-    pod: &ObservedPod,
-    now: Timestamp,
-) -> Option<String> {
-    let nodes = members.controllers.iter().map(|(id, volume)| (Role::Controller, id, volume));
-    let brokers = members.brokers.iter().map(|(id, volume)| (Role::Broker, id, volume));
+fn first_amiss(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) -> Option<String> {
+    let nodes = members
+        .controllers
+        .iter()
+        .map(|(id, volume)| (Role::Controller, id, volume));
+    let brokers = members
+        .brokers
+        .iter()
+        .map(|(id, volume)| (Role::Broker, id, volume));
     for (role, id, volume) in nodes.chain(brokers) {
         if (role, *id) == (pod.member.role, pod.member.id) {
             continue;
@@ -104,15 +96,13 @@ fn first_amiss(
                 return Some(format!("{role} {id} is about to be restarted"));
             }
             Some(other) if !other.ready => return Some(format!("{role} {id} is not ready")),
-            Some(other) if is_troubled(other, now) => {
-                return Some(format!("{role} {id} does not run as it should"));
-            }
             Some(_) => {}
         }
     }
-    let others = members.broker_ids.iter().filter(|id| {
-        pod.member.role != Role::Broker || **id != pod.member.id
-    });
+    let others = members
+        .broker_ids
+        .iter()
+        .filter(|id| pod.member.role != Role::Broker || **id != pod.member.id);
     for id in others {
         match observed.broker(*id) {
             None => return Some(format!("broker {id} has not registered")),
@@ -120,7 +110,9 @@ fn first_amiss(
             Some(broker) if broker.stopping => return Some(format!("broker {id} is stopping")),
             Some(broker) if broker.lagging.unwrap_or(0) > 0 => {
                 let lagging = broker.lagging.unwrap_or(0);
-                return Some(format!("{lagging} copies on broker {id} are not in sync yet"));
+                return Some(format!(
+                    "{lagging} copies on broker {id} are not in sync yet"
+                ));
             }
             Some(_) => {}
         }
@@ -133,12 +125,16 @@ fn uncounted_copies(observed: &Observed) -> Option<String> {
     let counted = observed
         .registered()
         .is_some_and(|brokers| brokers.values().all(|broker| broker.lagging.is_some()));
-    let partitions = observed.quorum.as_ref().and_then(|quorum| quorum.partitions);
+    let partitions = observed
+        .quorum
+        .as_ref()
+        .and_then(|quorum| quorum.partitions);
     match partitions {
         None => Some("no active controller counts partitions".to_owned()),
-        Some(partitions) if partitions.leaderless > 0 => {
-            Some(format!("{} partitions have no leader", partitions.leaderless))
-        }
+        Some(partitions) if partitions.leaderless > 0 => Some(format!(
+            "{} partitions have no leader",
+            partitions.leaderless
+        )),
         Some(partitions) if !counted && partitions.under_replicated > 0 => Some(format!(
             "{} partitions are under-replicated",
             partitions.under_replicated
@@ -183,7 +179,10 @@ fn min_isr(cluster: &Cluster, observed: &Observed, pod: &ObservedPod) -> Vec<Che
 /// Partitions that need the broker for now. Where the controller does not count them by broker, all
 /// that any broker is needed for count.
 fn needed(broker: &BrokerView, observed: &Observed) -> Option<u32> {
-    let partitions = observed.quorum.as_ref().and_then(|quorum| quorum.partitions);
+    let partitions = observed
+        .quorum
+        .as_ref()
+        .and_then(|quorum| quorum.partitions);
     broker
         .needed
         .or_else(|| partitions.and_then(|partitions| partitions.at_min_isr))

@@ -54,32 +54,38 @@ pub fn stopped(
     if history.refusal_of(cluster.generation).is_some() {
         return Finding::yes("ReplacementRefused", refusal_text(cluster, history));
     }
-    if let Some((pod, trouble)) = rollout
-        .failing
-        .first()
-        .and_then(|pod| Some((pod, pod.trouble.as_ref()?)))
-    {
+    if let Some(pod) = rollout.failing.first() {
+        let (reason, advice) = match &pod.trouble {
+            Some(trouble) => (trouble.kind.condition(), advice(cluster, pod, trouble)),
+            None => (
+                "NotReady",
+                format!(
+                    "it takes long to be ready: its log says why (kubectl logs {})",
+                    pod.name
+                ),
+            ),
+        };
         return Finding::yes(
-            trouble.kind.condition(),
+            reason,
             format!(
-                "the first pod with the new template, {}, does not run; {} others keep the former \
-                 one until it does, or until spec is set back: {}",
+                "the first pod with the new template, {}, does not run as it should; {} others keep \
+                 the former one until it does, or until spec is set back: {advice}",
                 pod.name,
                 outdated.len(),
-                advice(cluster, pod, trouble)
             ),
         );
     }
     match closed_for(draft, next.pod) {
-        Some(closed) if closed.gate == Gate::Pause => {
-            Finding::yes("Paused", closed.reason.clone())
-        }
+        Some(closed) if closed.gate == Gate::Pause => Finding::yes("Paused", closed.reason.clone()),
         _ => Finding::no("NoneHeld"),
     }
 }
 
 fn closed_for<'a>(draft: &'a Draft, pod: &ObservedPod) -> Option<&'a Closed> {
-    draft.closed.iter().find(|closed| closed.subject == pod.name)
+    draft
+        .closed
+        .iter()
+        .find(|closed| closed.subject == pod.name)
 }
 
 /// A condition for each kind of trouble that pods may have.

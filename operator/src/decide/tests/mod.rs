@@ -3,6 +3,7 @@
 mod forming;
 mod model;
 mod pods;
+mod racks;
 mod reporting;
 mod rollout;
 mod volumes;

@@ -106,7 +106,11 @@ impl World {
 
     pub fn assert_safe(&self) {
         let down = self.down();
-        assert!(down.len() <= 1, "at {}: {down:?} are down at once", self.now);
+        assert!(
+            down.len() <= 1,
+            "at {}: {down:?} are down at once",
+            self.now
+        );
         for isr in self.in_sync_sets() {
             assert!(isr.len() >= 2, "at {}: only {isr:?} is in sync", self.now);
         }
@@ -115,14 +119,20 @@ impl World {
     /// Whether every node is ready and runs what `cluster` asks for.
     pub fn is_settled(&self) -> bool {
         let wanted = |pod: &ObservedPod| {
-            let volume = self.observed.volumes.iter().find(|v| v.member == pod.member);
+            let volume = self
+                .observed
+                .volumes
+                .iter()
+                .find(|v| v.member == pod.member);
             let zone = volume.and_then(|volume| volume.zone.as_deref());
             crate::build::pod::template_hash(&self.cluster, pod.member, zone)
         };
         let pods = &self.observed.pods;
         let count = usize::try_from(self.cluster.brokers.replicas).unwrap() + 3;
         pods.len() == count
-            && pods.iter().all(|pod| pod.ready && pod.restart_for.is_none())
+            && pods
+                .iter()
+                .all(|pod| pod.ready && pod.restart_for.is_none())
             && pods.iter().all(|pod| pod.template_hash == wanted(pod))
     }
 
@@ -149,7 +159,9 @@ impl World {
     fn observe_quorum(&mut self) {
         let pods = &self.observed.pods;
         let ready = |role| {
-            let of_role = pods.iter().filter(move |p| p.member.role == role && p.ready);
+            let of_role = pods
+                .iter()
+                .filter(move |p| p.member.role == role && p.ready);
             of_role.map(|pod| pod.member.id).collect::<Vec<i32>>()
         };
         let (answering, serving) = (ready(Role::Controller), ready(Role::Broker));
@@ -164,12 +176,20 @@ impl World {
             .collect();
         let replicas = self.replica_sets();
         let brokers = known.iter().map(|id| {
-            let of = || replicas.iter().zip(&isrs).filter(|(replicas, _)| replicas.contains(id));
+            let of = || {
+                replicas
+                    .iter()
+                    .zip(&isrs)
+                    .filter(|(replicas, _)| replicas.contains(id))
+            };
             let count = |n: usize| Some(u32::try_from(n).unwrap());
             let view = BrokerView {
                 fenced: !serving.contains(id),
                 lagging: count(of().filter(|(_, isr)| !isr.contains(id)).count()),
-                needed: count(of().filter(|(_, isr)| isr.contains(id) && isr.len() <= 2).count()),
+                needed: count(
+                    of().filter(|(_, isr)| isr.contains(id) && isr.len() <= 2)
+                        .count(),
+                ),
                 ..broker(*id)
             };
             (*id, view)
@@ -272,7 +292,10 @@ impl World {
         let mut pod = pod.clone();
         pod.metadata.uid = Some(format!("uid-{version}"));
         pod.metadata.resource_version = Some(version);
-        let image = pod.spec.as_ref().unwrap().containers[0].image.clone().unwrap();
+        let image = pod.spec.as_ref().unwrap().containers[0]
+            .image
+            .clone()
+            .unwrap();
         let mut pod = ObservedPod::from_pod(&pod).unwrap();
         if self.observed.pod(pod.member).is_some() {
             return Err(());
@@ -302,7 +325,12 @@ impl World {
             return Err(());
         }
         let mut made = volume(member);
-        made.zone = metadata.annotations.as_ref().unwrap().get(ZONE_ANNOTATION).cloned();
+        made.zone = metadata
+            .annotations
+            .as_ref()
+            .unwrap()
+            .get(ZONE_ANNOTATION)
+            .cloned();
         (made.formed, made.resource_version) = (false, version);
         self.observed.volumes.push(made);
         Ok(())

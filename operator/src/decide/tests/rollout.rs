@@ -10,12 +10,20 @@ const ROLL_TICKS: usize = 120;
 const SEEDS: u64 = 12;
 
 fn set(world: &mut World, key: &str, value: &str) {
-    world.cluster.config.insert(key.to_owned(), value.to_owned());
+    world
+        .cluster
+        .config
+        .insert(key.to_owned(), value.to_owned());
     world.cluster.generation += 1;
 }
 
 fn uids(world: &World) -> Vec<String> {
-    let mut uids: Vec<String> = world.observed.pods.iter().map(|pod| pod.uid.clone()).collect();
+    let mut uids: Vec<String> = world
+        .observed
+        .pods
+        .iter()
+        .map(|pod| pod.uid.clone())
+        .collect();
     uids.sort();
     uids
 }
@@ -43,8 +51,16 @@ fn a_change_restarts_controllers_first_the_active_one_last_then_brokers() {
     );
     assert!(world.is_settled());
     assert_eq!(holds(&operator, "RestartPending"), None);
-    let maps = world.observed.objects.iter().filter(|object| object["kind"] == "ConfigMap");
-    assert_eq!(maps.count(), 2, "the former settings are gone with their last reader");
+    let maps = world
+        .observed
+        .objects
+        .iter()
+        .filter(|object| object["kind"] == "ConfigMap");
+    assert_eq!(
+        maps.count(),
+        2,
+        "the former settings are gone with their last reader"
+    );
 }
 
 #[test]
@@ -70,9 +86,21 @@ fn a_pod_is_marked_in_one_look_and_deleted_in_a_later_one_after_a_rehearsal() {
         operator.act(&mut world, &plan);
         world.tick();
     }
-    assert_eq!(words[0][..2], ["apply ConfigMap demo-controller", "apply ConfigMap demo-broker"]);
+    assert_eq!(
+        words[0][..2],
+        [
+            "apply ConfigMap demo-controller",
+            "apply ConfigMap demo-broker"
+        ]
+    );
     assert_eq!(words[2], ["mark demo-controller-1001-1"]);
-    assert_eq!(words[3], ["rehearse demo-controller-1001-1", "delete demo-controller-1001-1"]);
+    assert_eq!(
+        words[3],
+        [
+            "rehearse demo-controller-1001-1",
+            "delete demo-controller-1001-1"
+        ]
+    );
 }
 
 #[test]
@@ -113,8 +141,13 @@ fn each_kind_of_trouble_stops_a_rollout_and_is_a_condition_of_its_own() {
         while world.stopped.is_empty() || !world.down().is_empty() {
             world.run(&mut operator, 1);
         }
-        let hash = &operator_pod(&world).template_hash.clone();
-        let pod = world.observed.pods.iter_mut().find(|pod| &pod.template_hash == hash).unwrap();
+        let hash = &restarted_first(&world).template_hash.clone();
+        let pod = world
+            .observed
+            .pods
+            .iter_mut()
+            .find(|pod| &pod.template_hash == hash)
+            .unwrap();
         pod.trouble = Some(PodTrouble {
             kind,
             reason: kind.condition().to_owned(),
@@ -130,14 +163,45 @@ fn each_kind_of_trouble_stops_a_rollout_and_is_a_condition_of_its_own() {
         }
         assert_eq!(world.stopped.len(), 1, "{kind:?}");
         assert!(holds(&operator, kind.condition()).is_some(), "{kind:?}");
-        assert_eq!(holds(&operator, "RolloutStopped").as_deref(), Some(kind.condition()));
+        assert_eq!(
+            holds(&operator, "RolloutStopped").as_deref(),
+            Some(kind.condition())
+        );
+    }
+}
+
+#[test]
+fn a_pod_that_is_long_not_ready_stops_a_rollout_without_saying_why() {
+    let (mut world, mut operator) = (World::new(), Operator::default());
+    set(&mut world, "log.retention.ms", "1");
+    while world.stopped.is_empty() || !world.down().is_empty() {
+        world.run(&mut operator, 1);
+    }
+    let name = restarted_first(&world).name.clone();
+    let pod = world
+        .observed
+        .pods
+        .iter_mut()
+        .find(|pod| pod.name == name)
+        .unwrap();
+    (pod.ready, pod.created) = (false, Some(at(world.now)));
+    for (seconds, expected) in [(100, None), (130, Some("NotReady"))] {
+        world.now += seconds;
+        let plan = operator.look(&world);
+        operator.act(&mut world, &plan);
+        assert_eq!(holds(&operator, "RolloutStopped").as_deref(), expected);
     }
 }
 
 /// The pod that was restarted first.
-fn operator_pod(world: &World) -> &ObservedPod {
+fn restarted_first(world: &World) -> &ObservedPod {
     let first = &world.stopped[0];
-    world.observed.pods.iter().find(|pod| &pod.name == first).unwrap()
+    world
+        .observed
+        .pods
+        .iter()
+        .find(|pod| &pod.name == first)
+        .unwrap()
 }
 
 #[test]
@@ -166,7 +230,10 @@ fn the_pause_annotation_holds_a_rollout_where_it_is() {
     world.cluster.rollout_paused = true;
     world.run(&mut operator, 50);
     assert_eq!((world.stopped.len(), world.down().len()), (2, 0));
-    assert_eq!(holds(&operator, "RolloutStopped").as_deref(), Some("Paused"));
+    assert_eq!(
+        holds(&operator, "RolloutStopped").as_deref(),
+        Some("Paused")
+    );
     world.cluster.rollout_paused = false;
     world.run(&mut operator, ROLL_TICKS);
     assert!(world.is_settled());
@@ -186,11 +253,19 @@ fn gate(change: impl FnOnce(&mut Cluster, &mut Observed)) -> Option<Gate> {
 #[test]
 fn each_gate_holds_back_a_restart() {
     assert_eq!(gate(|_, _| {}), None);
-    assert_eq!(gate(|wanted, _| wanted.rollout_paused = true), Some(Gate::Pause));
-    assert_eq!(gate(|wanted, _| wanted.healing.enabled = false), Some(Gate::Pause));
+    assert_eq!(
+        gate(|wanted, _| wanted.rollout_paused = true),
+        Some(Gate::Pause)
+    );
+    assert_eq!(
+        gate(|wanted, _| wanted.healing.enabled = false),
+        Some(Gate::Pause)
+    );
     let cases: [(Gate, fn(&mut Observed)); 8] = [
         (Gate::QuorumHealth, |o| o.quorum = None),
-        (Gate::QuorumHealth, |o| o.quorum.as_mut().unwrap().behind = vec![1000, 1002]),
+        (Gate::QuorumHealth, |o| {
+            o.quorum.as_mut().unwrap().behind = vec![1000, 1002]
+        }),
         (Gate::OneDisruption, |o| o.pods[0].ready = false),
         (Gate::OneDisruption, |o| registered(o, 2).fenced = true),
         (Gate::OneDisruption, |o| registered(o, 2).stopping = true),
@@ -199,7 +274,11 @@ fn each_gate_holds_back_a_restart() {
         (Gate::MinIsr, |o| registered(o, 0).needed = Some(1)),
     ];
     for (index, (expected, change)) in cases.into_iter().enumerate() {
-        assert_eq!(gate(|_, observed| change(observed)), Some(expected), "case {index}");
+        assert_eq!(
+            gate(|_, observed| change(observed)),
+            Some(expected),
+            "case {index}"
+        );
     }
 }
 
@@ -272,7 +351,11 @@ fn operators_frozen_between_decide_and_act_never_stop_two_nodes_at_once() {
         let mut frozen: Vec<(i64, usize, Plan)> = Vec::new();
         for tick in 0..400 {
             if tick < 250 && random.u32(..40) == 0 {
-                set(&mut world, "log.retention.ms", ["1", "2"][random.usize(..2)]);
+                set(
+                    &mut world,
+                    "log.retention.ms",
+                    ["1", "2"][random.usize(..2)],
+                );
             }
             let index = random.usize(..operators.len());
             let plan = operators[index].look(&world);
@@ -282,14 +365,20 @@ fn operators_frozen_between_decide_and_act_never_stop_two_nodes_at_once() {
             } else {
                 operators[index].act(&mut world, &plan);
             }
-            let (due, rest) = frozen.into_iter().partition(|(wakes, ..)| *wakes <= world.now);
+            let (due, rest) = frozen
+                .into_iter()
+                .partition(|(wakes, ..)| *wakes <= world.now);
             frozen = rest;
             let due: Vec<(i64, usize, Plan)> = due;
             for (_, index, plan) in due {
                 operators[index].act(&mut world, &plan);
             }
             // Within a tick too: nobody may be stopped while somebody else is.
-            assert!(world.down().len() <= 1, "seed {seed} tick {tick}: {:?}", world.down());
+            assert!(
+                world.down().len() <= 1,
+                "seed {seed} tick {tick}: {:?}",
+                world.down()
+            );
             world.tick();
             world.assert_safe();
         }

@@ -59,7 +59,10 @@ fn what_no_node_takes_says_why() {
         "message": "0/4 nodes are available: 4 Insufficient memory.",
     }]});
     let (kind, reason, detail) = found(&status).unwrap();
-    assert_eq!((kind, reason.as_str()), (TroubleKind::Pending, "Unschedulable"));
+    assert_eq!(
+        (kind, reason.as_str()),
+        (TroubleKind::Pending, "Unschedulable")
+    );
     assert!(detail.contains("Insufficient memory"));
 }
 
