@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kintsugi_crds::{DeletionPolicy, Healing};
+use serde::{Deserialize, Serialize};
 
 use crate::names::{CONTROLLER_ID_FIRST, Role};
 
@@ -58,7 +59,8 @@ pub struct RoleSpec {
 }
 
 /// CPU and memory, requested and limited.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Amounts {
     /// Requested CPU.
     pub cpu_request: String,

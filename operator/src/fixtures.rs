@@ -8,6 +8,7 @@ use crate::names::{CONTROLLER_ID_FIRST, Member, Role};
 use crate::observe::{
     BrokerView, Observed, ObservedPod, ObservedVolume, Partitions, PodState, QuorumView,
 };
+use crate::template::Template;
 use crate::validate::validate;
 
 /// A moment, `seconds` after an arbitrary one.
@@ -64,6 +65,7 @@ pub fn volume(member: Member) -> ObservedVolume {
         zone: None,
         formed: true,
         replacements: Vec::new(),
+        last_good: Some(Template::wanted(&cluster, member.role)),
         size: cluster.role(member.role).size.clone(),
         owner: None,
     }

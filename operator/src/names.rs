@@ -26,6 +26,8 @@ pub const ZONE_ANNOTATION: &str = "kintsugi.dev/zone";
 pub const FORMED_ANNOTATION: &str = "kintsugi.dev/quorum-formed";
 /// On a volume: when its pod was replaced, RFC 3339, separated by commas, newest last.
 pub const REPLACEMENTS_ANNOTATION: &str = "kintsugi.dev/pod-replacements";
+/// On a volume: the template with which its pod was last ready, as JSON.
+pub const LAST_GOOD_ANNOTATION: &str = "kintsugi.dev/last-good-template";
 /// On a pod: hash of everything that it was started with.
 pub const TEMPLATE_HASH_ANNOTATION: &str = "kintsugi.dev/template-hash";
 /// On a pod: the template hash that it is about to be restarted for. Only one pod of a cluster

@@ -95,12 +95,12 @@ pub fn decide(
     } else if !members.quorum_lost() {
         objects::apply(cluster, observed, &members, &mut draft);
         volumes::create(cluster, observed, &members, history, &mut draft);
-        pods::create(cluster, observed, &members, &mut draft);
+        pods::create(cluster, observed, &members, &rollout, &mut draft);
         pods::heal(cluster, observed, &rollout, history, now, &mut draft);
         rollout::step(
             cluster, observed, &members, &rollout, history, now, &mut draft,
         );
-        volumes::change(cluster, observed, &mut draft);
+        volumes::change(cluster, observed, &rollout, &mut draft);
         objects::collect(cluster, observed, &mut draft);
     }
     let changing = !draft.commands.is_empty();

@@ -7,7 +7,7 @@ use super::members::Members;
 use crate::build::{Object, config_map, disruption_budget, service};
 use crate::cluster::Cluster;
 use crate::names::{MANAGED_BY_LABEL, OPERATOR, Role};
-use crate::observe::{Observed, ObservedPod};
+use crate::observe::{Observed, ObservedPod, ObservedVolume};
 use crate::plan::Command;
 
 /// Adds an apply for each object that is missing or differs.
@@ -29,12 +29,19 @@ pub fn apply(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draf
     );
 }
 
-/// Adds the deletion of each of the operator's ConfigMaps that is neither wanted nor read by a pod.
+/// Adds the deletion of each of the operator's ConfigMaps that is neither wanted nor read by a pod,
+/// nor may be again.
 pub fn collect(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
     let wanted = [Role::Controller, Role::Broker].map(|role| config_map::name(cluster, role));
     let is_kept = |name: &str| {
         let read = |pod: &ObservedPod| pod.config_map.as_deref() == Some(name);
-        wanted.iter().any(|wanted| wanted == name) || observed.pods.iter().any(read)
+        let may_read = |volume: &ObservedVolume| {
+            let last_good = volume.last_good.as_ref();
+            last_good.is_some_and(|template| template.config_map == name)
+        };
+        wanted.iter().any(|wanted| wanted == name)
+            || observed.pods.iter().any(read)
+            || observed.volumes.iter().any(may_read)
     };
     for object in observed
         .objects

@@ -7,13 +7,14 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::Draft;
 use super::gates::{Gate, first_closed};
 use super::members::Members;
-use super::rollout::{Rollout, is_down, refusal_text};
+use super::rollout::{Rollout, refusal_text};
 use crate::build::pod as template;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
 use crate::names::{REPLACEMENTS_ANNOTATION, Role};
 use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState};
 use crate::plan::{Command, PodDeletion, VolumeChange, format_times};
+use crate::template::Template;
 
 /// The window of `spec.healing.podReplacementsMax`; the kubelet forgets its back-off after it too.
 const REPLACEMENT_WINDOW: SignedDuration = SignedDuration::from_mins(10);
@@ -26,7 +27,13 @@ const FROZEN_GRACE_SECONDS: u32 = 1;
 pub const EXIT_REFUSED: i32 = 70;
 
 /// Adds a pod for each volume without one. Nothing is disturbed by that, so no gate is asked.
-pub fn create(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draft: &mut Draft) {
+pub fn create(
+    cluster: &Cluster,
+    observed: &Observed,
+    members: &Members<'_>,
+    rollout: &Rollout<'_>,
+    draft: &mut Draft,
+) {
     // Volumes that this plan creates count too: everything is created in one go.
     let planned: Vec<_> = draft
         .commands
@@ -53,7 +60,12 @@ pub fn create(cluster: &Cluster, observed: &Observed, members: &Members<'_>, dra
     wanted.sort();
     for (member, zone) in wanted {
         if observed.pod(member).is_none() {
-            let pod = template::build(cluster, member, zone.as_deref());
+            let volume = observed
+                .volumes
+                .iter()
+                .find(|volume| volume.member == member);
+            let made_from = rollout.template(cluster, member, volume);
+            let pod = template::build_from(cluster, member, zone.as_deref(), &made_from);
             draft.commands.push(Command::CreatePod(Box::new(pod)));
         }
     }
@@ -74,7 +86,7 @@ pub fn heal(
             draft.commands.push(delete(pod, why, None));
             continue;
         }
-        let found = if rollout.is_outdated(pod) && is_down(observed, pod) {
+        let found = if rollout.is_to_be_corrected(cluster, observed, pod) {
             Some(outdated_down(pod))
         } else {
             cause(cluster, observed, pod, now)
@@ -89,7 +101,10 @@ pub fn heal(
         let checks = gates(cluster, observed, history, pod, &cause, volume, draft, now);
         match first_closed(&pod.name, checks) {
             Some(closed) => draft.closed.push(closed),
-            None => replace(cluster, pod, volume, cause, now, draft),
+            None => {
+                let made_from = rollout.template(cluster, pod.member, volume);
+                replace(cluster, pod, volume, &made_from, cause, now, draft);
+            }
         }
     }
 }
@@ -242,12 +257,14 @@ fn replace(
     cluster: &Cluster,
     pod: &ObservedPod,
     volume: Option<&ObservedVolume>,
+    made_from: &Template,
     cause: Cause,
     now: Timestamp,
     draft: &mut Draft,
 ) {
     if let Some(volume) = volume {
-        let replacement = template::build(cluster, pod.member, volume.zone.as_deref());
+        let replacement =
+            template::build_from(cluster, pod.member, volume.zone.as_deref(), made_from);
         draft
             .commands
             .push(Command::RehearsePod(Box::new(replacement)));

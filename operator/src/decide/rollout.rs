@@ -9,6 +9,8 @@
 //! Pods of an older template that serve nobody are not restarted but healed, see [`super::pods`]:
 //! a template that does not start is undone that way.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::Draft;
@@ -18,9 +20,10 @@ use super::pods::delete;
 use crate::build::pod as template;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
-use crate::names::{PAUSE_ROLLOUT_ANNOTATION, Role};
+use crate::names::{Member, PAUSE_ROLLOUT_ANNOTATION, Role};
 use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState, TroubleKind};
 use crate::plan::{Command, PodMark};
+use crate::template::Template;
 
 mod checks;
 
@@ -49,6 +52,8 @@ pub struct Rollout<'a> {
     /// Pods of the template that is wanted that do not run as they should: a rollout stops at the
     /// first.
     pub failing: Vec<&'a ObservedPod>,
+    /// Nodes whose pod is ready with the template that is wanted.
+    pub proven: BTreeSet<Member>,
 }
 
 impl<'a> Rollout<'a> {
@@ -60,6 +65,7 @@ impl<'a> Rollout<'a> {
         now: Timestamp,
     ) -> Self {
         let (mut outdated, mut failing) = (Vec::new(), Vec::new());
+        let mut proven = BTreeSet::new();
         for (pod, volume) in current(observed, members) {
             let wanted = template::template_hash(cluster, pod.member, volume.zone.as_deref());
             if pod.template_hash != wanted {
@@ -68,8 +74,12 @@ impl<'a> Rollout<'a> {
                     volume,
                     wanted,
                 });
-            } else if is_troubled(pod, now) || is_slow(pod, now) {
+            } else if is_troubled(pod, now)
+                || (is_slow(pod, now) && !has_worked(cluster, pod, volume))
+            {
                 failing.push(pod);
+            } else if pod.ready {
+                proven.insert(pod.member);
             }
         }
         let active = observed.quorum.as_ref().and_then(|quorum| quorum.leader);
@@ -86,14 +96,45 @@ impl<'a> Rollout<'a> {
                 pod.member.id,
             )
         });
-        Self { outdated, failing }
+        Self {
+            outdated,
+            failing,
+            proven,
+        }
     }
 
-    /// Whether `pod` has an older template.
-    pub fn is_outdated(&self, pod: &ObservedPod) -> bool {
+    /// The template for a pod of `member` that is to be made. While a rollout is stopped a node
+    /// comes back as it last worked: one that dies must not fall to the new template too.
+    pub fn template(
+        &self,
+        cluster: &Cluster,
+        member: Member,
+        volume: Option<&ObservedVolume>,
+    ) -> Template {
+        let last_good = volume.and_then(|volume| volume.last_good.clone());
+        match last_good {
+            Some(last_good) if self.failing.iter().any(|pod| pod.member != member) => last_good,
+            _ => Template::wanted(cluster, member.role),
+        }
+    }
+
+    /// Whether an outdated pod that serves nobody is to be replaced: not if it would be made again
+    /// as it is.
+    pub fn is_to_be_corrected(
+        &self,
+        cluster: &Cluster,
+        observed: &Observed,
+        pod: &ObservedPod,
+    ) -> bool {
         self.outdated
             .iter()
-            .any(|outdated| outdated.pod.uid == pod.uid)
+            .filter(|outdated| outdated.pod.uid == pod.uid && is_down(observed, pod))
+            .any(|outdated| {
+                let (member, volume) = (pod.member, outdated.volume);
+                let next = self.template(cluster, member, Some(volume));
+                let zone = volume.zone.as_deref();
+                template::hash_from(cluster, member, zone, &next) != pod.template_hash
+            })
     }
 
     /// The pod to restart next: the first that still serves.
@@ -152,6 +193,12 @@ pub fn is_troubled(pod: &ObservedPod, now: Timestamp) -> bool {
 fn is_slow(pod: &ObservedPod, now: Timestamp) -> bool {
     let waits = |created| now.duration_since(created) > READY_WITHIN;
     !pod.ready && pod.created.is_some_and(waits)
+}
+
+/// Whether `pod` has been ready with the template that is wanted: then it is not the template that
+/// keeps it from being ready now.
+fn has_worked(cluster: &Cluster, pod: &ObservedPod, volume: &ObservedVolume) -> bool {
+    volume.last_good.as_ref() == Some(&Template::wanted(cluster, pod.member.role))
 }
 
 /// Whether `pod` serves nobody: it does not run, or it is not ready and the quorum does without it.

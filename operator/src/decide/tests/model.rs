@@ -343,6 +343,9 @@ impl World {
             return Err(());
         }
         volume.resource_version = version;
+        if let Some(text) = change.annotations.get(crate::names::LAST_GOOD_ANNOTATION) {
+            volume.last_good = crate::template::Template::parse(text);
+        }
         volume.formed |= change.annotations.contains_key(FORMED_ANNOTATION);
         if let Some(times) = change.annotations.get(REPLACEMENTS_ANNOTATION) {
             volume.replacements = times.split(',').map(|t| t.parse().unwrap()).collect();

@@ -123,6 +123,38 @@ fn an_image_that_cannot_be_pulled_stops_the_rollout_after_its_first_pod_and_reve
 }
 
 #[test]
+fn a_pod_that_dies_while_a_rollout_is_stopped_comes_back_as_it_last_worked() {
+    let (mut world, mut operator) = (World::new(), Operator::default());
+    set(&mut world, "log.retention.ms", "1");
+    world.run(&mut operator, ROLL_TICKS);
+    let before: Vec<String> = templates(&world);
+    world.cluster.image = BAD_IMAGE.to_owned();
+    set(&mut world, "log.retention.ms", "2");
+    world.run(&mut operator, ROLL_TICKS);
+    assert_eq!(world.stopped.len(), 7);
+    let first = world.stopped[6].clone();
+    // A node is gone with its pod.
+    world.observed.pods.retain(|pod| pod.member != BROKER_1);
+    for _ in 0..ROLL_TICKS {
+        let plan = operator.look(&world);
+        operator.act(&mut world, &plan);
+        world.tick();
+    }
+    assert_eq!(world.down(), [first]);
+    let kept = before
+        .iter()
+        .filter(|hash| templates(&world).contains(hash))
+        .count();
+    assert_eq!(kept, 5, "all but the first pod run as they last worked");
+}
+
+fn templates(world: &World) -> Vec<String> {
+    let pods = world.observed.pods.iter();
+    pods.map(|pod| format!("{} {}", pod.name, pod.template_hash))
+        .collect()
+}
+
+#[test]
 fn a_corrected_template_replaces_the_broken_pod_and_goes_on() {
     let (mut world, mut operator) = (World::new(), Operator::default());
     world.cluster.image = BAD_IMAGE.to_owned();
@@ -250,6 +282,9 @@ fn gate(change: impl FnOnce(&mut Cluster, &mut Observed)) -> Option<Gate> {
     plan.closed.first().map(|closed| closed.gate)
 }
 
+/// What goes wrong with a cluster.
+type Change = fn(&mut Observed);
+
 #[test]
 fn each_gate_holds_back_a_restart() {
     assert_eq!(gate(|_, _| {}), None);
@@ -261,7 +296,7 @@ fn each_gate_holds_back_a_restart() {
         gate(|wanted, _| wanted.healing.enabled = false),
         Some(Gate::Pause)
     );
-    let cases: [(Gate, fn(&mut Observed)); 8] = [
+    let cases: [(Gate, Change); 8] = [
         (Gate::QuorumHealth, |o| o.quorum = None),
         (Gate::QuorumHealth, |o| {
             o.quorum.as_mut().unwrap().behind = vec![1000, 1002]
