@@ -8,6 +8,7 @@
 mod copies;
 mod health;
 mod listener;
+mod members;
 mod quorum;
 
 use std::sync::{Arc, OnceLock};
@@ -16,7 +17,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use kintsugi_types::ControllerId;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -86,7 +87,12 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) {
         .route("/readyz", get(health::ready));
     if has_controller {
         router = router
-            .route("/v1/quorum", get(quorum::describe))
+            .route("/v1/quorum", get(members::describe))
+            .route("/v1/quorum/voters", post(members::add))
+            .route(
+                "/v1/quorum/voters/{id}/{directory}",
+                delete(members::remove),
+            )
             .route("/v1/brokers", get(quorum::brokers))
             .route("/v1/partitions", get(quorum::partitions))
             .route("/v1/brokers/{id}/generations", post(quorum::grant));
@@ -108,6 +114,11 @@ async fn metrics(State(app): Shared) -> Response {
             .traffic
             .shard_events_waiting
             .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let count = |files: usize| i64::try_from(files).unwrap_or(i64::MAX);
+        let traffic = &app.metrics.traffic;
+        traffic.open_log_files.set(count(broker.logs.open_files()));
+        let files_max = broker.logs.open_files_max();
+        traffic.open_log_files_max.set(count(files_max));
     }
     if let Some(controller) = app.controller() {
         let status = controller.status.borrow().clone();

@@ -62,7 +62,7 @@ const IDENTITY: &[Definition] = &[
         "controller.quorum.voters",
         Kind::List,
         None,
-        "All controllers, as ID@host:port with commas between them; the same everywhere.",
+        "The controllers that form the quorum, as ID@host:port with commas between them; the same everywhere. A controller that is not among them waits until it is added.",
     ),
     setting(
         "kintsugi.generation",
@@ -191,6 +191,18 @@ const TOPICS: &[Definition] = &[
         Kind::Integer(1_000, i64::MAX),
         Some("300000"),
         "How often old log files are looked for. Kafka's default: five minutes.",
+    ),
+    setting(
+        "log.flush.interval.messages",
+        Kind::Integer(1, i64::MAX),
+        Some("9223372036854775807"),
+        "How many records may be unsynced before a sync begins. 1: acks wait for the sync. Kafka's default: no bound.",
+    ),
+    setting(
+        "log.flush.interval.ms",
+        Kind::Integer(0, i64::MAX),
+        Some("9223372036854775807"),
+        "How long records may be unsynced before a sync begins, looked at twice a second. Kafka's default: no bound.",
     ),
     setting(
         "producer.id.expiration.ms",
@@ -365,6 +377,24 @@ const LIMITS: &[Definition] = &[
         Kind::Integer(0, 64),
         Some("0"),
         "Event loops that own partitions. 0: as many as cores.",
+    ),
+    setting(
+        "kintsugi.io.threads",
+        Kind::Integer(1, 64),
+        Some("4"),
+        "Threads that sync log files, so that no event loop waits for a disk.",
+    ),
+    setting(
+        "kintsugi.internal.unacknowledged.ms",
+        Kind::Integer(500, 60_000),
+        Some("1500"),
+        "How long bytes sent to another broker or controller may stay unacknowledged before the connection is given up. 1.5 s: a session; a machine without power resets nothing.",
+    ),
+    setting(
+        "kintsugi.internal.keepalive.seconds",
+        Kind::Integer(1, 60),
+        Some("1"),
+        "How long a connection to another broker or controller is silent before that one is asked whether it lives.",
     ),
     setting(
         "kintsugi.log.level",

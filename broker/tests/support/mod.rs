@@ -15,6 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
+pub mod http;
 pub mod python;
 pub mod records;
 
@@ -201,6 +202,8 @@ pub fn single(directory: &Path) -> Node {
 pub struct Cluster {
     pub controllers: Vec<Node>,
     pub brokers: Vec<Node>,
+    /// The controllers that form the quorum, as in the settings.
+    pub voters: String,
 }
 
 impl Cluster {
@@ -253,6 +256,7 @@ impl Cluster {
         let mut cluster = Self {
             controllers,
             brokers,
+            voters,
         };
         for node in cluster.controllers.iter_mut().chain(&mut cluster.brokers) {
             node.start();

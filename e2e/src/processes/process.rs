@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use crate::host::cpu;
 use crate::host::memory::resident_bytes;
 
 /// A running child; killed when dropped.
@@ -63,6 +65,14 @@ impl Process {
     /// If the process is gone.
     pub fn resident_bytes(&self) -> io::Result<u64> {
         resident_bytes(self.id())
+    }
+
+    /// The processor time that it used so far.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn cpu_used(&self) -> io::Result<Duration> {
+        cpu::used(self.id())
     }
 }
 

@@ -10,13 +10,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kintsugi_node::broker::Broker;
-use kintsugi_node::directory::{HighWatermarks, mark_clean_stop};
+use kintsugi_node::directory::{Checkpoints, Closed, mark_clean_stop};
 use kintsugi_node::message::broker::{Command, Event, Evidence};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::{link, shard};
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_storage::checkpoint::{OffsetCheckpoint, OffsetCheckpointFile};
 use kintsugi_types::{BrokerEpoch, Incarnation, Time, TimestampMs};
 
 use crate::fabric::Fabric;
@@ -42,6 +41,9 @@ enum Use {
     Fetching(replication::FetcherKey),
 }
 
+/// The longest that a sync takes.
+const SYNC_MICROS_MAX: u64 = 30_000;
+
 struct ShardLoop {
     node: Shard<MemoryFileSystem>,
     timer: Timer,
@@ -58,7 +60,7 @@ pub(crate) struct BrokerProcess {
     control: Broker,
     timer: Timer,
     shards: Vec<ShardLoop>,
-    marks: HighWatermarks<MemoryFileSystem>,
+    checkpoints: Checkpoints<MemoryFileSystem>,
     link: Option<StreamId>,
     uses: BTreeMap<StreamId, Use>,
     fetching: BTreeMap<replication::FetcherKey, Fetching>,
@@ -107,13 +109,18 @@ impl BrokerProcess {
             Input::Knocked { knock, outcome } => self.knocked(fabric, knock, outcome),
             Input::Control(event) => self.handle(fabric, event),
             Input::Shard(shard, event) => self.handle_shard(fabric, shard, event),
-            Input::Checkpoint(shard, high_watermarks) => {
-                if let Err(error) = self.marks.write(shard, high_watermarks) {
+            Input::Checkpoint(shard, offsets) => {
+                if let Err(error) = self.checkpoints.write(shard, *offsets) {
                     let place = self.place();
                     fabric
                         .oracles
                         .fail(format!("{place:?} failed to write its checkpoint: {error}"));
                 }
+            }
+            Input::Sync(shard, partition, job) => {
+                let result = job.run();
+                let event = shard::Event::Synced { partition, result };
+                self.handle_shard(fabric, shard, event);
             }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
@@ -360,11 +367,20 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardApplied { shard, offset });
             }
-            Command::Checkpoint { high_watermarks } => {
+            Command::Checkpoint { offsets } => {
                 let (place, life) = (self.place(), self.life);
                 let delay = Duration::from_micros(fabric.rng.u64(100..20_000));
-                let input = Input::Checkpoint(number, high_watermarks);
+                let input = Input::Checkpoint(number, offsets);
                 fabric.arrive(delay, place, life, input);
+            }
+            Command::Sync { partition } => {
+                let started = self.shards.get_mut(usize::from(number));
+                if let Some(job) = started.and_then(|s| s.node.begin_sync(partition)) {
+                    let (place, life) = (self.place(), self.life);
+                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
+                    let input = Input::Sync(number, partition, job);
+                    fabric.arrive(delay, place, life, input);
+                }
             }
             Command::Drained => {
                 let shard = number;
@@ -385,22 +401,17 @@ impl BrokerProcess {
     /// The clean stop: every log closed, the checkpoint written, the mark set.
     fn stop(&mut self, fabric: &mut Fabric, broker_epoch: BrokerEpoch) {
         self.is_over = true;
-        let mut high_watermarks = OffsetCheckpoint::new();
+        let mut closed = Closed::default();
         for running in std::mem::take(&mut self.shards) {
             match running.node.close() {
-                Ok(of_shard) => high_watermarks.extend(of_shard),
+                Ok(of_shard) => closed.extend(of_shard),
                 Err(error) => fabric.oracles.fail(format!("failed to close: {error}")),
             }
         }
         let path = std::path::Path::new(DIRECTORY);
-        let written = OffsetCheckpointFile::Replication.write(&self.fs, path, &high_watermarks);
-        if let Err(error) = written {
-            fabric
-                .oracles
-                .fail(format!("failed to stop cleanly: {error}"));
-        }
         let is_registered = broker_epoch >= BrokerEpoch(0);
-        if is_registered && let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch) {
+        if is_registered && let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch, &closed)
+        {
             fabric
                 .oracles
                 .fail(format!("failed to stop cleanly: {error}"));
