@@ -346,6 +346,8 @@ impl BrokerProcess {
             // Clients here ask for none of these.
             Command::AnswerListOffsets { .. }
             | Command::AnswerEpochEnds { .. }
+            | Command::AnswerDeleteRecords { .. }
+            | Command::AnswerLogs { .. }
             | Command::AnswerGroup { .. } => {}
             Command::AnswerReplicaFetch { token, response } => {
                 if let Some(Reply { stream, .. }) = self.waiting.take(token.0) {
@@ -386,6 +388,8 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardDrained { shard });
             }
+            // No oracle goes by them.
+            Command::Counted(_) => {}
             Command::LogEnds { ends } => {
                 self.tell_control(fabric, number, Event::LogEnds { ends });
             }

@@ -1,6 +1,8 @@
 //! Shards that replicate from each other.
 
+mod delete_records;
 mod flush;
+mod group_logs;
 mod groups;
 mod harness;
 mod idempotence;
@@ -8,6 +10,8 @@ mod many_shards;
 mod metadata;
 mod opening;
 mod random;
+mod reassignment;
 mod replication;
 mod serving;
 mod sessions;
+mod settings;
