@@ -28,6 +28,17 @@ impl Gaps {
         )
     }
 
+    /// The longest time without an acknowledgement of each of `partitions`, from `from` on.
+    #[must_use]
+    pub fn silences(
+        history: &History,
+        from: Micros,
+        partitions: impl IntoIterator<Item = i32>,
+    ) -> Self {
+        let partitions = partitions.into_iter();
+        Self::collect(partitions.map(|id| history.longest_silence(id, from)))
+    }
+
     /// These gaps; `None` counts as never.
     #[must_use]
     pub fn from_durations(gaps: impl IntoIterator<Item = Option<Duration>>) -> Self {

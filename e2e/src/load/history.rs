@@ -140,9 +140,41 @@ impl History {
     }
 }
 
+impl History {
+    /// The longest time after `from` in which no record of a partition was acknowledged, up to its
+    /// last acknowledgement; `None` if none came after `from`.
+    #[must_use]
+    pub fn longest_silence(&self, partition: i32, from: Micros) -> Option<Micros> {
+        let records = self.partitions.get(&partition)?;
+        let mut acks: Vec<Micros> = records
+            .iter()
+            .filter_map(|sent| match sent.outcome {
+                Outcome::Acked { at, .. } if at >= from => Some(at),
+                _ => None,
+            })
+            .collect();
+        acks.sort_unstable();
+        let before = std::iter::once(from).chain(acks.iter().copied());
+        let silences = before.zip(&acks).map(|(before, at)| at - before);
+        silences.max()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_silence_may_lie_anywhere_after_the_beginning() {
+        let mut history = History::default();
+        for (sequence, at) in [100, 150, 700, 720].into_iter().enumerate() {
+            history.begin(0, at - 10);
+            history.finish(0, sequence as u64, Outcome::Acked { offset: 0, at });
+        }
+        assert_eq!(history.longest_silence(0, 0), Some(550));
+        assert_eq!(history.longest_silence(0, 705), Some(15));
+        assert_eq!(history.longest_silence(0, 721), None);
+    }
 
     #[test]
     fn the_gap_counts_only_records_sent_after_the_fault() {
