@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::build::Object;
 use crate::http_client::HttpError;
 use crate::names::{OPERATOR, RESTART_ANNOTATION};
-use crate::observe::{REQUEST_TIMEOUT, grant_generation};
+use crate::observe::{REQUEST_TIMEOUT, add_voter, grant_generation, remove_voter};
 use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
 
 /// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
@@ -211,6 +211,22 @@ async fn carry_out(
                 act: format!("have generation {generation} of broker {broker} granted"),
                 source,
             }),
+        Command::RemoveVoter(change) => {
+            remove_voter(&change.controller_ip, change.controller, change.directory)
+                .await
+                .map_err(|source| ActError::Controller {
+                    act: format!("take controller {} from the quorum", change.controller),
+                    source,
+                })
+        }
+        Command::AddVoter(change) => {
+            add_voter(&change.controller_ip, change.controller, change.directory)
+                .await
+                .map_err(|source| ActError::Controller {
+                    act: format!("let controller {} join the quorum", change.controller),
+                    source,
+                })
+        }
         Command::Announce(_) => Ok(()),
         Command::WriteStatus(status) => write_status(client, cluster, status).await,
     }

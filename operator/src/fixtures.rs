@@ -2,11 +2,12 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::KafkaCluster;
+use uuid::Uuid;
 
 use crate::cluster::Cluster;
 use crate::names::{CONTROLLER_ID_FIRST, Member, Role};
 use crate::observe::{
-    BrokerView, Observed, ObservedPod, ObservedVolume, Partitions, PodState, QuorumView,
+    BrokerView, Membership, Observed, ObservedPod, ObservedVolume, Partitions, PodState, QuorumView,
 };
 use crate::template::Template;
 use crate::validate::validate;
@@ -115,6 +116,14 @@ pub fn formed() -> Observed {
             behind: Vec::new(),
             leader: Some(1000),
             leader_ip: Some("10.0.0.0".to_owned()),
+            directories: controllers().map(|member| (member, directory(member))).collect(),
+            membership: Some(Membership {
+                voters: controllers()
+                    .map(|member| (member.id, Some(directory(member))))
+                    .collect(),
+                committed: true,
+                ..Membership::default()
+            }),
             brokers: Some((0..3).map(|id| (id, broker(id))).collect()),
             partitions: Some(Partitions {
                 total: 10,
@@ -123,6 +132,28 @@ pub fn formed() -> Observed {
             }),
         }),
     }
+}
+
+fn controllers() -> impl Iterator<Item = Member> {
+    let all = members().into_iter();
+    all.filter(|member| member.role == Role::Controller)
+}
+
+/// The directory that a controller forms on its volume.
+pub fn directory(member: Member) -> Uuid {
+    let id = u128::from(member.id.unsigned_abs());
+    Uuid::from_u128((u128::from(member.generation) << 64) | id)
+}
+
+/// Who belongs to the quorum of `observed`, to change.
+pub fn membership(observed: &mut Observed) -> &mut Membership {
+    observed
+        .quorum
+        .as_mut()
+        .unwrap()
+        .membership
+        .as_mut()
+        .unwrap()
 }
 
 /// The counts of partitions of `observed`, to change.

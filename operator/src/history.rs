@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::decide::gates::Closed;
 
@@ -22,6 +23,20 @@ pub enum Suspicion {
     VolumeLost {
         /// The broker's id.
         broker: i32,
+    },
+    /// A controller of a formed quorum has no volume.
+    ControllerVolumeLost {
+        /// The controller's node id.
+        controller: i32,
+    },
+    /// A controller runs on another directory than the quorum knows of it.
+    DirectoryLost {
+        /// The controller's node id.
+        controller: i32,
+        /// The directory that the quorum knows.
+        recorded: Uuid,
+        /// The one that it runs on.
+        present: Uuid,
     },
     /// A pod's container does not stay up.
     CrashLoop {

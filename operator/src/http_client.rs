@@ -24,6 +24,8 @@ pub enum Method {
     Get,
     /// Changes.
     Post,
+    /// Takes away.
+    Delete,
 }
 
 /// Why a request gave no answer.
@@ -76,10 +78,10 @@ pub enum HttpError {
     },
 }
 
-/// Sends one request and returns the body of a 200.
+/// Sends one request and returns the body of a 200 or 202.
 ///
 /// # Errors
-/// See [`HttpError`]; every outcome other than a 200 within the method's time is one.
+/// See [`HttpError`]; every other outcome within the method's time is one.
 pub async fn request(
     method: Method,
     ip: &str,
@@ -95,7 +97,7 @@ pub async fn request(
     };
     let time = match method {
         Method::Get => READ_TIMEOUT,
-        Method::Post => CHANGE_TIMEOUT,
+        Method::Post | Method::Delete => CHANGE_TIMEOUT,
     };
     match tokio::time::timeout(time, exchange(method, &address, path, body)).await {
         Ok(answer) => answer,
@@ -126,6 +128,7 @@ async fn exchange(
         .method(match method {
             Method::Get => hyper::Method::GET,
             Method::Post => hyper::Method::POST,
+            Method::Delete => hyper::Method::DELETE,
         })
         .uri(path)
         .header(hyper::header::HOST, address)
@@ -155,7 +158,7 @@ async fn exchange(
             answer.await?
         }
     };
-    if status != StatusCode::OK {
+    if status != StatusCode::OK && status != StatusCode::ACCEPTED {
         let reason: String = String::from_utf8_lossy(&bytes)
             .chars()
             .take(REASON_CHARACTERS_MAX)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{DeletionPolicy, KafkaClusterStatus};
+use uuid::Uuid;
 
 use crate::build::Object;
 use crate::decide::gates::Closed;
@@ -59,10 +60,27 @@ pub enum Command {
         /// The generation.
         generation: u64,
     },
+    /// Asks the active controller to take a controller's lost directory from the quorum. Refused if
+    /// the quorum knows that controller by another directory by then.
+    RemoveVoter(VoterChange),
+    /// Asks the active controller to let a controller join by its new directory. Refused if the
+    /// quorum knows it by another one.
+    AddVoter(VoterChange),
     /// Tells people by an Event.
     Announce(Announcement),
     /// Writes the status.
     WriteStatus(Box<KafkaClusterStatus>),
+}
+
+/// A change to who belongs to the quorum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VoterChange {
+    /// The active controller's address.
+    pub controller_ip: String,
+    /// The node id of the controller that it is about.
+    pub controller: i32,
+    /// The directory that it is about.
+    pub directory: Uuid,
 }
 
 /// A change to a volume claim. What is None or empty stays.
@@ -131,6 +149,8 @@ impl Command {
     pub fn is_independent(&self) -> bool {
         match self {
             Command::GrantGeneration { .. }
+            | Command::RemoveVoter(_)
+            | Command::AddVoter(_)
             | Command::Announce(_)
             | Command::DeleteConfigMap { .. } => true,
             Command::ChangeVolume(change) => change.size.is_some(),
@@ -186,6 +206,23 @@ impl Command {
                      volume will be replaced by an empty one and filled from the other replicas"
                 ),
             ),
+            Command::RemoveVoter(change) => (
+                "VoterRemoved",
+                change.subject(),
+                format!(
+                    "The quorum no longer counts controller {} with its lost directory {}",
+                    change.controller, change.directory
+                ),
+            ),
+            Command::AddVoter(change) => (
+                "VoterAdded",
+                change.subject(),
+                format!(
+                    "The quorum sends controller {} the log into its new directory {}; it votes \
+                     once it has caught up",
+                    change.controller, change.directory
+                ),
+            ),
             Command::Announce(announcement) => return Some(announcement.clone()),
             Command::DeleteConfigMap { name, .. } => (
                 "ConfigMapDeleted",
@@ -200,6 +237,12 @@ impl Command {
             note,
             warning: false,
         })
+    }
+}
+
+impl VoterChange {
+    fn subject(&self) -> String {
+        format!("controller-{}", self.controller)
     }
 }
 

@@ -5,7 +5,8 @@
 //! | delete a pod that ended, crash-loops, or is frozen and fenced | healing off, evidence, one disruption, healing limit, admission |
 //! | delete a pod of an older template that serves nobody | healing off, evidence, one disruption, admission |
 //! | restart a pod of an older template | pauses, admission, rollout, quorum health, one disruption, min-ISR, evidence |
-//! | give up a lost volume (new generation) | healing off, evidence, quorum health, one disruption, min-ISR, share |
+//! | give up a broker's lost volume (new generation) | healing off, evidence, quorum health, one disruption, min-ISR, share |
+//! | give up a controller's lost volume, take its directory from the quorum | healing off, evidence, quorum health, one disruption |
 //!
 //! `spec.paused` closes all of them at once, before any act is considered.
 

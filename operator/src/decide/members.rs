@@ -99,9 +99,25 @@ impl<'a> Members<'a> {
             .collect()
     }
 
-    /// Whether so many controllers' volumes are lost that no majority can come back.
+    /// The node ids of controllers whose volume replaces a lost one and was never seen to be a
+    /// voter's: what it holds counts for nothing yet.
+    pub fn replaced_controllers(&self) -> Vec<i32> {
+        let is_replacement =
+            |volume: &ObservedVolume| volume.member.generation > 1 && !volume.formed;
+        self.controllers
+            .iter()
+            .filter(|(_, volume)| volume.is_some_and(is_replacement))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Whether so many controllers' volumes are lost that no majority can come back. Where one
+    /// controller is active, a majority is there.
     pub fn quorum_lost(&self) -> bool {
-        self.controllers.len() - self.lost_controllers().len() < self.majority
+        let quorum = self.observed.quorum.as_ref();
+        let active = quorum.is_some_and(|quorum| quorum.membership.is_some());
+        let lost = self.lost_controllers().len() + self.replaced_controllers().len();
+        !active && self.controllers.len() - lost < self.majority
     }
 
     /// Registered brokers without a volume that can be used.
@@ -117,13 +133,15 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The volume with the highest generation, at least `least`, that is not being deleted.
+/// The volume with the highest generation, at least `least`, that is neither being deleted nor
+/// bound to storage that is gone.
 fn newest(observed: &Observed, role: Role, id: i32, least: u64) -> Option<&ObservedVolume> {
     observed
         .volumes
         .iter()
         .filter(|volume| volume.member.role == role && volume.member.id == id)
-        .filter(|volume| volume.member.generation >= least && !volume.terminating)
+        .filter(|volume| volume.member.generation >= least)
+        .filter(|volume| !volume.terminating && !volume.lost)
         .max_by_key(|volume| volume.member.generation)
 }
 
@@ -143,7 +161,7 @@ impl Observed {
         self.pods.iter().find(|pod| pod.member == member)
     }
 
-    /// Whether a volume of that id is being deleted but a pod still runs on it.
+    /// Whether a volume of that id is going but a pod still runs on it.
     pub fn is_held(&self, role: Role, id: i32) -> bool {
         self.pods.iter().any(|pod| {
             pod.member.role == role

@@ -3,7 +3,8 @@
 //!
 //! Guarantees: volumes are created before pods, and controllers' before brokers', so that a broker
 //! volume or a pod proves that every controller's volume existed once. A missing controller volume
-//! is created only while nothing proves that; later it is lost data, and is reported.
+//! is created for the first generation only while nothing proves that; later it is lost data, and is
+//! replaced by one that does not vote until the quorum says so, or reported if a majority is lost.
 //! Never does: read a clock, talk to anybody.
 
 pub mod gates;
@@ -13,6 +14,7 @@ mod pods;
 mod rollout;
 mod status;
 mod volumes;
+mod voters;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -72,7 +74,8 @@ pub fn suspicions(cluster: &Cluster, observed: &Observed, now: Timestamp) -> BTr
             uid: outdated.pod.uid.clone(),
         });
     let restart = rollout.suspicion(cluster, observed, &members);
-    lost.chain(crashing)
+    lost.chain(voters::suspicions(observed, &members))
+        .chain(crashing)
         .chain(frozen)
         .chain(outdated_down)
         .chain(restart)
@@ -95,6 +98,7 @@ pub fn decide(
     } else if !members.quorum_lost() {
         objects::apply(cluster, observed, &members, &mut draft);
         volumes::create(cluster, observed, &members, history, &mut draft);
+        voters::replace(cluster, observed, &members, history, &mut draft);
         pods::create(cluster, observed, &members, &rollout, &mut draft);
         pods::heal(cluster, observed, &rollout, history, now, &mut draft);
         rollout::step(

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Draft;
 use super::members::Members;
+use super::voters::not_voting;
 use crate::build::{Object, config_map, disruption_budget, service};
 use crate::cluster::Cluster;
 use crate::names::{MANAGED_BY_LABEL, OPERATOR, Role};
@@ -18,7 +19,7 @@ pub fn apply(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draf
         objects.push(disruption_budget::build(
             cluster,
             role,
-            min_available(observed, role, members.count(role)),
+            min_available(observed, members, role),
         ));
     }
     draft.commands.extend(
@@ -105,7 +106,8 @@ fn covers(live: &Value, wanted: &Value) -> bool {
 /// How many pods of `role` an eviction must leave: n-1 while the loss of any one is survived, else
 /// all, so that a node drain waits until the copies are whole again. `all` is the size in force,
 /// which the resource may not say (a shrink is refused).
-fn min_available(observed: &Observed, role: Role, all: i32) -> i32 {
+fn min_available(observed: &Observed, members: &Members<'_>, role: Role) -> i32 {
+    let all = members.count(role);
     let ready = observed
         .pods
         .iter()
@@ -113,7 +115,7 @@ fn min_available(observed: &Observed, role: Role, all: i32) -> i32 {
         .count();
     let whole = i32::try_from(ready).unwrap_or(0) >= all;
     let survives = match role {
-        Role::Controller => all >= 3,
+        Role::Controller => all >= 3 && not_voting(observed, members).is_empty(),
         Role::Broker => observed
             .quorum
             .as_ref()
@@ -151,18 +153,35 @@ mod tests {
     #[test]
     fn a_broker_may_be_evicted_only_while_every_partition_survives_it() {
         let mut observed = fixtures::formed();
-        assert_eq!(min_available(&observed, Role::Broker, 3), 2);
+        assert_eq!(available(&observed, Role::Broker), 2);
         let partitions = fixtures::partitions(&mut observed);
         partitions.at_min_isr = Some(1);
-        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
+        assert_eq!(available(&observed, Role::Broker), 3);
         fixtures::partitions(&mut observed).at_min_isr = None;
-        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
+        assert_eq!(available(&observed, Role::Broker), 3);
         observed.quorum = None;
-        assert_eq!(min_available(&observed, Role::Broker, 3), 3);
+        assert_eq!(available(&observed, Role::Broker), 3);
+    }
+
+    fn available(observed: &Observed, role: Role) -> i32 {
+        let members = Members::find(&fixtures::cluster(), observed);
+        min_available(observed, &members, role)
     }
 
     #[test]
     fn one_controller_is_never_evicted() {
-        assert_eq!(min_available(&fixtures::formed(), Role::Controller, 1), 1);
+        let mut cluster = fixtures::cluster();
+        cluster.controllers.replicas = 1;
+        let observed = fixtures::formed();
+        let members = Members::find(&cluster, &observed);
+        assert_eq!(min_available(&observed, &members, Role::Controller), 1);
+    }
+
+    #[test]
+    fn no_controller_is_evicted_while_another_one_does_not_vote() {
+        let mut observed = fixtures::formed();
+        assert_eq!(available(&observed, Role::Controller), 2);
+        fixtures::membership(&mut observed).voters.remove(&1001);
+        assert_eq!(available(&observed, Role::Controller), 3);
     }
 }

@@ -61,7 +61,7 @@ pub fn status(
     history: &History,
     now: Timestamp,
 ) -> KafkaClusterStatus {
-    let troubles = troubles(cluster, observed, members);
+    let troubles = troubles(observed, members);
     let degraded = degraded(observed, members, &troubles);
     let ready = match troubles.first() {
         None => Finding::yes(
@@ -208,7 +208,7 @@ fn quorum_lost(members: &Members<'_>) -> Finding {
             "the volumes of controllers {:?} are gone, and a majority of them with it: the \
              operator has stopped, because a new quorum would forget every topic. Restore the \
              claims; only if no record matters any more, delete all claims of this cluster",
-            members.lost_controllers()
+            [members.lost_controllers(), members.replaced_controllers()].concat()
         ),
     )
 }

@@ -8,6 +8,7 @@ use super::Draft;
 use super::gates::{Gate, first_closed};
 use super::members::Members;
 use super::rollout::Rollout;
+use super::voters::{self, Standing};
 use crate::build::volume;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
@@ -25,19 +26,21 @@ pub fn create(
     history: &History,
     draft: &mut Draft,
 ) {
-    if !members.begun {
-        for (id, _) in members
-            .controllers
-            .iter()
-            .filter(|(_, volume)| volume.is_none())
-        {
-            let member = Member {
-                role: Role::Controller,
-                id: *id,
-                generation: 1,
-            };
-            create_if_name_is_free(cluster, observed, member, None, draft);
+    for (id, _) in members
+        .controllers
+        .iter()
+        .filter(|(_, volume)| volume.is_none())
+    {
+        if members.begun {
+            voters::create_volume(cluster, observed, members, history, *id, draft);
+            continue;
         }
+        let member = Member {
+            role: Role::Controller,
+            id: *id,
+            generation: 1,
+        };
+        create_if_name_is_free(cluster, observed, member, None, draft);
     }
     let mut zones = Zones::new(cluster, observed, members);
     for (id, _) in members
@@ -51,7 +54,7 @@ pub fn create(
                     && view.generation_required() == view.generation =>
             {
                 draft.waiting.push(format!(
-                    "broker {id} runs on a volume that is being deleted (generation {}): delete \
+                    "broker {id} runs on a volume that is going (generation {}): delete \
                      its pod to have the volume replaced",
                     view.generation
                 ));
@@ -228,7 +231,7 @@ fn create_if_name_is_free(
         .any(|volume| volume.member == member)
     {
         draft.waiting.push(format!(
-            "{} is being deleted and must be gone before it is created again",
+            "{} is going, and must be gone before it is created again",
             member.volume_name(&cluster.name)
         ));
         return;
@@ -259,7 +262,11 @@ pub fn change(cluster: &Cluster, observed: &Observed, rollout: &Rollout<'_>, dra
         }
         let role = cluster.role(volume.member.role);
         let mut change = VolumeChange::of(volume);
-        if active && !volume.formed {
+        // An empty replacement is no part of the formed quorum before it votes.
+        let is_part = volume.member.role == Role::Broker
+            || volume.member.generation == 1
+            || Standing::of(observed, volume.member) == Standing::Voter;
+        if active && is_part && !volume.formed {
             change
                 .annotations
                 .insert(FORMED_ANNOTATION.to_owned(), "true".to_owned());

@@ -12,7 +12,9 @@ mod trouble;
 mod volume;
 mod zones;
 
-pub use controllers::{BrokerView, Partitions, QuorumView, grant_generation};
+pub use controllers::{
+    BrokerView, Membership, Partitions, QuorumView, add_voter, grant_generation, remove_voter,
+};
 pub use pod::{ObservedPod, PodState};
 pub use read::{ObserveError, REQUEST_TIMEOUT, observe, read_cluster};
 pub use trouble::{PodTrouble, TroubleKind};

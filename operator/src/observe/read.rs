@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Observed, ObservedPod, ObservedVolume, controllers, zones};
-use crate::names::{CLUSTER_LABEL, Role};
+use crate::names::{CLUSTER_LABEL, Member, Role};
 
 /// Time for one request to the API server.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,10 +135,10 @@ async fn ask_unready(pods: &mut [ObservedPod]) {
     .await;
 }
 
-fn controller_addresses(pods: &[ObservedPod]) -> Vec<(i32, String)> {
+fn controller_addresses(pods: &[ObservedPod]) -> Vec<(Member, String)> {
     pods.iter()
         .filter(|pod| pod.member.role == Role::Controller && pod.is_running())
-        .filter_map(|pod| Some((pod.member.id, pod.ip.clone()?)))
+        .filter_map(|pod| Some((pod.member, pod.ip.clone()?)))
         .collect()
 }
 

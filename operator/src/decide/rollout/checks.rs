@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::decide::gates::Gate;
 use crate::decide::members::Members;
+use crate::decide::voters::not_voting;
 use crate::names::{ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION, Role};
 use crate::observe::{BrokerView, Observed, ObservedPod};
 
@@ -37,7 +38,7 @@ pub fn safety(
             ),
         ),
     ];
-    checks.push(quorum_health(cluster, observed, pod));
+    checks.push(quorum_health(cluster, observed, members, pod));
     checks.push(others_are_whole(observed, members, pod));
     if pod.member.role == Role::Broker {
         checks.extend(min_isr(cluster, observed, pod));
@@ -45,13 +46,21 @@ pub fn safety(
     checks
 }
 
-/// Without `pod`, a majority of controllers that know all that is committed must be left.
-fn quorum_health(cluster: &Cluster, observed: &Observed, pod: &ObservedPod) -> Check {
+/// Without `pod`, a majority of controllers that vote and know all that is committed must be left.
+fn quorum_health(
+    cluster: &Cluster,
+    observed: &Observed,
+    members: &Members<'_>,
+    pod: &ObservedPod,
+) -> Check {
     let quorum = observed.quorum.as_ref();
+    let without_vote = not_voting(observed, members);
     let left = quorum.map_or(0, |quorum| {
         let stays = |id: &&i32| pod.member.role != Role::Controller || **id != pod.member.id;
         let knows = |id: &&i32| !quorum.behind.contains(id);
-        quorum.answering.iter().filter(stays).filter(knows).count()
+        let votes = |id: &&i32| !without_vote.iter().any(|(other, _)| other == *id);
+        let left = quorum.answering.iter().filter(stays).filter(knows);
+        left.filter(votes).count()
     });
     let active = quorum.is_some_and(|quorum| quorum.brokers.is_some());
     let alone = pod.member.role == Role::Controller && cluster.controllers.replicas == 1;
@@ -62,7 +71,7 @@ fn quorum_health(cluster: &Cluster, observed: &Observed, pod: &ObservedPod) -> C
              KafkaCluster with {ALLOW_UNAVAILABILITY_ANNOTATION}=true to let it"
         )
     } else {
-        format!("{left} controllers would answer and be up to date, a majority is {needed}")
+        format!("{left} controllers would vote, answer and be up to date, a majority is {needed}")
     };
     let enough = left >= needed || (alone && cluster.unavailability_allowed);
     (Gate::QuorumHealth, active && enough, reason)
@@ -98,6 +107,9 @@ fn first_amiss(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) ->
             Some(other) if !other.ready => return Some(format!("{role} {id} is not ready")),
             Some(_) => {}
         }
+    }
+    if let Some((id, why)) = not_voting(observed, members).first() {
+        return Some(format!("controller {id}: {why}"));
     }
     let others = members
         .broker_ids

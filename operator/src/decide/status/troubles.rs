@@ -1,8 +1,8 @@
 //! What keeps a cluster from being ready, in words.
 
-use crate::cluster::Cluster;
 use crate::decide::members::Members;
 use crate::decide::pods::EXIT_REFUSED;
+use crate::decide::voters::not_voting;
 use crate::names::{Member, Role};
 use crate::observe::{Observed, PodState};
 
@@ -11,7 +11,6 @@ const NAMED_MAX: usize = 10;
 
 /// Everything that keeps the cluster from being ready, the most telling first.
 pub fn troubles(
-    cluster: &Cluster,
     observed: &Observed,
     members: &Members<'_>,
 ) -> Vec<(&'static str, String)> {
@@ -21,11 +20,13 @@ pub fn troubles(
         troubles.push((
             "ControllerVolumeLost",
             format!(
-                "the volumes of controllers {lost:?} are gone; replacing a controller's volume is \
-                 not part of this version: restore the claims data-{}-controller-<id>-1",
-                cluster.name
+                "the volumes of controllers {lost:?} are gone; the quorum goes on with the others, \
+                 and each gets an empty volume and votes again once it holds the log"
             ),
         ));
+    }
+    for (id, why) in not_voting(observed, members) {
+        troubles.push(("ControllerNotVoting", format!("controller {id}: {why}")));
     }
     for (role, id, volume) in members
         .controllers
@@ -39,11 +40,8 @@ pub fn troubles(
         )
     {
         let trouble = match volume {
-            None if observed.is_held(role, *id) => "its volume is being deleted",
+            None if observed.is_held(role, *id) => "its volume is going",
             None => "it has no volume yet",
-            Some(volume) if volume.lost => {
-                "its claim is bound to a volume that is gone: delete the claim to have it replaced"
-            }
             Some(volume) => match pod_trouble(observed, volume.member) {
                 None => continue,
                 Some(text) => {
