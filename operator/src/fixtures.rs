@@ -116,7 +116,9 @@ pub fn formed() -> Observed {
             behind: Vec::new(),
             leader: Some(1000),
             leader_ip: Some("10.0.0.0".to_owned()),
-            directories: controllers().map(|member| (member, directory(member))).collect(),
+            directories: controllers()
+                .map(|member| (member, directory(member)))
+                .collect(),
             membership: Some(Membership {
                 voters: controllers()
                     .map(|member| (member.id, Some(directory(member))))

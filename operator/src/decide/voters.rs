@@ -106,16 +106,17 @@ pub fn suspicions(observed: &Observed, members: &Members<'_>) -> Vec<Suspicion> 
         .lost_controllers()
         .into_iter()
         .map(|controller| Suspicion::ControllerVolumeLost { controller });
-    let elsewhere = members.controllers.values().flatten().filter_map(|volume| {
-        match Standing::of(observed, volume.member) {
-            Standing::DirectoryLost { recorded, present } => Some(Suspicion::DirectoryLost {
-                controller: volume.member.id,
-                recorded,
-                present,
-            }),
-            _ => None,
-        }
-    });
+    let elsewhere =
+        members.controllers.values().flatten().filter_map(|volume| {
+            match Standing::of(observed, volume.member) {
+                Standing::DirectoryLost { recorded, present } => Some(Suspicion::DirectoryLost {
+                    controller: volume.member.id,
+                    recorded,
+                    present,
+                }),
+                _ => None,
+            }
+        });
     lost.chain(elsewhere).collect()
 }
 

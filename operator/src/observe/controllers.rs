@@ -293,7 +293,11 @@ mod tests {
                 "voters": [{"id": 1001, "directory": "6a5c4f1e-0000-4000-8000-000000000001"}],
                 "learners": [{"id": 1000, "directory": "6a5c4f1e-0000-4000-8000-000000000002"}]}"#,
         );
-        let directory = |n: u128| Some(Uuid::from_u128(0x6a5c_4f1e_0000_4000_8000_0000_0000_0000 + n));
+        let directory = |n: u128| {
+            Some(Uuid::from_u128(
+                0x6a5c_4f1e_0000_4000_8000_0000_0000_0000 + n,
+            ))
+        };
         let seen = view(&[old, new]).unwrap();
         let membership = seen.membership.unwrap();
         assert_eq!(membership.voters, [(1001, directory(1))].into());

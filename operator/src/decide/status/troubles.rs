@@ -10,10 +10,7 @@ use crate::observe::{Observed, PodState};
 const NAMED_MAX: usize = 10;
 
 /// Everything that keeps the cluster from being ready, the most telling first.
-pub fn troubles(
-    observed: &Observed,
-    members: &Members<'_>,
-) -> Vec<(&'static str, String)> {
+pub fn troubles(observed: &Observed, members: &Members<'_>) -> Vec<(&'static str, String)> {
     let mut troubles = Vec::new();
     let lost = members.lost_controllers();
     if !lost.is_empty() {

@@ -93,24 +93,6 @@ fn growing_adds_brokers_and_touches_nothing_else() {
 }
 
 #[test]
-fn a_lost_controller_volume_is_reported_and_never_formatted_again() {
-    let mut observed = whole();
-    observed.pods.retain(|pod| pod.member.id != 1001);
-    observed.volumes.retain(|volume| volume.member.id != 1001);
-    let planned = plan(&cluster(), &observed, &History::default(), at(0));
-    assert_eq!(planned, ["apply PodDisruptionBudget demo-controller"]);
-    let status = status(&cluster(), &observed, &History::default());
-    assert_eq!(
-        condition(&status, "Degraded").reason,
-        "ControllerVolumeLost"
-    );
-    assert_eq!(
-        condition(&status, "QuorumLost").status,
-        ConditionStatus::False
-    );
-}
-
-#[test]
 fn a_lost_majority_stops_everything() {
     let brokers = members().into_iter().filter(|m| m.role == Role::Broker);
     let mut observed = Observed {

@@ -3,10 +3,12 @@
 mod forming;
 mod model;
 mod pods;
+mod quorum_model;
 mod racks;
 mod reporting;
 mod rollout;
 mod volumes;
+mod voters;
 
 use kintsugi_crds::{ConditionStatus, KafkaClusterStatus, Phase};
 
@@ -84,9 +86,20 @@ fn word(command: &Command) -> Option<String> {
         } => {
             format!("grant broker {broker} generation {generation}")
         }
+        Command::RemoveVoter(change) => voter("remove", change),
+        Command::AddVoter(change) => voter("add", change),
         Command::Announce(announcement) => format!("announce {}", announcement.subject),
         Command::WriteStatus(_) => return None,
     })
+}
+
+/// The high half of a test's directory is its generation.
+fn voter(verb: &str, change: &crate::plan::VoterChange) -> String {
+    let generation = change.directory.as_u128() >> 64;
+    format!(
+        "{verb} controller {} of generation {generation}",
+        change.controller
+    )
 }
 
 fn status(cluster: &Cluster, observed: &Observed, history: &History) -> KafkaClusterStatus {

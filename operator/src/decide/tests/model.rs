@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::quorum_model::QuorumModel;
 use super::*;
 use crate::names::{FORMED_ANNOTATION, REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION};
 use crate::observe::{BrokerView, ObservedPod, PodTrouble, TroubleKind};
@@ -23,6 +24,7 @@ pub struct World {
     pub stopped: Vec<String>,
     /// Whether the API server refuses new pods.
     pub refuses: bool,
+    pub quorum: QuorumModel,
     versions: u64,
     served: BTreeSet<Member>,
     since: BTreeMap<String, i64>,
@@ -76,6 +78,7 @@ impl World {
             now: 0,
             stopped: Vec::new(),
             refuses: false,
+            quorum: QuorumModel::of(&whole()),
             versions: 1,
             served: members().into_iter().collect(),
             since: BTreeMap::new(),
@@ -150,6 +153,10 @@ impl World {
                 self.versions += 1;
                 pod.resource_version = self.versions.to_string();
                 (pod.state, pod.ready) = (PodState::Running, true);
+                // A later generation serves in the former one's stead.
+                let (role, id) = (pod.member.role, pod.member.id);
+                self.served
+                    .retain(|other| (other.role, other.id) != (role, id));
                 self.served.insert(pod.member);
             }
         }
@@ -165,6 +172,11 @@ impl World {
             of_role.map(|pod| pod.member.id).collect::<Vec<i32>>()
         };
         let (answering, serving) = (ready(Role::Controller), ready(Role::Broker));
+        let controllers = pods
+            .iter()
+            .filter(|pod| pod.member.role == Role::Controller);
+        let running = controllers.filter(|pod| pod.ready).map(|pod| pod.member);
+        self.quorum.starts(running);
         let isrs = self.in_sync_sets();
         let known: BTreeSet<i32> = self
             .observed
@@ -196,9 +208,12 @@ impl World {
         });
         let brokers: BTreeMap<i32, BrokerView> = brokers.collect();
         let quorum = self.observed.quorum.get_or_insert_default();
-        let leader = quorum.leader.filter(|leader| answering.contains(leader));
-        quorum.leader = leader.or(answering.first().copied());
-        let is_active = answering.len() >= 2;
+        let voting = self.quorum.voting();
+        let leader = quorum.leader.filter(|leader| voting.contains(leader));
+        quorum.leader = leader.or(voting.first().copied());
+        let is_active = self.quorum.is_active();
+        quorum.directories = self.quorum.live.clone();
+        quorum.membership = is_active.then(|| self.quorum.members.clone());
         quorum.brokers = is_active.then_some(brokers);
         quorum.answering = answering;
         let hurt = isrs.iter().filter(|isr| isr.len() < 3).count();
@@ -267,12 +282,22 @@ impl World {
                 let objects = &mut self.observed.objects;
                 objects.retain(|object| object["metadata"]["name"] != **name);
             }
+            Command::RemoveVoter(change) => self.quorum.remove(change)?,
+            Command::AddVoter(change) => self.quorum.add(change)?,
             Command::RehearsePod(_)
             | Command::GrantGeneration { .. }
             | Command::Announce(_)
             | Command::WriteStatus(_) => {}
         }
         Ok(())
+    }
+
+    /// The pod and the volume of `member` are gone, for good.
+    pub fn lose(&mut self, member: Member) {
+        self.observed.pods.retain(|pod| pod.member != member);
+        let volumes = &mut self.observed.volumes;
+        volumes.retain(|volume| volume.member != member);
+        self.tick();
     }
 
     fn unchanged(&mut self, uid: &str, version: &str) -> Result<&mut ObservedPod, ()> {
