@@ -206,23 +206,8 @@ impl Command {
                      volume will be replaced by an empty one and filled from the other replicas"
                 ),
             ),
-            Command::RemoveVoter(change) => (
-                "VoterRemoved",
-                change.subject(),
-                format!(
-                    "The quorum no longer counts controller {} with its lost directory {}",
-                    change.controller, change.directory
-                ),
-            ),
-            Command::AddVoter(change) => (
-                "VoterAdded",
-                change.subject(),
-                format!(
-                    "The quorum sends controller {} the log into its new directory {}; it votes \
-                     once it has caught up",
-                    change.controller, change.directory
-                ),
-            ),
+            Command::RemoveVoter(change) => change.removed(),
+            Command::AddVoter(change) => change.added(),
             Command::Announce(announcement) => return Some(announcement.clone()),
             Command::DeleteConfigMap { name, .. } => (
                 "ConfigMapDeleted",
@@ -241,8 +226,29 @@ impl Command {
 }
 
 impl VoterChange {
-    fn subject(&self) -> String {
-        format!("controller-{}", self.controller)
+    fn removed(&self) -> (&'static str, String, String) {
+        let note = format!(
+            "The quorum no longer counts controller {} with its lost directory {}",
+            self.controller, self.directory
+        );
+        (
+            "VoterRemoved",
+            format!("controller-{}", self.controller),
+            note,
+        )
+    }
+
+    fn added(&self) -> (&'static str, String, String) {
+        let note = format!(
+            "The quorum sends controller {} the log into its new directory {}; it votes once it \
+             has caught up",
+            self.controller, self.directory
+        );
+        (
+            "VoterAdded",
+            format!("controller-{}", self.controller),
+            note,
+        )
     }
 }
 

@@ -12,6 +12,7 @@ pub mod form;
 pub mod grow;
 pub mod kill_controller;
 pub mod kill_leader;
+pub mod lost_controller_volume;
 pub mod memory;
 pub mod operator_killed;
 pub mod rolling_restart;
@@ -48,6 +49,11 @@ pub const ALL: &[Scenario] = &[
         name: "kill-controller",
         shows: "kill -9 of the active controller: another takes over, producers do not notice",
         run: kill_controller::run,
+    },
+    Scenario {
+        name: "lost-controller-volume",
+        shows: "a controller's pod and volume are deleted: a new one takes its place among the voters",
+        run: lost_controller_volume::run,
     },
     Scenario {
         name: "delete-pod",
