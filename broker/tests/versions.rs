@@ -287,6 +287,18 @@ async fn offset_apis(connection: &Connection) {
     })
     .await;
     ask_all(connection, |_| {
+        let topic = |name: &str| {
+            let partition = offset_delete_request::OffsetDeleteRequestPartition::default();
+            offset_delete_request::OffsetDeleteRequestTopic::default()
+                .with_name(text(name).into())
+                .with_partitions(vec![partition])
+        };
+        OffsetDeleteRequest::default()
+            .with_group_id(group())
+            .with_topics(vec![topic("t"), topic("nowhere")])
+    })
+    .await;
+    ask_all(connection, |_| {
         DescribeGroupsRequest::default().with_groups(vec![group()])
     })
     .await;
@@ -329,6 +341,7 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::UnregisterBroker,
         ApiKey::DescribeTopicPartitions,
         ApiKey::DeleteGroups,
+        ApiKey::OffsetDelete,
         ApiKey::DescribeCluster,
     ];
     let advertised: Vec<ApiKey> = Api::advertised().map(|(key, ..)| key).collect();

@@ -53,6 +53,7 @@ impl ControllerProcess {
             cluster: cluster.clone(),
             id,
             generation: Generation(1),
+            is_founder: true,
             new_directory: DirectoryId(Uuid::from_u128(fabric.rng.u128(..))),
         };
         let limits = JournalLimits {
@@ -73,6 +74,7 @@ impl ControllerProcess {
             directory,
             cluster,
             endpoint: Node::Controller(index).endpoint(),
+            process: life,
         };
         let mut process = Self {
             index,
@@ -240,7 +242,10 @@ impl ControllerProcess {
                 fabric.counts.dial_backs += 1;
                 fabric.knock(place, life, &endpoint, Knock::Dial(dial.0));
             }
-            Command::Answer { .. } | Command::Observed(_) => {}
+            Command::Answer { .. }
+            | Command::ChangeAnswer { .. }
+            | Command::PeersChanged
+            | Command::Observed(_) => {}
             Command::Fatal { reason } => {
                 fabric
                     .oracles

@@ -14,8 +14,8 @@ use super::{
     api_versions, configs, create_partitions, create_topics, delete_groups, delete_records,
     delete_topics, describe_cluster, describe_groups, describe_log_dirs, describe_quorum,
     describe_topic_partitions, elect_leaders, fetch, find_coordinator, groups, init_producer_id,
-    list_groups, list_offsets, metadata, offset_fetch, offset_for_leader_epoch, produce,
-    unregister_broker,
+    list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, unregister_broker,
 };
 
 /// What serves an API. It has sent to shards whatever goes there when it returns.
@@ -42,7 +42,8 @@ pub fn handler(key: ApiKey) -> Handler {
         ApiKey::SyncGroup => |call| groups::sync_group(call).boxed(),
         ApiKey::Heartbeat => |call| groups::heartbeat(call).boxed(),
         ApiKey::LeaveGroup => |call| groups::leave_group(call).boxed(),
-        ApiKey::OffsetCommit => |call| groups::offset_commit(call).boxed(),
+        ApiKey::OffsetCommit => |call| offset_commit::serve(call).boxed(),
+        ApiKey::OffsetDelete => |call| offset_delete::serve(call).boxed(),
         ApiKey::OffsetFetch => |call| offset_fetch::serve(call).boxed(),
         ApiKey::DescribeGroups => |call| describe_groups::serve(call).boxed(),
         ApiKey::ListGroups => |call| list_groups::serve(call).boxed(),

@@ -21,6 +21,7 @@ use super::replication::Fetchers;
 use crate::clock::Clock;
 use crate::exit::{Ending, Exit};
 use crate::mailbox::{Letter, Letters, Mailbox};
+use crate::metrics::ShardCounters;
 use crate::progress::Progress;
 use crate::thread::wait_until;
 
@@ -89,6 +90,8 @@ pub struct ShardThread {
     pub events: Mailbox<ShardInput>,
     /// Where files are synced.
     pub disk: DiskPool,
+    /// The counters of all shards.
+    pub counters: ShardCounters,
     /// The connections to leaders.
     pub fetchers: Fetchers,
     /// Its signs of life.
@@ -234,6 +237,7 @@ impl ShardThread {
             Command::Sync { partition } => self.sync(partition),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
+            Command::Counted(counts) => self.counters.add(&counts),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
         }
     }

@@ -24,6 +24,10 @@ use crate::process::Shared;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::thread;
+use crate::transport::Vigilance;
+
+/// Milliseconds in a minute over those in a millisecond: a setting in minutes is read as milliseconds.
+const MINUTE_MS: u32 = 60_000;
 
 /// A shard that is open but has no thread yet.
 pub struct Starting {
@@ -120,7 +124,12 @@ impl Opening<'_> {
         let progress = Progress::default();
         progress.mark(self.shared.clock.now());
         let runtime = self.shared.runtime.clone();
-        let fetchers = Fetchers::new(runtime, mailbox.clone(), self.control.clone());
+        let fetchers = Fetchers::new(
+            runtime,
+            mailbox.clone(),
+            self.control.clone(),
+            Vigilance::of(&self.shared.settings),
+        );
         Starting {
             name: format!("shard-{number}"),
             recovered_to_checkpoint: node.recovered_to_checkpoint(),
@@ -133,6 +142,7 @@ impl Opening<'_> {
                 checkpoints: self.checkpoints.clone(),
                 events: mailbox.clone(),
                 disk: self.disk.clone(),
+                counters: self.shared.metrics.shards.clone(),
                 fetchers,
                 progress: progress.clone(),
                 waiting: BTreeMap::new(),
@@ -192,10 +202,14 @@ fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
         session_timeout_max: settings.millis("group.max.session.timeout.ms"),
         members_max: settings.size("group.max.size"),
         offset_metadata_max_bytes: settings.size("offset.metadata.max.bytes"),
+        offsets_retention: settings.millis("offsets.retention.minutes") * MINUTE_MS,
+        offsets_check: settings.millis("offsets.retention.check.interval.ms"),
         ..CoordinatorConfig::default()
     };
     config.limits = Limits {
         produce_wait_max: Duration::from_secs(600),
+        group_log_bytes: u64::try_from(settings.number("kintsugi.offsets.log.bytes"))
+            .unwrap_or(u64::MAX),
         fetch_bytes_max: settings.size("fetch.max.bytes"),
         replica_bytes_max: settings.size("replica.fetch.response.max.bytes"),
         ..Limits::default()
@@ -221,6 +235,7 @@ fn log_config(settings: &Settings) -> LogConfig {
         flush_ms: flush_ms(settings.number("log.flush.interval.ms")),
         max_message_bytes: settings.size("message.max.bytes"),
         producer_expiration_ms: settings.number("producer.id.expiration.ms"),
+        producers_max: settings.size("kintsugi.producer.ids.max"),
         ..LogConfig::default()
     }
 }

@@ -62,7 +62,7 @@ const IDENTITY: &[Definition] = &[
         "controller.quorum.voters",
         Kind::List,
         None,
-        "All controllers, as ID@host:port with commas between them; the same everywhere.",
+        "The controllers that form the quorum, as ID@host:port with commas between them; the same everywhere. A controller that is not among them waits until it is added.",
     ),
     setting(
         "kintsugi.generation",
@@ -217,6 +217,12 @@ const TOPICS: &[Definition] = &[
         "How long a partition knows an idle idempotent producer. Kafka's default: a day.",
     ),
     setting(
+        "kintsugi.producer.ids.max",
+        COUNT,
+        Some("5000"),
+        "How many idempotent producers a partition knows; beyond, the one that wrote longest ago is forgotten. About 300 bytes each.",
+    ),
+    setting(
         "log.index.interval.bytes",
         Kind::Integer(0, PORTABLE_MAX),
         Some("4096"),
@@ -289,6 +295,24 @@ const GROUPS: &[Definition] = &[
         Kind::Integer(1, 1_000),
         Some("3"),
         "Replicas of __consumer_offsets. Kafka's default.",
+    ),
+    setting(
+        "offsets.retention.minutes",
+        COUNT,
+        Some("10080"),
+        "How long committed offsets stay that no group with members has a use for. Kafka's default: a week.",
+    ),
+    setting(
+        "offsets.retention.check.interval.ms",
+        MILLIS,
+        Some("600000"),
+        "How often such offsets are looked for. Kafka's default: ten minutes.",
+    ),
+    setting(
+        "kintsugi.offsets.log.bytes",
+        Kind::Integer(65_536, i64::MAX),
+        Some("4194304"),
+        "The size of a partition of __consumer_offsets from which on it is rewritten to what is in use. 4 MiB: read in tens of milliseconds.",
     ),
     setting(
         "offset.metadata.max.bytes",
@@ -389,6 +413,18 @@ const LIMITS: &[Definition] = &[
         Kind::Integer(1, 64),
         Some("4"),
         "Threads that sync log files, so that no event loop waits for a disk.",
+    ),
+    setting(
+        "kintsugi.internal.unacknowledged.ms",
+        Kind::Integer(500, 60_000),
+        Some("1500"),
+        "How long bytes sent to another broker or controller may stay unacknowledged before the connection is given up. 1.5 s: a session; a machine without power resets nothing.",
+    ),
+    setting(
+        "kintsugi.internal.keepalive.seconds",
+        Kind::Integer(1, 60),
+        Some("1"),
+        "How long a connection to another broker or controller is silent before that one is asked whether it lives.",
     ),
     setting(
         "kintsugi.log.level",

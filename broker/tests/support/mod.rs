@@ -15,6 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
+pub mod http;
 pub mod java;
 pub mod python;
 pub mod records;
@@ -202,6 +203,8 @@ pub fn single(directory: &Path) -> Node {
 pub struct Cluster {
     pub controllers: Vec<Node>,
     pub brokers: Vec<Node>,
+    /// The controllers that form the quorum, as in the settings.
+    pub voters: String,
 }
 
 impl Cluster {
@@ -254,6 +257,7 @@ impl Cluster {
         let mut cluster = Self {
             controllers,
             brokers,
+            voters,
         };
         for node in cluster.controllers.iter_mut().chain(&mut cluster.brokers) {
             node.start();

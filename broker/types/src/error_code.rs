@@ -95,6 +95,7 @@ error_codes! {
     FencedInstanceId = 82, "FENCED_INSTANCE_ID";
     EligibleLeadersNotAvailable = 83, "ELIGIBLE_LEADERS_NOT_AVAILABLE";
     ElectionNotNeeded = 84, "ELECTION_NOT_NEEDED";
+    GroupSubscribedToTopic = 86, "GROUP_SUBSCRIBED_TO_TOPIC";
     InvalidRecord = 87, "INVALID_RECORD";
     UnstableOffsetCommit = 88, "UNSTABLE_OFFSET_COMMIT";
     ThrottlingQuotaExceeded = 89, "THROTTLING_QUOTA_EXCEEDED";

@@ -1,9 +1,11 @@
 mod active_controller;
 mod admin;
 mod harness;
+mod members;
 mod quorum_of_three;
 mod random;
 mod recovery;
 mod reopen;
 mod requests;
+mod slow_disk;
 mod store;

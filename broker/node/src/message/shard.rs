@@ -305,6 +305,21 @@ pub struct OffsetAnswer {
     pub leader_epoch: LeaderEpoch,
 }
 
+/// What a shard has counted since it told the last time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Idempotent producers that partitions forgot because they knew too many.
+    pub producers_evicted: u64,
+    /// Idempotent producers that partitions forgot because they wrote nothing for long.
+    pub producers_expired: u64,
+    /// Coordinators of groups that were loaded.
+    pub group_loads: u64,
+    /// How long those took together, from taking over the leadership on.
+    pub group_load_ms: u64,
+    /// Logs of coordinators that were rewritten to what is in use.
+    pub group_log_rewrites: u64,
+}
+
 /// What a shard wants done.
 #[derive(Debug, PartialEq)]
 pub enum Command {
@@ -403,6 +418,8 @@ pub enum Command {
         /// For a person.
         reason: String,
     },
+    /// Add this to the counters of the process.
+    Counted(Counts),
     /// Answer `AskLogEnds`.
     LogEnds {
         /// Of those partitions of which it can be told; never empty.

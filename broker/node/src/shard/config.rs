@@ -110,6 +110,9 @@ impl Default for Timings {
 /// The limits of a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
+    /// The size of the log of a groups' coordinator from which on what is in use is written anew,
+    /// so that the rest can go (`kintsugi.offsets.log.bytes`).
+    pub group_log_bytes: u64,
     /// Produces that wait at once; more are answered `THROTTLING_QUOTA_EXCEEDED`, unappended.
     pub waiting_produces_max: usize,
     /// Clients' fetches held at once; more are answered with what there is.
@@ -133,6 +136,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            group_log_bytes: 4 << 20,
             waiting_produces_max: 10_000,
             held_fetches_max: 10_000,
             sessions_max: 1_024,

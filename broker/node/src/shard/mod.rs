@@ -10,6 +10,7 @@
 
 mod client_fetch;
 mod config;
+mod counts;
 mod delete_records;
 pub(crate) mod directories;
 mod epoch_ends;
@@ -41,7 +42,7 @@ use kintsugi_types::{
     BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, PartitionId, Time, TimestampMs,
 };
 
-use crate::message::shard::{Command, CurrentLeader, Event};
+use crate::message::shard::{Command, Counts, CurrentLeader, Event};
 
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
@@ -81,6 +82,7 @@ pub struct Shard<F: FileSystem> {
     groups: Groups,
     upkeep: Upkeep,
     todo: Todo,
+    counts: Counts,
 }
 
 impl<F: FileSystem> Shard<F> {

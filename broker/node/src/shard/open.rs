@@ -109,6 +109,7 @@ impl<F: FileSystem> Shard<F> {
             groups: Groups::new(config.groups.clone(), !seed),
             upkeep: Upkeep::new(config.timings, now),
             todo: Todo::default(),
+            counts: crate::message::shard::Counts::default(),
             config,
         })
     }

@@ -57,6 +57,12 @@ impl<F: FileSystem> Shard<F> {
             self.tick_leaders(now);
         }
         self.resign_lost_groups(out);
+        self.begin_groups(now);
+        if let Some(delta) = delta {
+            let deleted = delta.topics_deleted.values();
+            let deleted: Vec<_> = deleted.map(|topic| topic.name.clone()).collect();
+            self.forget_offsets_of(now, &deleted, out);
+        }
         out.push(Command::Applied { offset });
     }
 
@@ -221,6 +227,7 @@ impl<F: FileSystem> Shard<F> {
 
     /// The leader or its epoch changed: fetch from the new leader, or await the new followers.
     fn change_epoch(&mut self, now: Time, id: PartitionId, state: &PartitionState) {
+        self.note_group_partition(id);
         let broker = self.config.broker;
         let shards_of = |broker: &BrokerId| {
             let broker = self.image.brokers.get(broker);

@@ -388,6 +388,8 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardDrained { shard });
             }
+            // No oracle goes by them.
+            Command::Counted(_) => {}
             Command::LogEnds { ends } => {
                 self.tell_control(fabric, number, Event::LogEnds { ends });
             }

@@ -43,6 +43,7 @@ pub enum ApiKey {
     DeleteGroups = 42,
     ElectLeaders = 43,
     IncrementalAlterConfigs = 44,
+    OffsetDelete = 47,
     DescribeQuorum = 55,
     DescribeCluster = 60,
     UnregisterBroker = 64,

@@ -46,22 +46,22 @@ macro_rules! rows {
     };
 }
 
-// InitProducerId ends at 4: later versions belong to transactions. Fetch ends below 13 and Produce
-// below 13: from there on topics go by id.
+// InitProducerId ends at 4: later versions belong to transactions. Fetch ends below 13, Produce below
+// 13, OffsetCommit and OffsetFetch below 10: from there on topics go by id.
 rows! {
     Produce, (3, 11), request_data, response_data, PRODUCE, advertised_from(0);
     Fetch, (4, 12), request_data, response_data, FETCH;
     ListOffsets, (1, 10), request_data, response_data, LIST_OFFSETS;
     Metadata, (0, 12), request_admin, response_admin, METADATA;
-    OffsetCommit, (2, 8), request_groups, response_groups, OFFSET_COMMIT;
-    OffsetFetch, (1, 8), request_groups, response_groups, OFFSET_FETCH;
+    OffsetCommit, (2, 9), request_groups, response_groups, OFFSET_COMMIT;
+    OffsetFetch, (1, 9), request_groups, response_groups, OFFSET_FETCH;
     FindCoordinator, (0, 4), request_groups, response_groups, FIND_COORDINATOR;
     JoinGroup, (0, 9), request_groups, response_groups, JOIN_GROUP;
     Heartbeat, (0, 4), request_groups, response_groups, HEARTBEAT;
     LeaveGroup, (0, 5), request_groups, response_groups, LEAVE_GROUP;
     SyncGroup, (0, 5), request_groups, response_groups, SYNC_GROUP;
-    DescribeGroups, (0, 5), request_groups, response_groups, DESCRIBE_GROUPS;
-    ListGroups, (0, 4), request_groups, response_groups, LIST_GROUPS;
+    DescribeGroups, (0, 6), request_groups, response_groups, DESCRIBE_GROUPS;
+    ListGroups, (0, 5), request_groups, response_groups, LIST_GROUPS;
     ApiVersions, (0, 4), request_admin, response_admin, API_VERSIONS;
     CreateTopics, (2, 7), request_admin, response_admin, CREATE_TOPICS;
     DeleteTopics, (1, 6), request_admin, response_admin, DELETE_TOPICS;
@@ -75,6 +75,7 @@ rows! {
     DeleteGroups, (0, 2), request_groups, response_groups, DELETE_GROUPS;
     ElectLeaders, (0, 2), request_cluster, response_cluster, ELECT_LEADERS;
     IncrementalAlterConfigs, (0, 1), request_admin, response_admin, INCREMENTAL_ALTER_CONFIGS;
+    OffsetDelete, (0, 0), request_groups, response_groups, OFFSET_DELETE;
     DescribeQuorum, (0, 2), request_cluster, response_cluster, DESCRIBE_QUORUM;
     DescribeCluster, (0, 2), request_admin, response_admin, DESCRIBE_CLUSTER;
     UnregisterBroker, (0, 0), request_cluster, response_cluster, UNREGISTER_BROKER;

@@ -69,16 +69,17 @@ fn every_message() -> Vec<Message> {
         DESCRIBE_QUORUM, 0..=2, DescribeQuorumRequest in request_cluster, DescribeQuorumResponse in response_cluster;
         UNREGISTER_BROKER, 0..=0, UnregisterBrokerRequest in request_cluster, UnregisterBrokerResponse in response_cluster;
         DESCRIBE_TOPIC_PARTITIONS, 0..=0, DescribeTopicPartitionsRequest in request_cluster, DescribeTopicPartitionsResponse in response_cluster;
-        OFFSET_COMMIT, 2..=8, OffsetCommitRequest in request_groups, OffsetCommitResponse in response_groups;
-        OFFSET_FETCH, 1..=8, OffsetFetchRequest in request_groups, OffsetFetchResponse in response_groups;
+        OFFSET_COMMIT, 2..=9, OffsetCommitRequest in request_groups, OffsetCommitResponse in response_groups;
+        OFFSET_FETCH, 1..=9, OffsetFetchRequest in request_groups, OffsetFetchResponse in response_groups;
         FIND_COORDINATOR, 0..=4, FindCoordinatorRequest in request_groups, FindCoordinatorResponse in response_groups;
         JOIN_GROUP, 0..=9, JoinGroupRequest in request_groups, JoinGroupResponse in response_groups;
         HEARTBEAT, 0..=4, HeartbeatRequest in request_groups, HeartbeatResponse in response_groups;
         LEAVE_GROUP, 0..=5, LeaveGroupRequest in request_groups, LeaveGroupResponse in response_groups;
         SYNC_GROUP, 0..=5, SyncGroupRequest in request_groups, SyncGroupResponse in response_groups;
-        DESCRIBE_GROUPS, 0..=5, DescribeGroupsRequest in request_groups, DescribeGroupsResponse in response_groups;
-        LIST_GROUPS, 0..=4, ListGroupsRequest in request_groups, ListGroupsResponse in response_groups;
+        DESCRIBE_GROUPS, 0..=6, DescribeGroupsRequest in request_groups, DescribeGroupsResponse in response_groups;
+        LIST_GROUPS, 0..=5, ListGroupsRequest in request_groups, ListGroupsResponse in response_groups;
         DELETE_GROUPS, 0..=2, DeleteGroupsRequest in request_groups, DeleteGroupsResponse in response_groups;
+        OFFSET_DELETE, 0..=0, OffsetDeleteRequest in request_groups, OffsetDeleteResponse in response_groups;
     }
 }
 

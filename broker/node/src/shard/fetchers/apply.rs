@@ -138,9 +138,7 @@ impl<F: FileSystem> Shard<F> {
             result = appended.map(|_| ());
         }
         if result.is_ok() {
-            let log_start = fetched.log_start.min(partition.log.log_end());
-            result = partition.log.advance_log_start(log_start);
-            partition.replica.log_start_moved(partition.log.log_start());
+            result = advance_log_start(partition, fetched.log_start);
         }
         if let Err(error) = result {
             return self.storage_failed(id, error);
@@ -198,6 +196,23 @@ impl<F: FileSystem> Shard<F> {
         self.note_storage(id, Some(error));
         Outcome::Delay
     }
+}
+
+/// The leader's log begins later than this one. Here the active segment ends, or it would keep what
+/// came before until it is full.
+fn advance_log_start<F: FileSystem>(
+    partition: &mut Partition<F>,
+    leaders: Offset,
+) -> Result<(), LogError> {
+    let log_start = leaders.min(partition.log.log_end());
+    if log_start > partition.log.log_start() {
+        partition.log.advance_log_start(log_start)?;
+        if partition.log.active_base() < log_start {
+            partition.log.roll()?;
+        }
+    }
+    partition.replica.log_start_moved(partition.log.log_start());
+    Ok(())
 }
 
 fn note_outcome(fetcher: &mut Fetcher, id: PartitionId, outcome: &Outcome, retry_at: Time) {

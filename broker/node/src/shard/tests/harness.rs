@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::directory::LastRun;
 use crate::message::link::IsrChange;
 use crate::message::shard::{
-    Acks, ClientPosition, Command, Event, Fetch, Fetched, Produce, Produced, Token,
+    Acks, ClientPosition, Command, Counts, Event, Fetch, Fetched, Produce, Produced, Token,
 };
 use crate::shard::{Shard, ShardConfig};
 
@@ -31,6 +31,9 @@ pub const PARTITION: PartitionId = PartitionId {
     index: PartitionIndex(0),
 };
 pub const WALL: TimestampMs = TimestampMs(1_000);
+
+/// From this size on a coordinator's log is rewritten: a hundred commits or so.
+pub const GROUP_LOG_BYTES: u64 = 16 << 10;
 
 /// The most deliveries of one run: more means that something goes round in circles.
 const DELIVERIES_MAX: usize = 10_000;
@@ -55,6 +58,8 @@ pub struct Cluster {
     /// Who awaits the answer to a follower's fetch.
     fetches: BTreeMap<u64, (usize, usize)>,
     last_token: u64,
+    /// What each broker counted last.
+    pub counts: [Counts; 3],
     /// Produces that asked for all in-sync replicas.
     pub acks_all: BTreeSet<u64>,
 }
@@ -145,6 +150,7 @@ pub fn open_after(
 ) -> Shard<MemoryFileSystem> {
     let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     config.bugs = bugs;
+    config.limits.group_log_bytes = GROUP_LOG_BYTES;
     let context = LogContext::new(fs.clone(), LogLimits::default());
     let seed = id as u64;
     let root = Path::new("data");
@@ -178,6 +184,7 @@ impl Cluster {
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
             last_token: 0,
+            counts: [Counts::default(); 3],
             acks_all: BTreeSet::new(),
         };
         let mut records = Vec::new();
@@ -327,6 +334,7 @@ impl Cluster {
                 self.run_syncs();
             }
             Command::Applied { .. } | Command::Checkpoint { .. } => {}
+            Command::Counted(counts) => self.counts[from] = counts,
             other => self.brokers[from].commands.push(other),
         }
     }

@@ -2,6 +2,7 @@
 
 mod delete_records;
 mod flush;
+mod group_logs;
 mod groups;
 mod harness;
 mod idempotence;
