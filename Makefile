@@ -83,7 +83,7 @@ bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under 
 console-tools: preflight ## run Apache Kafka's console tools against a cluster of processes
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
 	KINTSUGI_KAFKA_JARS=$(KINTSUGI_CACHE)/kafka-4.1.1 RUST_BACKTRACE=0 cargo test --profile image \
-	  --workspace --test console_tools -- --nocapture
+	  --workspace --test console_tools --test reassign_tool -- --nocapture
 
 bench: preflight ## measure speed, processor time and memory beside Apache Kafka, RUNS times each
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e

@@ -36,6 +36,7 @@ async fn every_version_of_every_api_is_answered() {
     data_apis(&connection).await;
     admin_apis(&connection).await;
     cluster_apis(&connection).await;
+    reassignment_apis(&connection).await;
     group_apis(&connection).await;
     offset_apis(&connection).await;
 }
@@ -192,6 +193,26 @@ async fn cluster_apis(connection: &Connection) {
     .await;
 }
 
+async fn reassignment_apis(connection: &Connection) {
+    ask_all(connection, |_| {
+        let partition = alter_partition_reassignments_request::ReassignablePartition::default()
+            .with_replicas(Some(vec![BrokerId(1)]));
+        let topic = alter_partition_reassignments_request::ReassignableTopic::default()
+            .with_name(text("t").into())
+            .with_partitions(vec![partition]);
+        AlterPartitionReassignmentsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(5000)
+    })
+    .await;
+    ask_all(connection, |_| {
+        ListPartitionReassignmentsRequest::default()
+            .with_topics(None)
+            .with_timeout_ms(5000)
+    })
+    .await;
+}
+
 async fn config_apis(connection: &Connection) {
     ask_all(connection, |_| {
         let config = alter_configs_request::AlterableConfig::default()
@@ -340,6 +361,8 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::DescribeQuorum,
         ApiKey::UnregisterBroker,
         ApiKey::DescribeTopicPartitions,
+        ApiKey::AlterPartitionReassignments,
+        ApiKey::ListPartitionReassignments,
         ApiKey::DeleteGroups,
         ApiKey::OffsetDelete,
         ApiKey::DescribeCluster,

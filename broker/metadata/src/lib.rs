@@ -15,5 +15,5 @@ pub mod snapshot;
 pub mod topics;
 
 pub use image::{BrokerImage, Delta, Image, TopicImage};
-pub use record::{BrokerRegistration, MetadataRecord, PartitionState, RecoveryState};
+pub use record::{BrokerRegistration, MetadataRecord, PartitionState, Reassignment, RecoveryState};
 pub use settings::ClusterSettings;

@@ -43,7 +43,7 @@ impl ClusterSettings {
         let set = set.and_then(|value| value.parse::<i32>().ok());
         let asked = set.unwrap_or(self.min_insync_replicas);
         let asked = usize::try_from(asked).unwrap_or(1);
-        asked.clamp(1, state.replicas.len().max(1))
+        asked.clamp(1, state.replicas_in_force().max(1))
     }
 
     /// Whether a live replica of this topic that may lack committed records is elected where no

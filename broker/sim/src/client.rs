@@ -19,6 +19,7 @@ use kintsugi_wire::records::{BatchOptions, Record, build_with};
 
 use crate::fabric::Fabric;
 use crate::happening::{Answer, Ask, Frame, Input};
+use crate::mover::{REST_MS, draw_move};
 use crate::numbering::Numbering;
 use crate::place::{Loop, Node, broker_index};
 use crate::stream::{Purpose, StreamId};
@@ -35,6 +36,10 @@ pub(crate) enum Job {
     ProduceNumbered,
     Consume,
     Create {
+        partitions: i32,
+    },
+    /// Moves partitions.
+    Move {
         partitions: i32,
     },
 }
@@ -128,7 +133,7 @@ impl Client {
         match self.job {
             Job::Produce(acks) => Some(acks),
             Job::ProduceNumbered => Some(Acks::All),
-            Job::Consume | Job::Create { .. } => None,
+            Job::Consume | Job::Create { .. } | Job::Move { .. } => None,
         }
     }
 
@@ -138,6 +143,7 @@ impl Client {
             Job::Produce(_) | Job::ProduceNumbered => self.batch.is_none(),
             Job::Consume => !self.is_asking_round(),
             Job::Create { .. } => self.phase == Phase::Done,
+            Job::Move { .. } => true,
         }
     }
 
@@ -221,6 +227,11 @@ impl Client {
     }
 
     fn begin(&mut self, fabric: &mut Fabric) {
+        let moves = matches!(self.job, Job::Move { .. });
+        if self.stopping && moves {
+            self.phase = Phase::Done;
+            return;
+        }
         if self.stopping && self.batch.is_none() && self.acks().is_some() {
             self.phase = Phase::Resting(fabric.now + Duration::from_millis(500));
             return;
@@ -249,6 +260,11 @@ impl Client {
         };
         let ask = match (&self.job, self.known) {
             (Job::Create { partitions }, _) => Ask::Admin(create(&self.topic, *partitions)),
+            (Job::Move { partitions }, _) => {
+                let (brokers, partitions) = (self.brokers, *partitions);
+                let rng = &mut fabric.rng;
+                Ask::Admin(draw_move(rng, brokers, &self.topic, partitions))
+            }
             (_, None) => Ask::Metadata(self.topic.clone()),
             (Job::ProduceNumbered, Some(_)) if !self.numbering.has_id() => Ask::ProducerId,
             (Job::Produce(_) | Job::ProduceNumbered, Some((partition, ..))) => {
@@ -354,6 +370,11 @@ impl Client {
                 fabric.counts.topics_created += 1;
                 self.phase = Phase::Done;
                 self.hang_up(fabric);
+            }
+            AdminAnswer::Results(results) => {
+                let begun = results.iter().filter(|result| result.error.is_none());
+                fabric.counts.moves += u64::try_from(begun.count()).unwrap_or(0);
+                self.rest(fabric, REST_MS);
             }
             _ => self.retry(fabric),
         }

@@ -12,6 +12,7 @@ mod fabric;
 mod faults;
 mod happening;
 mod healing;
+mod mover;
 mod network;
 mod numbering;
 mod oracle;

@@ -21,6 +21,8 @@ pub struct Counts {
     pub produce_errors: u64,
     pub client_timeouts: u64,
     pub topics_created: u64,
+    /// Moves of partitions that were begun, replaced or cancelled.
+    pub moves: u64,
     pub elections: u64,
     pub truncations: u64,
     pub snapshots: u64,
@@ -48,6 +50,7 @@ impl Counts {
             (&mut self.produce_errors, other.produce_errors),
             (&mut self.client_timeouts, other.client_timeouts),
             (&mut self.topics_created, other.topics_created),
+            (&mut self.moves, other.moves),
             (&mut self.elections, other.elections),
             (&mut self.truncations, other.truncations),
             (&mut self.snapshots, other.snapshots),
@@ -65,7 +68,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "kills {} power losses {} freezes {} cuts {} stops {} ({} clean) lies {} of {} resets {} leases expired {} | sent {} acked {} errors {} timeouts {} | elections {} truncations {} snapshots {} ISR changes {} | batches excused {} lost by elections while replicas were down {}",
+            "kills {} power losses {} freezes {} cuts {} stops {} ({} clean) lies {} of {} resets {} leases expired {} | sent {} acked {} errors {} timeouts {} | elections {} truncations {} snapshots {} ISR changes {} moves {} | batches excused {} lost by elections while replicas were down {}",
             self.kills,
             self.power_losses,
             self.freezes,
@@ -84,6 +87,7 @@ impl fmt::Display for Counts {
             self.truncations,
             self.snapshots,
             self.isr_changes,
+            self.moves,
             self.excused,
             self.lossy,
         )

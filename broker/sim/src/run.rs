@@ -145,6 +145,7 @@ fn add_clients(world: &mut World) {
             add(Job::ProduceNumbered, partition);
             add(Job::Consume, partition);
         }
+        add(Job::Move { partitions }, 0);
         add(Job::Produce(Acks::Leader), 0);
         add(Job::Produce(Acks::None), partitions - 1);
     }

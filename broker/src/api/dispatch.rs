@@ -11,10 +11,11 @@ use kintsugi_wire::frame::{HeaderError, RequestHeader};
 use super::answer::{Answer, Answering, ApiError};
 use super::call::{Call, Context};
 use super::{
-    api_versions, configs, create_partitions, create_topics, delete_groups, delete_records,
-    delete_topics, describe_cluster, describe_groups, describe_log_dirs, describe_quorum,
-    describe_topic_partitions, elect_leaders, fetch, find_coordinator, groups, init_producer_id,
-    list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch,
+    alter_partition_reassignments, api_versions, configs, create_partitions, create_topics,
+    delete_groups, delete_records, delete_topics, describe_cluster, describe_groups,
+    describe_log_dirs, describe_quorum, describe_topic_partitions, elect_leaders, fetch,
+    find_coordinator, groups, init_producer_id, list_groups, list_offsets,
+    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
     offset_for_leader_epoch, produce, unregister_broker,
 };
 
@@ -48,6 +49,12 @@ pub fn handler(key: ApiKey) -> Handler {
         ApiKey::DescribeGroups => |call| describe_groups::serve(call).boxed(),
         ApiKey::ListGroups => |call| list_groups::serve(call).boxed(),
         ApiKey::DeleteGroups => |call| delete_groups::serve(call).boxed(),
+        ApiKey::AlterPartitionReassignments => {
+            |call| alter_partition_reassignments::serve(call).boxed()
+        }
+        ApiKey::ListPartitionReassignments => {
+            |call| list_partition_reassignments::serve(call).boxed()
+        }
         ApiKey::CreatePartitions => |call| create_partitions::serve(call).boxed(),
         ApiKey::DeleteRecords => |call| delete_records::serve(call).boxed(),
         ApiKey::DescribeLogDirs => |call| describe_log_dirs::serve(call).boxed(),

@@ -5,6 +5,7 @@
 //! [`begin`] returns; every wait ends. A request that cannot be decoded, and one of an API or
 //! version that is not served, closes the connection, as Kafka does.
 
+mod alter_partition_reassignments;
 mod answer;
 mod api_versions;
 mod call;
@@ -28,6 +29,7 @@ mod init_producer_id;
 mod leader;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_commit;
 mod offset_delete;

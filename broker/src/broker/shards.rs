@@ -1,12 +1,13 @@
 //! Opening the shards, and starting their threads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use kintsugi_coordinator::CoordinatorConfig;
-use kintsugi_node::shard::{Limits, Shard, ShardConfig, Timings, TopicDefaults};
+use kintsugi_node::shard::{Limits, Shard, ShardConfig, Throttles, Timings, TopicDefaults};
 use kintsugi_storage::{LogConfig, LogContext, LogLimits, RealFileSystem};
 use kintsugi_types::BrokerId;
 
@@ -91,8 +92,10 @@ impl Opening<'_> {
         letters: Vec<Letters<ShardInput>>,
     ) -> anyhow::Result<Vec<Starting>> {
         let settings = &self.shared.settings;
+        let throttles: Arc<Throttles> = Arc::default();
         let open_one = |shard: u16| {
-            let config = config(settings, id, shard);
+            let mut config = config(settings, id, shard);
+            config.throttles = Arc::clone(&throttles);
             let (now, seed) = (self.shared.clock.now(), fastrand::u64(..));
             self.directory
                 .open_shard(config, self.logs.clone(), now, seed)

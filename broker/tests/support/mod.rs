@@ -18,6 +18,7 @@ use kintsugi_types::Endpoint;
 pub mod http;
 pub mod java;
 pub mod python;
+pub mod reassign;
 pub mod records;
 
 /// How long anything that should happen is waited for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kintsugi_types::{BrokerId, ErrorCode, TopicName};
 use serde::{Deserialize, Serialize};
 
-use super::broker::{self, Scope};
+use super::broker::{self, ALTER_LOG_DIRS_RATE, Scope};
 use super::dynamic::Configs;
 use super::kind::{ConfigKind, elements};
 use super::topic::{self, MIN_INSYNC_REPLICAS};
@@ -138,7 +138,9 @@ fn next_value(
     let kind = kind(resource, name);
     let value = match (change, &kind) {
         // Whatever is there may go, also what was legal once.
-        (ConfigChange::Delete, _) if kind.is_ok() || present.contains_key(name) => {
+        (ConfigChange::Delete, _)
+            if kind.is_ok() || present.contains_key(name) || name == ALTER_LOG_DIRS_RATE =>
+        {
             return Ok(None);
         }
         (_, Err(message)) => return Err(refused(ErrorCode::InvalidConfig, message)),

@@ -11,6 +11,10 @@ pub const FOLLOWER_THROTTLED_RATE: &str = "follower.replication.throttled.rate";
 /// How many connections of clients a broker keeps.
 pub const MAX_CONNECTIONS: &str = "max.connections";
 
+/// The rate of moves between a broker's directories, of which ours have one: nobody can set it, but
+/// Kafka's reassignment tool takes it away together with the rates above.
+pub const ALTER_LOG_DIRS_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+
 /// Whose value may be changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {

@@ -3,4 +3,5 @@ mod cases;
 mod configs;
 mod fixture;
 mod invariants;
+mod reassignment;
 mod unclean_recovery;

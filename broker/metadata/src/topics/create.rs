@@ -257,6 +257,7 @@ pub(super) fn new_partition(
         leader_epoch: LeaderEpoch(0),
         partition_epoch: PartitionEpoch(0),
         recovery: RecoveryState::Recovered,
+        reassignment: None,
     };
     let partition = PartitionId {
         topic,

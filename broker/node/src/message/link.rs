@@ -16,6 +16,7 @@ use kintsugi_types::{
 use serde::{Deserialize, Serialize};
 
 use super::admin::{AdminResult, ElectionKind, MorePartitions, NamedPartition, QuorumView};
+use super::reassignment::PartitionMove;
 
 /// The first message on every connection to a controller's listener.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -172,6 +173,13 @@ pub enum AdminRequest {
     },
     /// A block of producer ids for the asking broker.
     AllocateProducerIds,
+    /// Move partitions to other replicas, or cancel moves (KIP-455).
+    AlterReassignments {
+        /// What is wanted of each partition.
+        moves: Vec<PartitionMove>,
+        /// Whether the number of replicas may change (KIP-860).
+        may_change_factor: bool,
+    },
     /// Change settings of topics and brokers.
     AlterConfigs {
         /// Whose, and how.

@@ -4,5 +4,6 @@ pub mod admin;
 pub mod broker;
 pub mod controller;
 pub mod link;
+pub mod reassignment;
 pub mod replication;
 pub mod shard;

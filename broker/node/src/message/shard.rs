@@ -13,7 +13,7 @@ use kintsugi_types::{
 };
 
 use super::link::{IsrChange, LogEnd};
-use super::replication::{FetchRequest, FetchResponse};
+use super::replication::{FetchClass, FetchRequest, FetchResponse};
 
 /// One request of a client; the process answers by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -85,6 +85,8 @@ pub enum Event {
         leader: BrokerId,
         /// Which of its shards.
         leader_shard: u16,
+        /// Which of the sessions with it.
+        class: FetchClass,
     },
     /// The metadata changed.
     Publish {

@@ -33,6 +33,11 @@ impl<F: FileSystem> Shard<F> {
         self.partitions.iter().map(size).collect()
     }
 
+    /// Which of its broker's shards this is.
+    pub fn number(&self) -> u16 {
+        self.config.shard
+    }
+
     /// Every partition of this shard, those included that the metadata has not named yet.
     pub fn inspect(&self) -> impl Iterator<Item = PartitionView<'_, F>> {
         let named = self.partitions.iter().map(|(id, local)| PartitionView {

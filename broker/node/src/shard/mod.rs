@@ -26,9 +26,11 @@ mod produce;
 mod publish;
 mod sessions;
 mod settle;
+mod sources;
 mod stale_names;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod topic_settings;
 mod upkeep;
 
@@ -57,6 +59,7 @@ use produce::WaitingProduces;
 use sessions::Sessions;
 use settle::Todo;
 use stale_names::StaleNames;
+pub use throttle::{Throttle, Throttles};
 use upkeep::Upkeep;
 
 /// A shard. See the module's documentation.
@@ -132,11 +135,15 @@ impl<F: FileSystem> Shard<F> {
                 leader,
                 leader_shard,
                 response,
-            } => self.replica_fetched(now, wall, (leader, leader_shard), response),
+            } => {
+                let key = (leader, leader_shard, response.class);
+                self.replica_fetched(now, wall, key, response);
+            }
             Event::ReplicaFetchFailed {
                 leader,
                 leader_shard,
-            } => self.fetchers.failed(now, (leader, leader_shard)),
+                class,
+            } => self.fetchers.failed(now, (leader, leader_shard, class)),
             Event::Publish {
                 image,
                 delta,

@@ -12,6 +12,7 @@ use super::open::ShardError;
 use super::partition::{Partition, assignment_of};
 use super::topic_settings::topic_settings;
 use super::{Shard, TopicDefaults, directories};
+use crate::message::replication::FetchClass;
 use crate::message::shard::Command;
 
 impl<F: FileSystem> Shard<F> {
@@ -23,7 +24,9 @@ impl<F: FileSystem> Shard<F> {
         broker_epoch: BrokerEpoch,
         out: &mut Vec<Command>,
     ) {
+        let rates = self.throttle_rates();
         let before = std::mem::replace(&mut self.image, image);
+        self.note_rates(rates);
         self.broker_epoch = broker_epoch;
         let image = Arc::clone(&self.image);
         let offset = image.offset;
@@ -41,7 +44,7 @@ impl<F: FileSystem> Shard<F> {
             .and_then(|()| self.set_strays_aside());
         self.note_failure(result);
         for topic in changed_topics(&image, self.config.broker, delta) {
-            self.configure(topic);
+            self.configure(now, topic);
         }
         for id in self.changed_partitions(&image, delta) {
             if let Some(state) = image.partition(id) {
@@ -122,7 +125,8 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    /// Stops serving a partition. Its log is removed if its topic was deleted, else set aside.
+    /// Stops serving a partition. Its log is removed if the metadata says that it is not needed
+    /// here any more: its topic was deleted, or others replaced this replica. Else it is set aside.
     fn drop_partition(&mut self, id: PartitionId, is_deleted: bool) -> Result<(), ShardError> {
         self.with_replica(id, |replica, _, commands| replica.fail_waiting(commands));
         self.fail_sync_waits(id);
@@ -164,7 +168,7 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    fn configure(&mut self, topic: &TopicImage) {
+    fn configure(&mut self, now: Time, topic: &TopicImage) {
         let settings = self.settings_of(topic);
         let first = PartitionId {
             topic: topic.id,
@@ -177,6 +181,14 @@ impl<F: FileSystem> Shard<F> {
             if partition.log.sync_wanted().is_some() {
                 self.todo.syncs.insert(*id);
             }
+        }
+        // Which replicas are throttled may have changed.
+        for (index, state) in &topic.partitions {
+            let id = PartitionId {
+                topic: topic.id,
+                index: *index,
+            };
+            self.fetch_from_leader(now, id, state, false);
         }
     }
 
@@ -195,8 +207,9 @@ impl<F: FileSystem> Shard<F> {
         state: &PartitionState,
     ) -> Result<(), ShardError> {
         if !state.replicas.contains(&self.config.broker) {
+            // The replicas that took over hold everything, and it is committed that they do.
             return if self.partitions.contains_key(&id) {
-                self.drop_partition(id, false)
+                self.drop_partition(id, true)
             } else {
                 Ok(())
             };
@@ -204,17 +217,26 @@ impl<F: FileSystem> Shard<F> {
         if !self.partitions.contains_key(&id) {
             self.add_partition(id)?;
         }
-        let Some(partition) = self.partitions.get(&id) else {
+        let Some(partition) = self.partitions.get_mut(&id) else {
             return Ok(());
         };
         let known_epoch = partition.replica.leader_epoch();
+        let are_new_replicas = partition.replicas != state.replicas;
+        if are_new_replicas {
+            partition.replicas.clone_from(&state.replicas);
+        }
         let end = partition.log.counted_end();
         let assignment = assignment_of(state);
         self.with_replica(id, |replica, brokers, commands| {
             replica.assign(now, &assignment, end, brokers, commands);
         });
-        if state.leader_epoch != known_epoch {
-            self.change_epoch(now, id, state);
+        let is_new_epoch = state.leader_epoch != known_epoch;
+        if is_new_epoch {
+            self.note_group_partition(id);
+        }
+        self.fetch_from_leader(now, id, state, is_new_epoch);
+        if state.leader == Some(self.config.broker) && (is_new_epoch || are_new_replicas) {
+            self.await_followers(now, id, state, is_new_epoch);
         }
         if state.leader != Some(self.config.broker) {
             self.fail_sync_waits(id);
@@ -225,27 +247,24 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    /// The leader or its epoch changed: fetch from the new leader, or await the new followers.
-    fn change_epoch(&mut self, now: Time, id: PartitionId, state: &PartitionState) {
-        self.note_group_partition(id);
+    /// This broker leads in a new epoch, or has new followers.
+    fn await_followers(
+        &mut self,
+        now: Time,
+        id: PartitionId,
+        state: &PartitionState,
+        is_new_epoch: bool,
+    ) {
         let broker = self.config.broker;
-        let shards_of = |broker: &BrokerId| {
-            let broker = self.image.brokers.get(broker);
-            broker.map_or(1, |broker| broker.registration.shards)
-        };
-        let source = state.leader.filter(|leader| *leader != broker);
-        let source = source.map(|leader| (leader, id.shard_of(shards_of(&leader))));
-        self.fetchers.assign(now, id, source);
-        if state.leader != Some(broker) {
-            return;
-        }
         let until = now + self.config.timings.expecting_for;
-        for follower in state.replicas.iter().filter(|id| **id != broker) {
-            let key = (*follower, id.shard_of(shards_of(follower)));
+        let in_sync = state.isr.iter().filter(|id| **id != broker && is_new_epoch);
+        for follower in in_sync {
+            let shard = id.shard_of(self.shards_of(*follower));
+            let key = (*follower, shard, FetchClass::InSync);
             self.sessions.expect(key, id, until);
             self.todo.sessions.insert(key);
         }
-        // Followers that heard of this epoch first have told their positions already.
+        // Followers that heard of this state first have told their positions already.
         let sessions = self.partitions.get(&id).map(|p| p.sessions.clone());
         for key in sessions.unwrap_or_default() {
             self.count_position(now, key, id);

@@ -81,6 +81,14 @@ impl Mirrors {
         self.unsure.remove(&(broker, partition));
     }
 
+    /// The broker was replaced by others: its log is deleted, or set aside.
+    pub(crate) fn forget(&mut self, broker: usize, partition: PartitionId) {
+        let key = (broker, partition);
+        self.logs.remove(&key);
+        self.synced.remove(&key);
+        self.unsure.remove(&key);
+    }
+
     /// Takes over what changed in a log; gives the batches that were cut off.
     pub(crate) fn follow(
         &mut self,

@@ -11,7 +11,7 @@ mod mirror;
 mod raft;
 mod raft_promises;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -43,6 +43,8 @@ pub(crate) struct Oracles {
     high_watermarks: HighWatermarks,
     pub(crate) committed: Committed,
     idempotence: Idempotence,
+    /// The partitions that each shard of each life of a broker had when it was last looked at.
+    had: BTreeMap<(usize, u64, u16), BTreeSet<PartitionId>>,
     /// The checksums of all batches that clients sent.
     sent: BTreeSet<(PartitionId, u32)>,
 }
@@ -104,6 +106,11 @@ impl Oracles {
         incarnation: Incarnation,
         shard: &Shard<MemoryFileSystem>,
     ) {
+        let has: BTreeSet<_> = shard.inspect().map(|view| view.partition).collect();
+        let had = self.had.insert((broker, life, shard.number()), has.clone());
+        for gone in had.unwrap_or_default().difference(&has) {
+            self.mirrors.forget(broker, *gone);
+        }
         for view in shard.inspect() {
             let (partition, epoch) = (view.partition, view.leader_epoch);
             let before = self.mirrors.of(broker, partition).len();

@@ -43,6 +43,8 @@ pub enum ApiKey {
     DeleteGroups = 42,
     ElectLeaders = 43,
     IncrementalAlterConfigs = 44,
+    AlterPartitionReassignments = 45,
+    ListPartitionReassignments = 46,
     OffsetDelete = 47,
     DescribeQuorum = 55,
     DescribeCluster = 60,

@@ -62,6 +62,8 @@ fn every_message() -> Vec<Message> {
         DESCRIBE_CONFIGS, 1..=4, DescribeConfigsRequest in request_admin, DescribeConfigsResponse in response_admin;
         ALTER_CONFIGS, 0..=2, AlterConfigsRequest in request_admin, AlterConfigsResponse in response_admin;
         INCREMENTAL_ALTER_CONFIGS, 0..=1, IncrementalAlterConfigsRequest in request_admin, IncrementalAlterConfigsResponse in response_admin;
+        ALTER_PARTITION_REASSIGNMENTS, 0..=1, AlterPartitionReassignmentsRequest in request_reassignments, AlterPartitionReassignmentsResponse in response_reassignments;
+        LIST_PARTITION_REASSIGNMENTS, 0..=0, ListPartitionReassignmentsRequest in request_reassignments, ListPartitionReassignmentsResponse in response_reassignments;
         DESCRIBE_CLUSTER, 0..=2, DescribeClusterRequest in request_admin, DescribeClusterResponse in response_admin;
         DELETE_RECORDS, 0..=2, DeleteRecordsRequest in request_cluster, DeleteRecordsResponse in response_cluster;
         DESCRIBE_LOG_DIRS, 1..=4, DescribeLogDirsRequest in request_cluster, DescribeLogDirsResponse in response_cluster;

@@ -3,6 +3,7 @@
 mod configs;
 mod elections;
 mod partitions;
+mod reassignments;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -227,6 +228,15 @@ fn admin(
                 (Vec::new(), AdminAnswer::NotDecided(error))
             }
         },
+        AdminRequest::AlterReassignments {
+            moves,
+            may_change_factor,
+        } => {
+            let settings = &config.settings;
+            let (records, results) =
+                reassignments::decide_moves(image, settings, moves, *may_change_factor);
+            (records, AdminAnswer::Results(results))
+        }
         AdminRequest::AlterConfigs {
             alterations,
             validate_only,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::groups::{ask, commit, committed, fetch, fetched, with_offsets_topic};
 use super::harness::{Cluster, GROUP_LOG_BYTES, PARTITION, open, state};
+use crate::directory::LastRun;
 use crate::message::shard::Event;
 
 /// Longer than a coordinator is left alone after it was loaded.
@@ -111,10 +112,14 @@ fn a_broker_that_is_killed_after_a_rewrite_still_knows_what_was_committed() {
     commit_many(&mut cluster, 0, 1, 400);
     cluster.pass(2_000);
     assert!(log_start(&cluster, 0) > 0);
-    let checkpoint = cluster.brokers[0].shard.as_ref().unwrap().high_watermarks();
+    let checkpoints = cluster.brokers[0].shard.as_mut().unwrap().checkpoints();
+    let last = LastRun {
+        checkpoints,
+        ..LastRun::default()
+    };
     cluster.brokers[0].shard = None;
     cluster.drop_fetches(0);
-    let shard = open(&cluster.brokers[0].fs, 0, &checkpoint);
+    let shard = open(&cluster.brokers[0].fs, 0, &last);
     cluster.brokers[0].shard = Some(shard);
     cluster.push_image(None, &[0]);
     let until = kintsugi_types::Time::from_millis(9_000_000);

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::directory::LastRun;
 use crate::message::link::IsrChange;
+use crate::message::replication::FetchClass;
 use crate::message::shard::{
     Acks, ClientPosition, Command, Counts, Event, Fetch, Fetched, Produce, Produced, Token,
 };
@@ -56,7 +57,7 @@ pub struct Cluster {
     syncs: Vec<(usize, PartitionId, SyncJob<MemoryFileSystem>)>,
     queue: VecDeque<(usize, Event)>,
     /// Who awaits the answer to a follower's fetch.
-    fetches: BTreeMap<u64, (usize, usize)>,
+    fetches: BTreeMap<u64, (usize, usize, FetchClass)>,
     last_token: u64,
     /// What each broker counted last.
     pub counts: [Counts; 3],
@@ -100,6 +101,7 @@ pub fn state(leader: i32, epoch: i32, partition_epoch: i32, isr: &[i32]) -> Meta
             leader_epoch: LeaderEpoch(epoch),
             partition_epoch: PartitionEpoch(partition_epoch),
             recovery: RecoveryState::Recovered,
+            reassignment: None,
         }),
     }
 }
@@ -301,19 +303,21 @@ impl Cluster {
                     let failed = Event::ReplicaFetchFailed {
                         leader,
                         leader_shard,
+                        class: request.class,
                     };
                     self.queue.push_back((from, failed));
                     return;
                 }
                 self.last_token += 1;
-                self.fetches.insert(self.last_token, (from, to));
+                self.fetches
+                    .insert(self.last_token, (from, to, request.class));
                 let token = Token(self.last_token);
                 self.queue
                     .push_back((to, Event::ReplicaFetch { token, request }));
             }
             Command::AnswerReplicaFetch { token, response } => {
                 // The answer to a connection that broke goes nowhere.
-                let Some((follower, leader)) = self.fetches.remove(&token.0) else {
+                let Some((follower, leader, _)) = self.fetches.remove(&token.0) else {
                     return;
                 };
                 if self.cut_off.contains(&follower) || self.cut_off.contains(&leader) {
@@ -415,13 +419,14 @@ impl Cluster {
         let fetches = std::mem::take(&mut self.fetches);
         let (gone, kept): (BTreeMap<_, _>, BTreeMap<_, _>) = fetches
             .into_iter()
-            .partition(|(_, (follower, leader))| *follower == id || *leader == id);
+            .partition(|(_, (follower, leader, _))| *follower == id || *leader == id);
         self.fetches = kept;
-        for (follower, leader) in gone.into_values() {
+        for (follower, leader, class) in gone.into_values() {
             let leader = BrokerId(i32::try_from(leader).unwrap());
             let failed = Event::ReplicaFetchFailed {
                 leader,
                 leader_shard: 0,
+                class,
             };
             self.send(follower, failed);
         }

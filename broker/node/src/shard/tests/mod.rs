@@ -10,6 +10,7 @@ mod many_shards;
 mod metadata;
 mod opening;
 mod random;
+mod reassignment;
 mod replication;
 mod serving;
 mod sessions;
