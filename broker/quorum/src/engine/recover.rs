@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{MetadataOffset, Term, Time};
 
 use super::{Engine, Role};
@@ -51,7 +52,7 @@ impl Engine {
         let term = hard_state.term;
         let mut engine = Self {
             rng: fastrand::Rng::with_seed(seed),
-            may_vote: may_vote && is_configured,
+            may_vote: (may_vote && is_configured) || is_on(Bug::EmptyVoterVotes),
             hard_state,
             role: Role::Follower,
             leader: None,
