@@ -1,6 +1,7 @@
 //! What can happen in the world, and what reaches a process.
 
 use bytes::Bytes;
+use kintsugi_coordinator::{GroupRequest, GroupResponse};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, Hello, ToBroker, ToController};
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
@@ -91,6 +92,8 @@ pub(crate) enum Input {
     Control(broker::Event),
     Shard(u16, shard::Event),
     Checkpoint(u16, OffsetCheckpoint),
+    /// The operator asks.
+    Operator(AdminRequest),
     /// SIGTERM.
     Terminate,
 }
@@ -120,6 +123,11 @@ pub(crate) enum Ask {
         acks: shard::Acks,
         batch: Bytes,
     },
+    Group {
+        partition: PartitionId,
+        version: i16,
+        request: GroupRequest,
+    },
     Fetch {
         partition: PartitionId,
         leader_epoch: LeaderEpoch,
@@ -135,4 +143,5 @@ pub(crate) enum Answer {
     ProducerId(Result<ProducerId, ErrorCode>),
     Produced(shard::Produced),
     Fetched(shard::Fetched),
+    Group(GroupResponse),
 }

@@ -1,28 +1,36 @@
 //! Clients: each produces numbered records to one partition, idempotently or not, or reads one
-//! from its start, or creates a topic. They go by metadata that may be stale, and try again.
+//! from its start, or creates a topic, or is a member of a consumer group. They go by metadata that may be stale, and try again.
 //!
 //! When nothing new is produced any more, consumers ask every broker who leads, one after the
 //! other: each must name the leader in the end.
 
+mod group_requests;
+mod member;
+mod numbering;
+
 use std::time::Duration;
 
 use bytes::Bytes;
+use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, NewTopic};
 use kintsugi_node::message::shard::{Acks, Fetched, Produced};
 use kintsugi_types::{
-    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, ProducerId, Time,
-    TimestampMs, TopicName,
+    ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, ProducerId, Time,
+    TimestampMs, TopicId, TopicName,
 };
 use kintsugi_wire::batch::BatchHeader;
 use kintsugi_wire::records::{BatchOptions, Record, build_with};
 
 use crate::fabric::Fabric;
 use crate::happening::{Answer, Ask, Frame, Input};
-use crate::numbering::Numbering;
-use crate::place::{Loop, Node, broker_index};
+use crate::oracle::Value;
+use crate::place::{Loop, Node, machine_of};
 use crate::stream::{Purpose, StreamId};
 use crate::timer::Timer;
+pub(crate) use member::Member;
+use member::{After, Next};
+use numbering::Numbering;
 
 /// A client gives an answer up after this.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
@@ -37,6 +45,13 @@ pub(crate) enum Job {
     Create {
         partitions: i32,
     },
+    /// Deletes its topic and creates it again, over and over.
+    Churn {
+        partitions: i32,
+        deletes: bool,
+    },
+    /// As a member of a consumer group.
+    Join(Box<Member>),
 }
 
 /// Where it stands.
@@ -61,12 +76,15 @@ pub(crate) struct Client {
     timer: Timer,
     stream: Option<(StreamId, usize)>,
     is_open: bool,
-    /// The partition, its leader and epoch, as last told.
-    known: Option<(PartitionId, BrokerId, LeaderEpoch)>,
+    /// The partition, its leader's machine and epoch, as last told.
+    known: Option<(PartitionId, usize, LeaderEpoch)>,
     number: u64,
     batch: Option<Bytes>,
+    /// The values in that batch.
+    values: Vec<Value>,
     numbering: Numbering,
     offset: Offset,
+    of_topic: Option<TopicId>,
     stopping: bool,
     /// How many brokers have named the leader since nothing new is produced.
     named_by: usize,
@@ -94,8 +112,10 @@ impl Client {
             known: None,
             number: 0,
             batch: None,
+            values: Vec::new(),
             numbering: Numbering::default(),
             offset: Offset::ZERO,
+            of_topic: None,
             stopping: false,
             named_by: 0,
         }
@@ -106,6 +126,9 @@ impl Client {
         self.stopping = true;
         if self.is_asking_round() {
             self.known = None;
+        }
+        if let Job::Join(member) = &mut self.job {
+            member.rounds_after_stop = 0;
         }
     }
 
@@ -128,7 +151,7 @@ impl Client {
         match self.job {
             Job::Produce(acks) => Some(acks),
             Job::ProduceNumbered => Some(Acks::All),
-            Job::Consume | Job::Create { .. } => None,
+            _ => None,
         }
     }
 
@@ -137,7 +160,8 @@ impl Client {
         match self.job {
             Job::Produce(_) | Job::ProduceNumbered => self.batch.is_none(),
             Job::Consume => !self.is_asking_round(),
-            Job::Create { .. } => self.phase == Phase::Done,
+            Job::Create { .. } | Job::Churn { .. } => self.phase == Phase::Done,
+            Job::Join(member) => self.stopping && member.rounds_after_stop > 1,
         }
     }
 
@@ -184,7 +208,7 @@ impl Client {
             Phase::Done => Time::NEVER,
         };
         let which = (self.place(), 0, Loop::Main);
-        self.timer.arm(fabric, next, Duration::ZERO, which);
+        self.timer.arm(fabric, next, None, which);
     }
 
     fn is_mine(&self, stream: StreamId) -> bool {
@@ -212,6 +236,9 @@ impl Client {
     /// After a failure: ask anew who leads, after a while.
     fn retry(&mut self, fabric: &mut Fabric) {
         self.known = None;
+        if let Job::Join(member) = &mut self.job {
+            member.forget_leaders();
+        }
         self.rest(fabric, 20..250);
     }
 
@@ -225,10 +252,19 @@ impl Client {
             self.phase = Phase::Resting(fabric.now + Duration::from_millis(500));
             return;
         }
+        let any = fabric.machines[fabric.rng.usize(..self.brokers)];
+        let of_member = match &mut self.job {
+            Job::Join(member) => Some(member.next(fabric)),
+            _ => None,
+        };
         let target = match self.known {
-            Some((_, leader, _)) => broker_index(leader),
-            None if self.is_asking_round() => self.named_by,
-            None => fabric.rng.usize(..self.brokers),
+            _ if of_member.is_some() => match &of_member {
+                Some(Next::Ask(machine, _)) => *machine,
+                _ => any,
+            },
+            Some((_, machine, _)) => machine,
+            None if self.is_asking_round() => fabric.machines[self.named_by],
+            None => any,
         };
         self.phase = Phase::Asked(fabric.now + ANSWER_TIMEOUT);
         if self.stream.is_some_and(|(_, broker)| broker == target) {
@@ -247,8 +283,23 @@ impl Client {
         let Some((stream, _)) = self.stream else {
             return;
         };
+        let of_member = match &mut self.job {
+            Job::Join(member) => Some(member.next(fabric)),
+            _ => None,
+        };
         let ask = match (&self.job, self.known) {
-            (Job::Create { partitions }, _) => Ask::Admin(create(&self.topic, *partitions)),
+            (Job::Join(_), _) => match of_member {
+                Some(Next::Ask(_, ask)) => *ask,
+                Some(Next::CreateOffsets) => Ask::Admin(create_offsets()),
+                Some(Next::Metadata) | None => Ask::Metadata(self.topic.clone()),
+            },
+            (Job::Churn { deletes: true, .. }, _) => {
+                let topics = vec![self.topic.clone()];
+                Ask::Admin(AdminRequest::DeleteTopics { topics })
+            }
+            (Job::Create { partitions } | Job::Churn { partitions, .. }, _) => {
+                Ask::Admin(create(&self.topic, *partitions))
+            }
             (_, None) => Ask::Metadata(self.topic.clone()),
             (Job::ProduceNumbered, Some(_)) if !self.numbering.has_id() => Ask::ProducerId,
             (Job::Produce(_) | Job::ProduceNumbered, Some((partition, ..))) => {
@@ -273,6 +324,9 @@ impl Client {
                 ..
             }
         );
+        if let (Job::Join(member), Ask::Group { .. }) = (&self.job, &ask) {
+            member.sent(fabric);
+        }
         fabric.send(stream, self.place(), 0, Frame::Ask(ask));
         self.phase = Phase::Asked(fabric.now + ANSWER_TIMEOUT);
         if is_unanswered {
@@ -289,6 +343,11 @@ impl Client {
         let count = fabric.rng.i32(1..4);
         let after = 0..u64::from(count.unsigned_abs());
         let records: Vec<Record> = after.map(|n| self.record(fabric, n)).collect();
+        let values = records.iter().filter_map(|record| record.value.as_deref());
+        self.values = values.map(Value::of).collect();
+        if matches!(self.job, Job::ProduceNumbered) {
+            fabric.oracles.history.will_send(self.values.iter().copied());
+        }
         self.number += u64::from(count.unsigned_abs());
         let options = match self.job {
             Job::ProduceNumbered => self.numbering.number(count),
@@ -318,10 +377,25 @@ impl Client {
             Answer::ProducerId(result) => self.given_id(fabric, result),
             Answer::Produced(produced) => self.produced(fabric, &produced),
             Answer::Fetched(fetched) => self.fetched(fabric, &fetched),
+            Answer::Group(response) => self.coordinated(fabric, &response),
+        }
+    }
+
+    fn coordinated(&mut self, fabric: &mut Fabric, response: &GroupResponse) {
+        let Job::Join(member) = &mut self.job else {
+            return;
+        };
+        match member.answered(fabric, self.index, response) {
+            After::Soon => self.rest(fabric, 1..40),
+            After::AskWho => self.retry(fabric),
         }
     }
 
     fn told(&mut self, fabric: &mut Fabric, view: &MetadataView) {
+        if let Job::Join(member) = &mut self.job {
+            member.told(view);
+            return self.rest(fabric, 0..30);
+        }
         let image = &view.image;
         let topic = image.topic_named(&self.topic);
         let state = topic.and_then(|topic| topic.partitions.get(&self.partition));
@@ -333,11 +407,18 @@ impl Client {
                     topic: topic.id,
                     index: self.partition,
                 };
-                self.known = Some((id, leader, state.leader_epoch));
+                if self.of_topic.replace(topic.id).is_some_and(|old| old != topic.id) {
+                    // It was deleted and created again: nothing of the old one is left.
+                    self.offset = Offset::ZERO;
+                    self.batch = None;
+                    self.numbering.end();
+                }
+                self.known = Some((id, machine_of(image, leader), state.leader_epoch));
                 self.rest(fabric, 0..2);
                 if self.is_asking_round() {
                     let asked = self.stream.map(|(_, broker)| broker);
-                    self.named_by += usize::from(asked == Some(self.named_by));
+                    let wanted = fabric.machines[self.named_by];
+                    self.named_by += usize::from(asked == Some(wanted));
                 }
                 if self.is_asking_round() {
                     self.known = None;
@@ -348,14 +429,44 @@ impl Client {
     }
 
     fn created(&mut self, fabric: &mut Fabric, answer: &AdminAnswer) {
-        let is_there = |error| matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists);
+        let is_there = |error| {
+            matches!(
+                error,
+                ErrorCode::None
+                    | ErrorCode::TopicAlreadyExists
+                    | ErrorCode::UnknownTopicOrPartition
+            )
+        };
         match answer {
+            AdminAnswer::Topics(results)
+                if results.iter().all(|r| is_there(r.error))
+                    && matches!(self.job, Job::Churn { .. } | Job::Join(_)) =>
+            {
+                self.churned(fabric);
+            }
             AdminAnswer::Topics(results) if results.iter().all(|r| is_there(r.error)) => {
                 fabric.counts.topics_created += 1;
                 self.phase = Phase::Done;
                 self.hang_up(fabric);
             }
             _ => self.retry(fabric),
+        }
+    }
+
+    /// A topic was created, or deleted, of which that is done again and again.
+    fn churned(&mut self, fabric: &mut Fabric) {
+        if let Job::Churn { deletes, .. } = &mut self.job {
+            fabric.counts.topics_created += u64::from(!*deletes);
+            fabric.counts.topics_deleted += u64::from(*deletes);
+            if self.stopping && !*deletes {
+                self.phase = Phase::Done;
+                return self.hang_up(fabric);
+            }
+            *deletes = !*deletes;
+        }
+        self.retry(fabric);
+        if matches!(self.job, Job::Churn { .. }) {
+            self.rest(fabric, 500..8_000);
         }
     }
 
@@ -372,9 +483,14 @@ impl Client {
     fn produced(&mut self, fabric: &mut Fabric, produced: &Produced) {
         let is_numbered = matches!(self.job, Job::ProduceNumbered);
         if produced.error.is_none() {
+            let (partition, base) = (produced.partition, produced.base_offset);
+            if self.acks() == Some(Acks::All) {
+                let history = &mut fabric.oracles.history;
+                let result = history.acknowledged(self.index, partition, base, &self.values);
+                fabric.oracles.check_history(partition, result);
+            }
             if let Some(batch) = self.batch.take().filter(|_| is_numbered) {
                 self.numbering.acknowledged();
-                let (partition, base) = (produced.partition, produced.base_offset);
                 fabric.oracles.told_offset(partition, base, &batch);
             }
             self.rest(fabric, 5..200);
@@ -391,23 +507,63 @@ impl Client {
     }
 
     fn fetched(&mut self, fabric: &mut Fabric, fetched: &Fetched) {
+        let position = match &self.job {
+            Job::Join(member) => member.polls(),
+            _ => Some(self.offset),
+        };
+        let Some(position) = position else {
+            return self.retry(fabric);
+        };
         match fetched.error {
             ErrorCode::None => {
-                let mut rest = &fetched.batches[..];
-                while let Ok(header) = BatchHeader::parse(rest) {
-                    self.offset = self.offset.max(header.next_offset());
-                    rest = rest.get(header.size_bytes()..).unwrap_or_default();
+                let (records, next) = read_all(&fetched.batches);
+                let next = next.unwrap_or(position).max(position);
+                let history = &mut fabric.oracles.history;
+                let result = history.polled(self.index, fetched.partition, position, &records);
+                fabric.oracles.check_history(fetched.partition, result);
+                if let Job::Join(member) = &mut self.job {
+                    member.read_up_to(fabric, Some(next));
+                } else {
+                    self.offset = next;
                 }
                 self.rest(fabric, 0..20);
             }
             ErrorCode::OffsetOutOfRange => {
-                fabric.oracles.out_of_range(fetched.partition, self.offset);
+                fabric.oracles.out_of_range(fetched.partition, position);
+                fabric.oracles.history.sought(self.index);
+                if let Job::Join(member) = &mut self.job {
+                    member.read_up_to(fabric, None);
+                }
                 self.offset = Offset::ZERO;
                 self.retry(fabric);
             }
             _ => self.retry(fabric),
         }
     }
+}
+
+/// The records of some batches, and the offset after the last.
+fn read_all(batches: &Bytes) -> (Vec<(Offset, Value)>, Option<Offset>) {
+    let (mut records, mut next, mut at) = (Vec::new(), None, 0);
+    while let Ok(header) = BatchHeader::parse(&batches[at..]) {
+        let end = at + header.size_bytes();
+        if end > batches.len() {
+            break;
+        }
+        let read = kintsugi_wire::records::read(&batches.slice(at..end));
+        for record in read.into_iter().flatten().flatten() {
+            let value = record.record.value.as_deref().unwrap_or_default();
+            records.push((record.offset, Value::of(value)));
+        }
+        next = Some(header.next_offset());
+        at = end;
+    }
+    (records, next)
+}
+
+fn create_offsets() -> AdminRequest {
+    let name = kintsugi_coordinator::TOPIC_NAME.parse();
+    create(&name.expect("a legal name"), member::OFFSETS_PARTITIONS)
 }
 
 fn create(name: &TopicName, partitions: i32) -> AdminRequest {
