@@ -215,25 +215,23 @@ impl ControllerProcess {
     fn handle(&mut self, fabric: &mut Fabric, event: Event) {
         let mut commands = Vec::new();
         let now: Time = self.clock.show(fabric.now);
-        let applied = self.node.image().offset;
+        let is_chunk = matches!(
+            &event,
+            Event::FromPeer { message, .. } if matches!(message.body, quorum::Body::SnapshotChunk { .. })
+        );
         self.node.handle(now, event, &mut commands);
-        let is_jump = |persist: &quorum::Persist| {
-            let snapshot = persist.snapshot.as_ref();
-            snapshot.is_some_and(|snapshot| snapshot.last.index > applied)
+        let is_snapshot = |command: &Command| {
+            matches!(command, Command::Persist(persist) if persist.snapshot.is_some())
         };
-        let installs = commands
-            .iter()
-            .filter(|command| matches!(command, Command::Persist(persist) if is_jump(persist)));
-        fabric.counts.snapshot_installs += installs.count() as u64;
+        fabric.counts.snapshot_installs +=
+            u64::from(is_chunk && commands.iter().any(is_snapshot));
         let id = controller_id(self.index);
         fabric
             .oracles
             .raft
             .observe(id, self.life, self.node.engine(), &commands);
-        fabric
-            .oracles
-            .images
-            .observe(self.place(), self.node.image());
+        let image = self.node.image();
+        fabric.oracles.observe_image(self.place(), image);
         for command in commands {
             self.carry_out(fabric, command);
         }

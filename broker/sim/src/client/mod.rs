@@ -157,7 +157,7 @@ impl Client {
 
     /// Whether it has an answer to all that it asked for.
     pub(crate) fn is_content(&self) -> bool {
-        match self.job {
+        match &self.job {
             Job::Produce(_) | Job::ProduceNumbered => self.batch.is_none(),
             Job::Consume => !self.is_asking_round(),
             Job::Create { .. } | Job::Churn { .. } => self.phase == Phase::Done,

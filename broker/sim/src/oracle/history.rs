@@ -90,7 +90,7 @@ impl History {
         let mut last = None;
         for (offset, value) in records.iter().filter(|(offset, _)| *offset >= position) {
             partition.place(id, *offset, *value, numbered)?;
-            let expected = last.map_or(position, |last: Offset| last.next());
+            let expected = last.map_or(position, |last: Offset| last.plus(1));
             let which = if last.is_some() { "int-" } else { "" };
             if last.is_some_and(|last| *offset <= last) {
                 return Err(format!(

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kintsugi_metadata::{Image, RecoveryState};
-use kintsugi_types::{BrokerId, LeaderEpoch, MetadataOffset, PartitionId};
+use kintsugi_types::{BrokerId, Incarnation, LeaderEpoch, MetadataOffset, PartitionId};
 
 use crate::place::{Node, machine_of};
 
@@ -21,6 +21,50 @@ pub(crate) struct Images {
     last: BTreeMap<Node, MetadataOffset>,
     pub(crate) elections: Elections,
     violation: Option<String>,
+}
+
+/// The metadata says that a broker has everything that is committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub(super) partition: PartitionId,
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) incarnation: Incarnation,
+    pub(super) machine: usize,
+    /// By what.
+    pub(super) set: &'static str,
+}
+
+/// Who joined an ISR, and who stayed in an ELR though it was started anew.
+fn claims_of(before: &Image, after: &Image) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for (partition, state) in after.partitions() {
+        let Some(old) = before.partition(partition) else {
+            continue;
+        };
+        let mut claim = |id: BrokerId, set| {
+            if let Some(broker) = after.brokers.get(&id) {
+                claims.push(Claim {
+                    partition,
+                    leader_epoch: state.leader_epoch,
+                    incarnation: broker.registration.incarnation,
+                    machine: machine_of(after, id),
+                    set,
+                });
+            }
+        };
+        for id in &state.isr {
+            if !old.isr.contains(id) && state.leader != Some(*id) {
+                claim(*id, "ISR");
+            }
+        }
+        for id in &state.elr {
+            let epoch = |image: &Image| image.brokers.get(id).map(|broker| broker.epoch);
+            if epoch(before) != epoch(after) {
+                claim(*id, "ELR");
+            }
+        }
+    }
+    claims
 }
 
 /// What the metadata tells of leaders, counted.
@@ -60,16 +104,19 @@ impl Elections {
 }
 
 impl Images {
-    pub(crate) fn observe(&mut self, node: Node, image: &Arc<Image>) {
+    /// Takes an image over; gives what it claims first of brokers.
+    pub(super) fn observe(&mut self, node: Node, image: &Arc<Image>) -> Vec<Claim> {
         if self.last.insert(node, image.offset) == Some(image.offset) {
-            return;
+            return Vec::new();
         }
+        let mut claims = Vec::new();
         if !self.seen.contains_key(&image.offset) {
             let before = self.seen.range(..image.offset).next_back();
             if let Some((offset, (_, before))) = before
                 && offset.next() == image.offset
             {
                 self.elections.count(before, image);
+                claims = claims_of(before, image);
             }
         }
         let new = || (node, Arc::clone(image));
@@ -85,6 +132,7 @@ impl Images {
         if self.seen.len() > KEPT {
             self.seen.pop_first();
         }
+        claims
     }
 
     /// If this epoch's leader was elected from outside ISR and ELR: the replicas that were live

@@ -13,7 +13,7 @@ mod mirror;
 mod raft;
 mod raft_promises;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -51,6 +51,8 @@ pub(crate) struct Oracles {
     idempotence: Idempotence,
     pub(crate) history: History,
     pub(crate) groups: Groups,
+    /// The last incarnation that started on each machine, with all that its disk held.
+    running: BTreeMap<usize, Incarnation>,
     /// The topic that brokers themselves append to.
     offsets_topic: Option<TopicId>,
     /// The checksums of all batches that clients sent.
@@ -118,6 +120,7 @@ impl Oracles {
         incarnation: Incarnation,
         shards: impl Iterator<Item = &'a Shard<MemoryFileSystem>>,
     ) {
+        self.running.insert(broker, incarnation);
         let mut found = BTreeSet::new();
         for shard in shards {
             for view in shard.inspect() {
@@ -257,7 +260,7 @@ impl Oracles {
     /// A broker applies metadata: if it is in sync by that, and it is this incarnation that is, it
     /// holds all that it has.
     pub(crate) fn published(&mut self, who: Incarnation, broker: usize, image: &Arc<Image>) {
-        self.images.observe(Node::Broker(broker), image);
+        self.observe_image(Node::Broker(broker), image);
         if self.offsets_topic.is_none() {
             let name = kintsugi_coordinator::TOPIC_NAME.parse().ok();
             let topic = name.and_then(|name: TopicName| image.topic_named(&name));
@@ -274,6 +277,24 @@ impl Oracles {
         }
     }
 
+    /// Somebody has this metadata: what it says first of brokers must be true.
+    pub(crate) fn observe_image(&mut self, node: Node, image: &Arc<Image>) {
+        for claim in self.images.observe(node, image) {
+            if self.running.get(&claim.machine) != Some(&claim.incarnation) {
+                // What it was said of is not there any more.
+                continue;
+            }
+            let (id, epoch) = (claim.partition, claim.leader_epoch);
+            let log = self.mirrors.of(claim.machine, id);
+            if let Err(what) = self.committed.check_holder(id, epoch, log) {
+                let (who, set) = (claim.incarnation, claim.set);
+                let what = format!("{who} is in the {set} of {id}, and {what}");
+                let what = self.images.with_history(what, id);
+                self.fail(self.mirrors.with_logs(what, id, Offset(i64::MAX)));
+            }
+        }
+    }
+
     /// Machines lost power: what is readable now is what their disks hold.
     /// Gives how many of them had written something that was not synced.
     pub(crate) fn power_lost(&mut self, machines: &[(usize, MemoryFileSystem)]) -> u64 {
@@ -281,6 +302,7 @@ impl Oracles {
         for (broker, fs) in machines {
             unsynced_tails += u64::from(self.mirrors.has_unsynced_tail(*broker));
             self.mirrors.doubt(*broker);
+            self.running.remove(broker);
             let result = self.mirrors.reread(*broker, fs);
             self.check(result);
         }
@@ -291,18 +313,21 @@ impl Oracles {
 
     /// A process died in the midst of a change of its files.
     pub(crate) fn stopped_midway(&mut self, broker: usize, fs: &MemoryFileSystem) {
+        self.running.remove(&broker);
         let result = self.mirrors.reread(broker, fs);
         self.check(result);
     }
 
     /// A whole disk is lost. Nothing is excused by that: what was promised is elsewhere too.
     pub(crate) fn disk_lost(&mut self, broker: usize) {
+        self.running.remove(&broker);
         self.mirrors.forget(broker);
     }
 
     /// What a machine holds counts no more: its generation was given up, or it never was a
     /// replica's.
     pub(crate) fn given_up(&mut self, broker: usize) {
+        self.running.remove(&broker);
         self.mirrors.give_up(broker);
     }
 
