@@ -28,7 +28,7 @@ mod tests;
 mod topic_settings;
 mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,6 +62,10 @@ pub struct Shard<F: FileSystem> {
     /// Logs that were found at the start and that the metadata has not named yet.
     recovered: BTreeMap<PartitionId, Recovered<F>>,
     recovered_to_checkpoint: bool,
+    /// Partitions whose directories' names are still taken by deleted topics of other shards.
+    nameless: BTreeSet<PartitionId>,
+    /// When they are tried again.
+    name_again_at: Time,
     image: Arc<Image>,
     broker_epoch: BrokerEpoch,
     /// Whether the metadata has reached this broker's registration.
@@ -85,6 +89,7 @@ impl<F: FileSystem> Shard<F> {
         }
         let lease = self.lease_until.unwrap_or(Time::NEVER);
         lease
+            .min(self.name_again_at)
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
             .min(self.sessions.next_wake())

@@ -1,6 +1,6 @@
 //! Opening a shard: the logs that are there, recovered where the last stop was not clean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,6 +109,8 @@ impl<F: FileSystem> Shard<F> {
             partitions: BTreeMap::new(),
             recovered,
             recovered_to_checkpoint,
+            nameless: BTreeSet::new(),
+            name_again_at: Time::NEVER,
             image: Arc::default(),
             broker_epoch: BrokerEpoch(-1),
             is_named: false,

@@ -186,8 +186,12 @@ impl World {
         let Some(stray) = stray_machines(broker_id(machine)).find(is_free) else {
             return false;
         };
+        // Of two that were never registered, either may be first.
         let image = self.fabric.oracles.images.newest();
-        if !image.is_some_and(|image| image.brokers.contains_key(&broker_id(machine))) {
+        if !image.is_some_and(|image| {
+            machine_of(image, broker_id(machine)) == machine
+                && self.is_at_home(image, broker_id(machine))
+        }) {
             return false;
         }
         self.brokers[stray].standing = Standing::Stray;
