@@ -12,11 +12,15 @@ export CARGO_TARGET_DIR ?= $(KINTSUGI_CACHE)/target/$(shell pwd | cksum | cut -d
 
 SEEDS ?= 500
 KILLS ?= 20
+RUNS ?= 3
 KAFKA_KILLS ?= $(KILLS)
 TOOLS := $(KINTSUGI_CACHE)/tools/bin
 IMAGE := $(CARGO_TARGET_DIR)/image
+# Builds one binary with the features that the whole workspace asks of its dependencies, so that
+# they need not be compiled again for it.
+BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit api sim smoke e2e demo demo-down bench-failover crds advisories preflight
+.PHONY: help verify fix test unit api sim smoke e2e demo demo-down bench bench-failover bench-start crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -37,8 +41,9 @@ fix: preflight ## format, apply what clippy can, and regenerate files
 	$(MAKE) crds
 
 crds: ## regenerate the CRDs from their Rust types
-	cargo run --quiet --profile image -p kintsugi-operator -- crd > crds/yaml/kafkaclusters.yaml
-	cargo run --quiet --profile image -p kintsugi-operator -- crd --chart > charts/kintsugi/templates/kafkaclusters.yaml
+	$(BUILD_ONE) kintsugi-operator
+	$(IMAGE)/kintsugi-operator crd > crds/yaml/kafkaclusters.yaml
+	$(IMAGE)/kintsugi-operator crd --chart > charts/kintsugi/templates/kafkaclusters.yaml
 
 test: preflight unit api sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
 
@@ -50,7 +55,8 @@ api: preflight ## check the definition's rules and the operator's writes against
 	KINTSUGI_KUBE=$$(e2e/localkube/setup.sh | tail -n 1)/bin/kube cargo test --workspace --profile image --test api_server
 
 sim: preflight ## run the simulator over SEEDS seeds (default 500)
-	cargo run --quiet --profile image -p kintsugi-sim -- --seeds $(SEEDS)
+	$(BUILD_ONE) kintsugi-sim
+	$(IMAGE)/kintsugi-sim --seeds $(SEEDS)
 
 smoke: preflight ## form a cluster on a real Kubernetes, kill the leader, verify
 	e2e/run.sh --name test --remove -- scenarios --smoke
@@ -73,6 +79,12 @@ bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under 
 	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
 	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) \
 	  --kafka-kills $(KAFKA_KILLS)
+
+bench: preflight ## measure speed, processor time and memory beside Apache Kafka, RUNS times each
+	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
+	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
+	$(IMAGE)/kintsugi-e2e bench-speed --broker $(IMAGE)/kintsugi-broker \
+	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --runs $(RUNS)
 
 bench-start: preflight ## measure how fast one broker serves, and its idle memory
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e

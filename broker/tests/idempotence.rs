@@ -4,9 +4,8 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
@@ -14,8 +13,9 @@ use kintsugi_client::Connection;
 use kintsugi_types::{ProducerEpoch, ProducerId};
 use kintsugi_wire::records::{BatchOptions, Record, build_with};
 
+use support::python::Script;
 use support::records::{consume, create_topic, produce_batch};
-use support::{Cluster, PATIENCE, eventually, metadata, partition, text};
+use support::{Cluster, eventually, metadata, partition, text};
 
 async fn init(connection: &Connection, request: &InitProducerIdRequest) -> InitProducerIdResponse {
     connection.request(4, request).await.unwrap()
@@ -177,33 +177,19 @@ const COUNT: usize = 15_000;
 
 #[tokio::test]
 async fn a_default_producer_of_kafka_python_loses_and_repeats_nothing_through_kills_of_leaders() {
-    let python = support::python::with_kafka_python();
     let directory = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(directory.path(), 3);
     cluster.await_brokers(3).await;
     let connection = cluster.brokers[0].connect().await;
     assert_eq!(create_topic(&connection, "t", 6, 3).await, 0);
-    let ports = cluster.brokers.iter().map(|node| node.client_port);
-    let bootstrap: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/kafka_python.py");
-    let mut client = Command::new(python)
-        .args([script, &bootstrap.join(","), "t", &COUNT.to_string()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(client.stdout.take().unwrap()).lines();
-    let (sender, mut progress) = tokio::sync::mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            println!("client: {line}");
-            let acknowledged = line.strip_prefix("acknowledged ");
-            let _ = sender.send(acknowledged.and_then(|n| n.parse::<usize>().ok()));
-        }
-    });
+    let arguments = [&*cluster.bootstrap(), "t", &COUNT.to_string()];
+    let mut client = Script::start("tests/clients/kafka_python.py", &arguments);
     let mut kills = 0;
-    while let Some(line) = progress.recv().await {
+    while let Some(line) = client.line().await {
         let due = (kills + 1) * COUNT / 4;
-        if kills < 3 && line.is_some_and(|acknowledged| acknowledged >= due) {
+        let acknowledged = line.strip_prefix("acknowledged ");
+        let acknowledged = acknowledged.and_then(|n| n.parse::<usize>().ok());
+        if kills < 3 && acknowledged.is_some_and(|acknowledged| acknowledged >= due) {
             let dead = leader(&cluster, -1).await;
             println!("killing broker {dead}");
             kill_with_answers_due(&mut cluster, dead).await;
@@ -213,14 +199,6 @@ async fn a_default_producer_of_kafka_python_loses_and_repeats_nothing_through_ki
             full_isr(&cluster, dead).await;
         }
     }
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        match client.try_wait().unwrap() {
-            Some(status) => break status,
-            None => assert!(Instant::now() < deadline, "the client does not end"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
     assert_eq!(kills, 3);
-    assert!(status.success(), "{status}");
+    client.finish().await;
 }

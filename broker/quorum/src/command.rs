@@ -3,8 +3,9 @@
 use kintsugi_types::{ControllerId, MetadataOffset, Term};
 
 use crate::engine::Role;
-use crate::entry::{Entry, HardState, Snapshot};
-use crate::error::ProposeError;
+use crate::entry::{Entry, EntryId, HardState, Snapshot};
+use crate::error::{ChangeError, ProposeError};
+use crate::membership::Membership;
 use crate::message::Message;
 
 /// Names one [`Persist`]. Each is one greater than the last, from 1 in each engine's life.
@@ -66,6 +67,23 @@ pub enum Command {
         first: MetadataOffset,
         /// The index of its last command.
         last: MetadataOffset,
+    },
+    /// The quorum's members are these from now on, committed or not: whom to be connected to.
+    MembersChanged(Membership),
+    /// The change stands in the leader's log. It is made when `Apply` shows this entry, and lost
+    /// when it shows another one at its index.
+    ChangeAccepted {
+        /// Which change.
+        ticket: u64,
+        /// Its entry.
+        at: EntryId,
+    },
+    /// The change was not begun and will never be.
+    ChangeRefused {
+        /// Which change.
+        ticket: u64,
+        /// Why.
+        reason: ChangeError,
     },
     /// The proposal was not appended and will never be.
     ProposalDropped {

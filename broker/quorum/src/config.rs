@@ -21,8 +21,10 @@ pub struct Config {
     pub id: ControllerId,
     /// The directory that it keeps its log in.
     pub directory: DirectoryId,
-    /// All voters, this one among them. `None`: the directory is not known yet; the first one
-    /// seen is learned, persisted, and fixed from then on.
+    /// The voters that the quorum is formed with. `None`: the directory is not known yet; the
+    /// first one seen is learned, persisted, and recorded by the first leader. A log or snapshot
+    /// that holds a configuration overrides all of it. Without this one's id among them, it
+    /// follows without voting until it is added.
     pub voters: BTreeMap<ControllerId, Option<DirectoryId>>,
     /// How often a leader shows that it lives; also how often requests for votes are repeated.
     /// 75: five may be lost within the shortest election time-out.
@@ -101,6 +103,10 @@ pub struct Bugs {
     pub vote_without_persisting: bool,
     /// A leader commits entries of earlier terms by counting copies (Raft, figure 8).
     pub commit_earlier_terms_by_counting: bool,
+    /// A leader changes members before an entry of its own term is committed.
+    pub change_members_before_own_term: bool,
+    /// A voter with an empty disk votes, and its peers count it whatever its directory.
+    pub vote_with_an_empty_disk: bool,
 }
 
 impl Config {
@@ -127,9 +133,6 @@ impl Config {
 
     pub(crate) fn validate(&self) -> Result<(), EngineError> {
         let count = self.voters.len();
-        if !self.voters.contains_key(&self.id) {
-            return Err(EngineError::NotAVoter { id: self.id });
-        }
         if count > VOTERS_MAX {
             return Err(EngineError::TooManyVoters {
                 count,
@@ -157,11 +160,6 @@ impl Config {
         })
     }
 
-    /// How many voters a majority takes.
-    pub(crate) fn majority(&self) -> usize {
-        self.voters.len() / 2 + 1
-    }
-
     pub(crate) const fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
     }
@@ -181,6 +179,23 @@ impl Config {
     pub(crate) fn votes_before_disk(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
         let bug = self.bugs.vote_without_persisting || is_on(Bug::VoteWithoutPersisting);
+        #[cfg(not(any(test, feature = "bugs")))]
+        let bug = false;
+        bug
+    }
+
+    pub(crate) fn changes_early(&self) -> bool {
+        #[cfg(any(test, feature = "bugs"))]
+        let bug = self.bugs.change_members_before_own_term
+            || is_on(Bug::ChangeMembersBeforeOwnTerm);
+        #[cfg(not(any(test, feature = "bugs")))]
+        let bug = false;
+        bug
+    }
+
+    pub(crate) fn ignores_directories(&self) -> bool {
+        #[cfg(any(test, feature = "bugs"))]
+        let bug = self.bugs.vote_with_an_empty_disk || is_on(Bug::EmptyVoterVotes);
         #[cfg(not(any(test, feature = "bugs")))]
         let bug = false;
         bug

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use kintsugi_types::{ControllerId, DirectoryId, MetadataOffset, Term};
 use serde::{Deserialize, Serialize};
 
+use crate::membership::Membership;
+
 /// Which entry: the term it was first appended in, and its place in the log.
 ///
 /// The order (term first) is Raft's "at least as up to date" of two logs' last entries (§5.4.1).
@@ -26,6 +28,8 @@ pub enum Payload {
     Noop,
     /// A command of the application.
     Command(Bytes),
+    /// The quorum's members from here on.
+    Membership(Membership),
 }
 
 /// One entry of the log.
@@ -57,6 +61,9 @@ impl Entry {
     pub fn size_bytes(&self) -> usize {
         match &self.payload {
             Payload::Noop => Self::OVERHEAD_BYTES,
+            Payload::Membership(membership) => {
+                Self::OVERHEAD_BYTES.saturating_add(membership.size_bytes())
+            }
             Payload::Command(bytes) => Self::OVERHEAD_BYTES.saturating_add(bytes.len()),
         }
     }
@@ -70,7 +77,8 @@ pub struct HardState {
     pub term: Term,
     /// Whom it voted for in that term.
     pub voted_for: Option<ControllerId>,
-    /// The directories of other voters, learned at first contact, fixed from then on.
+    /// The directories of other voters, learned at first contact, fixed from then on. They count
+    /// until the quorum's configuration records them.
     pub directories: BTreeMap<ControllerId, DirectoryId>,
 }
 
@@ -81,6 +89,8 @@ pub struct Snapshot {
     pub last: EntryId,
     /// The application's own encoding.
     pub bytes: Bytes,
+    /// The quorum's members after that entry.
+    pub membership: Membership,
 }
 
 /// What was found on disk at a start.
@@ -96,9 +106,10 @@ pub struct Recovered {
     pub snapshot: Option<Snapshot>,
     /// The log.
     pub entries: Vec<Entry>,
-    /// Whether this voter may vote. True in a directory that was formatted when its quorum was
-    /// formed; false in one that replaced a lost directory: what that one promised is forgotten,
-    /// so it follows without voting until it is added anew.
+    /// Whether this directory may vote where the quorum's configuration does not record
+    /// directories yet. True in one that was formatted when its quorum was formed; false in one
+    /// that replaced a lost directory: what that one promised is forgotten, so it follows without
+    /// voting until it is added anew.
     pub may_vote: bool,
 }
 

@@ -1,18 +1,11 @@
 //! Why an engine refuses.
 
-use kintsugi_types::{ControllerId, MetadataOffset, Term};
+use kintsugi_types::{ControllerId, DirectoryId, MetadataOffset, Term};
+use serde::{Deserialize, Serialize};
 
 /// Failed to start an engine.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The engine's own id is not a voter's.
-    #[error(
-        "failed to start the quorum: controller {id} is not among its voters; add it to controller.quorum.voters"
-    )]
-    NotAVoter {
-        /// The engine's id.
-        id: ControllerId,
-    },
     /// Too many voters.
     #[error("failed to start the quorum: {count} voters, but at most {max} are allowed")]
     TooManyVoters {
@@ -101,4 +94,71 @@ pub enum ProposeError {
     /// No command in it.
     #[error("failed to append proposal: it has no command")]
     Empty,
+}
+
+/// Failed to begin a change of the quorum's members.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum ChangeError {
+    /// Only the leader changes members.
+    #[error("failed to change the quorum's members: not the leader")]
+    NotLeader {
+        /// Who is, if known.
+        leader: Option<ControllerId>,
+    },
+    /// A change is under way, or the leader has committed nothing of its own term yet.
+    #[error(
+        "failed to change the quorum's members: another change, or a change of the leader, is under way; try again"
+    )]
+    NotYet,
+    /// Nothing is to be done.
+    #[error("failed to change the quorum's members: controller {id} is one with this directory")]
+    AlreadyMember {
+        /// Which.
+        id: ControllerId,
+    },
+    /// There is none of that id.
+    #[error("failed to change the quorum's members: controller {id} is none")]
+    NotAMember {
+        /// Which.
+        id: ControllerId,
+    },
+    /// The member of that id is in another directory.
+    #[error(
+        "failed to change the quorum's members: controller {id} is recorded with directory {}; name that one to remove it",
+        .known.map_or_else(|| "unknown".to_owned(), |d| d.to_string())
+    )]
+    OtherDirectory {
+        /// Which.
+        id: ControllerId,
+        /// The directory that is recorded.
+        known: Option<DirectoryId>,
+    },
+    /// A quorum has at least one voter.
+    #[error("failed to change the quorum's members: controller {id} is the last voter")]
+    LastVoter {
+        /// Which.
+        id: ControllerId,
+    },
+    /// Too many members.
+    #[error("failed to change the quorum's members: at most {max} are allowed")]
+    TooMany {
+        /// [`crate::VOTERS_MAX`].
+        max: usize,
+    },
+    /// The address is too long.
+    #[error("failed to change the quorum's members: a host name has at most {max} bytes")]
+    HostTooLong {
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// Nothing could be committed afterwards.
+    #[error(
+        "failed to change the quorum's members: of the new voters {live} answer, {needed} are needed; bring them back first"
+    )]
+    WouldLoseQuorum {
+        /// How many of the new voters were heard from lately.
+        live: usize,
+        /// The new majority.
+        needed: usize,
+    },
 }

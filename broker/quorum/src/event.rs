@@ -4,7 +4,8 @@ use bytes::Bytes;
 use kintsugi_types::ControllerId;
 
 use crate::command::PersistToken;
-use crate::entry::Snapshot;
+use crate::entry::EntryId;
+use crate::membership::MemberChange;
 use crate::message::Message;
 
 /// One thing that happened.
@@ -32,13 +33,23 @@ pub enum Event {
         /// The token.
         token: PersistToken,
     },
+    /// Change who belongs to the quorum. Answered at once with [`crate::Command::ChangeAccepted`]
+    /// or [`crate::Command::ChangeRefused`].
+    ChangeMembers {
+        /// The change.
+        change: MemberChange,
+        /// Names this change in the answer.
+        ticket: u64,
+    },
     /// The application wrote its state down as it is after applying `last`. The engine asks to
     /// persist it and forgets entries that it contains. Ignored when it is older than the
     /// present snapshot, names an entry not yet applied, or is over
     /// [`crate::Limits::snapshot_bytes_max`].
     SnapshotReady {
-        /// The snapshot.
-        snapshot: Snapshot,
+        /// The last entry that it contains.
+        last: EntryId,
+        /// The application's own encoding.
+        bytes: Bytes,
     },
     /// Hand leadership to that voter, or to the one whose log is furthest. Ignored unless leader.
     TransferLeadership {

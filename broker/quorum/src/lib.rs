@@ -10,10 +10,14 @@
 //! when a write fails; and that it calls [`Engine::handle`] with [`Event::Tick`] no later than
 //! [`Engine::next_wake`]. Messages may be lost, doubled, delayed and reordered.
 //!
-//! Never does I/O, reads no clock, draws chance only from its seed, and does not look into
-//! commands. Changes of the set of voters are not part of it.
+//! Voters are changed one at a time. A voter is an id with a directory: what a directory other
+//! than the recorded one says counts in no majority.
 //!
-//! Sources: Ongaro, "Consensus: Bridging Theory and Practice" (2014), chapters 3, 4.2.3 (voters
+//! Never does I/O, reads no clock, draws chance only from its seed, and does not look into
+//! commands.
+//!
+//! Sources: Ongaro, "Consensus: Bridging Theory and Practice" (2014), chapters 3, 4.1 and
+//! 4.2.1 (single-server changes, learners), 4.2.3 (voters
 //! that hear a leader ignore candidates), 5 (snapshots), 6.2 (check-quorum), 9.6 (pre-vote),
 //! 10.2.1 (writing in parallel), 3.10 (leadership transfer).
 
@@ -25,6 +29,7 @@ mod entry;
 mod error;
 mod event;
 mod log;
+mod membership;
 mod message;
 mod progress;
 
@@ -34,6 +39,7 @@ pub use config::Bugs;
 pub use config::{Config, Limits, VOTERS_MAX};
 pub use engine::{Engine, Role};
 pub use entry::{Entry, EntryId, HardState, Payload, Recovered, Snapshot};
-pub use error::{EngineError, ProposeError};
+pub use error::{ChangeError, EngineError, ProposeError};
 pub use event::Event;
+pub use membership::{Member, MemberChange, Membership};
 pub use message::{Body, Message};

@@ -5,6 +5,7 @@ use kintsugi_types::{DirectoryId, MetadataOffset, Term};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, EntryId};
+use crate::membership::Membership;
 
 /// A message from one engine to another.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -13,7 +14,8 @@ pub struct Message {
     pub term: Term,
     /// The sender's directory: with its id, this is its identity as a voter.
     pub directory: DirectoryId,
-    /// Whether the sender may vote. What a sender without a vote says counts in no majority.
+    /// Whether the sender may vote, as far as it knows itself. What it says counts only where the
+    /// quorum's configuration names its directory, or none yet.
     pub voting: bool,
     /// What it says.
     pub body: Body,
@@ -87,6 +89,8 @@ pub enum Body {
         offset: u64,
         /// The piece.
         bytes: Bytes,
+        /// The quorum's members after that last entry.
+        membership: Membership,
     },
     /// How much of a snapshot the follower holds; the next piece should begin there.
     SnapshotReply {
@@ -111,6 +115,12 @@ impl Body {
                 | Self::SnapshotChunk { .. }
                 | Self::TimeoutNow
         )
+    }
+
+    /// Whether this is heard from anyone: a controller whose log lags does not know who was added
+    /// since (§4.2.2). Whose answer counts is decided by whoever asks.
+    pub(crate) const fn is_heard_from_anyone(&self) -> bool {
+        matches!(self, Self::PreVote { .. } | Self::Vote { .. }) || self.is_from_leader()
     }
 
     /// Whether only a follower says this, to its leader.

@@ -57,6 +57,7 @@ impl ControllerProcess {
             cluster: cluster.clone(),
             id,
             generation,
+            is_founder: index < scenario.controllers,
             new_directory: DirectoryId(Uuid::from_u128(fabric.rng.u128(..))),
         };
         let limits = JournalLimits {
@@ -77,6 +78,7 @@ impl ControllerProcess {
             directory,
             cluster,
             endpoint: Node::Controller(index).endpoint(),
+            process: life,
         };
         let mut process = Self {
             index,
@@ -266,7 +268,12 @@ impl ControllerProcess {
                 fabric.knock(place, life, &endpoint, Knock::Dial(dial.0));
             }
             Command::Answer { answer, .. } => fabric.operator_mail.push(answer),
-            Command::Observed(_) => {}
+            Command::ChangeAnswer { answer, .. } => {
+                let is_cut = fabric.network.is_any_cut();
+                fabric.counts.membership_changes += u64::from(answer.is_ok());
+                fabric.counts.membership_changes_under_cut += u64::from(answer.is_ok() && is_cut);
+            }
+            Command::PeersChanged | Command::Observed(_) => {}
             Command::Fatal { reason } => {
                 let reason = format!("{place:?} ended itself: {reason}");
                 self.end = Some(End::Fatal(reason));

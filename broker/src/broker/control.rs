@@ -318,8 +318,9 @@ impl Control {
 
     fn probe(&self, expected: Incarnation, endpoint: Endpoint) {
         let events = self.events.clone();
+        let vigilance = self.links.vigilance();
         self.runtime.spawn(async move {
-            let evidence = match look(&endpoint).await {
+            let evidence = match look(&endpoint, vigilance).await {
                 DialOutcome::Refused => Evidence::Refused,
                 DialOutcome::Answered(incarnation) if incarnation == expected => Evidence::Answered,
                 // The port is another incarnation's: the expected one has let go of it.

@@ -13,8 +13,8 @@ use tokio::task::AbortHandle;
 use super::ControlInput;
 use crate::mailbox::Mailbox;
 use crate::transport::{
-    CONTROL_FRAME_BYTES_MAX, FrameReader, Outgoing, TransportError, dial, encode, outgoing,
-    write_all,
+    CONTROL_FRAME_BYTES_MAX, FrameReader, Outgoing, TransportError, Vigilance, dial, encode,
+    outgoing, write_all,
 };
 
 /// How long a dial of a controller may take, name lookup included.
@@ -28,20 +28,32 @@ pub struct Links {
     runtime: Handle,
     events: Mailbox<ControlInput>,
     hello: Bytes,
+    vigilance: Vigilance,
     number: u64,
     present: Option<(Outgoing, AbortHandle)>,
 }
 
 impl Links {
     /// No link yet; each begins with the frame `hello`.
-    pub fn new(runtime: Handle, events: Mailbox<ControlInput>, hello: Bytes) -> Self {
+    pub fn new(
+        runtime: Handle,
+        events: Mailbox<ControlInput>,
+        hello: Bytes,
+        vigilance: Vigilance,
+    ) -> Self {
         Self {
             runtime,
             events,
             hello,
+            vigilance,
             number: 0,
             present: None,
         }
+    }
+
+    /// The limits of connections.
+    pub const fn vigilance(&self) -> Vigilance {
+        self.vigilance
     }
 
     /// Whether what comes from this link counts.
@@ -58,6 +70,7 @@ impl Links {
         let task = LinkTask {
             number: self.number,
             events: self.events.clone(),
+            vigilance: self.vigilance,
         };
         let running = self.runtime.spawn(task.run(endpoint, frames));
         self.present = Some((outgoing, running.abort_handle()));
@@ -98,6 +111,7 @@ impl Links {
 struct LinkTask {
     number: u64,
     events: Mailbox<ControlInput>,
+    vigilance: Vigilance,
 }
 
 impl LinkTask {
@@ -113,7 +127,9 @@ impl LinkTask {
         endpoint: &Endpoint,
         frames: mpsc::Receiver<Bytes>,
     ) -> Result<(), TransportError> {
-        let (reader, writer) = dial(endpoint, LINK_DIAL_MAX).await?.into_split();
+        let (reader, writer) = dial(endpoint, LINK_DIAL_MAX, self.vigilance)
+            .await?
+            .into_split();
         self.post(Event::LinkOpened);
         let mut incoming = FrameReader::new(reader, CONTROL_FRAME_BYTES_MAX);
         let hearing = async {

@@ -23,6 +23,7 @@ use crate::process::Shared;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::thread;
+use crate::transport::Vigilance;
 
 /// A shard that is open but has no thread yet.
 pub struct Starting {
@@ -120,7 +121,12 @@ impl Opening<'_> {
         let progress = Progress::default();
         progress.mark(self.shared.clock.now());
         let runtime = self.shared.runtime.clone();
-        let fetchers = Fetchers::new(runtime, mailbox.clone(), self.control.clone());
+        let fetchers = Fetchers::new(
+            runtime,
+            mailbox.clone(),
+            self.control.clone(),
+            Vigilance::of(&self.shared.settings),
+        );
         Starting {
             name: format!("shard-{number}"),
             recovered_to_checkpoint: node.recovered_to_checkpoint(),

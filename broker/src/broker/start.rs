@@ -20,7 +20,7 @@ use crate::mailbox::mailbox;
 use crate::process::Shared;
 use crate::progress::Progress;
 use crate::thread;
-use crate::transport::{bind, encode};
+use crate::transport::{Vigilance, bind, encode};
 
 /// Starts the broker's threads and its listeners.
 ///
@@ -84,7 +84,12 @@ pub async fn start(
         runtime: shared.runtime.clone(),
         exit: shared.exit.clone(),
         events: control.clone(),
-        links: Links::new(shared.runtime.clone(), control, hello),
+        links: Links::new(
+            shared.runtime.clone(),
+            control,
+            hello,
+            Vigilance::of(settings),
+        ),
         shards: starting.iter().map(Starting::as_shard).collect(),
         published,
         gate,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kintsugi_node::controller::Controller as Node;
 use kintsugi_node::message::controller::{Command, Event, LinkId};
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
-use kintsugi_quorum::Persist;
-use kintsugi_types::{ClusterId, Incarnation};
+use kintsugi_quorum::{ChangeError, Member, MemberChange, Membership, Persist};
+use kintsugi_types::{ClusterId, ControllerId, Incarnation};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
@@ -20,6 +20,7 @@ use crate::exit::{Ending, Exit};
 use crate::mailbox::{Letter, Letters, Mailbox};
 use crate::progress::Progress;
 use crate::thread::wait_until;
+use crate::transport::Vigilance;
 
 /// The most requests over HTTP that may wait for their answer.
 const ADMIN_WAITING_MAX: usize = 256;
@@ -50,6 +51,13 @@ pub enum Input {
         /// Where the answer goes.
         reply: oneshot::Sender<AdminAnswer>,
     },
+    /// A request over HTTP to change the quorum's members.
+    ChangeMembers {
+        /// The change.
+        change: MemberChange,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<(), ChangeError>>,
+    },
     /// The process was asked to stop: hand leadership over.
     Stop,
 }
@@ -70,6 +78,8 @@ pub struct Controller {
     pub journal: Mailbox<Persist>,
     /// The other voters.
     pub peers: Peers,
+    /// The limits of connections.
+    pub vigilance: Vigilance,
     /// Where its state is told.
     pub status: watch::Sender<ControllerStatus>,
     /// Its signs of life.
@@ -78,6 +88,8 @@ pub struct Controller {
     pub links: Links,
     /// Requests that wait.
     pub waiting: BTreeMap<u64, oneshot::Sender<AdminAnswer>>,
+    /// Changes of members that wait.
+    pub changes: BTreeMap<u64, oneshot::Sender<Result<(), ChangeError>>>,
     /// The number of the next request.
     pub next_token: u64,
 }
@@ -164,7 +176,24 @@ impl Controller {
                 self.waiting.insert(token, reply);
                 self.handle(Event::Admin { token, request }, commands);
             }
+            Input::ChangeMembers { change, reply } => {
+                self.changes.retain(|_, reply| !reply.is_closed());
+                if self.changes.len() >= ADMIN_WAITING_MAX {
+                    return;
+                }
+                let token = self.next_token;
+                self.next_token += 1;
+                self.changes.insert(token, reply);
+                self.handle(Event::ChangeMembers { token, change }, commands);
+            }
             Input::Stop => self.handle(Event::Stop, commands),
+        }
+    }
+
+    /// Is connected to every member of the quorum.
+    pub fn connect_peers(&mut self) {
+        for (id, endpoint) in self.node.peers() {
+            self.peers.configure(id, &endpoint);
         }
     }
 
@@ -191,8 +220,9 @@ impl Controller {
             Command::CloseLink { link } => self.links.remove(link),
             Command::Dial { dial, endpoint } => {
                 let events = self.events.clone();
+                let vigilance = self.vigilance;
                 self.runtime.spawn(async move {
-                    let outcome = dials::look(&endpoint).await;
+                    let outcome = dials::look(&endpoint, vigilance).await;
                     tracing::debug!(%endpoint, ?outcome, "dialled a broker");
                     events.post(Input::Event(Event::Dialled { dial, outcome }));
                 });
@@ -203,8 +233,27 @@ impl Controller {
                     drop(reply.send(answer));
                 }
             }
+            Command::ChangeAnswer { token, answer } => {
+                if let Some(reply) = self.changes.remove(&token) {
+                    drop(reply.send(answer));
+                }
+            }
+            Command::PeersChanged => {
+                self.connect_peers();
+                tracing::info!(members = %describe(self.node.membership()), "the quorum's members changed");
+            }
             Command::Observed(observation) => observed::log(observation),
             Command::Fatal { reason } => self.exit.fatal(Ending::Refused, &reason),
         }
     }
+}
+
+/// Voters and learners, for a person.
+fn describe(membership: &Membership) -> String {
+    let names = |ids: &BTreeMap<ControllerId, Member>| {
+        let each = ids.keys().map(ToString::to_string);
+        each.collect::<Vec<_>>().join(",")
+    };
+    let (voters, learners) = (names(&membership.voters), names(&membership.learners));
+    format!("voters {voters}; learners {learners}")
 }

@@ -7,7 +7,7 @@ use kintsugi_node::message::link::DialBackAnswer;
 use kintsugi_types::Endpoint;
 use tokio::time::timeout;
 
-use crate::transport::{FrameReader, GREETING_FRAME_BYTES_MAX, TransportError, dial};
+use crate::transport::{FrameReader, GREETING_FRAME_BYTES_MAX, TransportError, Vigilance, dial};
 
 /// How long a dial and its answer may take. A live broker answers in well under a millisecond;
 /// 100 ms leaves room for a busy machine and keeps detection within its budget.
@@ -17,9 +17,9 @@ pub const DIAL_MAX: Duration = Duration::from_millis(100);
 ///
 /// Only a refused connection says that nothing listens there. A name without an address, a dead
 /// network or silence say nothing about the process.
-pub async fn look(endpoint: &Endpoint) -> DialOutcome {
+pub async fn look(endpoint: &Endpoint, vigilance: Vigilance) -> DialOutcome {
     let answered = async {
-        let stream = dial(endpoint, DIAL_MAX).await?;
+        let stream = dial(endpoint, DIAL_MAX, vigilance).await?;
         let mut frames = FrameReader::new(stream, GREETING_FRAME_BYTES_MAX);
         frames.message::<DialBackAnswer>().await
     };

@@ -1,7 +1,8 @@
 //! The controller listener: other voters and brokers connect here.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kintsugi_node::message::controller::{Event, LinkId};
@@ -16,7 +17,7 @@ use super::links::LINK_FRAMES_MAX;
 use crate::mailbox::Mailbox;
 use crate::transport::{
     CONTROL_FRAME_BYTES_MAX, FrameReader, GREETING_FRAME_BYTES_MAX, Slots, TransportError,
-    outgoing, prepare, write_all,
+    Vigilance, outgoing, write_all,
 };
 
 /// The most connections of brokers and voters at a time.
@@ -37,6 +38,10 @@ pub struct Reception {
     pub events: Mailbox<Input>,
     /// The number of the next link.
     pub next_link: Arc<AtomicU64>,
+    /// The limits of connections.
+    pub vigilance: Vigilance,
+    /// The latest connection of each controller, by a number that counts up.
+    pub latest: Arc<Mutex<BTreeMap<ControllerId, u64>>>,
 }
 
 /// Accepts connections until the process ends.
@@ -58,7 +63,7 @@ pub async fn run(listener: TcpListener, reception: Reception) {
             );
             continue;
         };
-        prepare(&stream);
+        reception.vigilance.prepare(&stream);
         let reception = reception.clone();
         tokio::spawn(async move {
             if let Err(cause) = reception.receive(stream).await {
@@ -87,9 +92,16 @@ impl Reception {
                 Ok(())
             }
             Hello::Controller { id, .. } => {
+                let number = self.next_link.fetch_add(1, Ordering::Relaxed);
+                self.latest().insert(id, number);
                 self.events.post(Input::Event(Event::PeerMet { hello }));
                 let ended = self.hear_peer(id, &mut frames).await;
-                self.events.post(Input::Event(Event::PeerLost { peer: id }));
+                // The end of a connection that was replaced says nothing of the peer's life.
+                let is_latest = self.latest().get(&id) == Some(&number);
+                if is_latest {
+                    self.latest().remove(&id);
+                    self.events.post(Input::Event(Event::PeerLost { peer: id }));
+                }
                 ended
             }
             // A broker of another cluster is told so by the controller, and ends.
@@ -101,6 +113,10 @@ impl Reception {
                     .await
             }
         }
+    }
+
+    fn latest(&self) -> MutexGuard<'_, BTreeMap<ControllerId, u64>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn hear_peer<R: tokio::io::AsyncRead + Unpin>(

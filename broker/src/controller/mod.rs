@@ -12,6 +12,7 @@ mod journal;
 mod links;
 mod listener;
 mod observed;
+mod peer_task;
 mod peers;
 mod start;
 mod status;

@@ -1,71 +1,90 @@
-//! Connections to the other voters: one each, dialled by whoever sends.
+//! Connections to other controllers: one each, dialled by whoever sends.
+//!
+//! Guarantees: at most [`PEERS_MAX`] of them; each tries the address that its controller told
+//! last and the configured one in turn; one to a process that was replaced is dropped as soon as
+//! the new process introduces itself, however long the old one's silence would take to notice.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
-use kintsugi_node::message::controller::Event;
 use kintsugi_node::message::link::Hello;
 use kintsugi_quorum::Message;
 use kintsugi_types::{ControllerId, Endpoint};
-use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::Input;
+use super::peer_task::{Addresses, PeerTask};
 use crate::mailbox::Mailbox;
-use crate::transport::{Backoff, Outgoing, TransportError, dial, encode, outgoing, write_all};
+use crate::transport::{Outgoing, Vigilance, encode, outgoing};
 
-/// How many messages may wait for one voter; more are dropped.
-const PEER_FRAMES_MAX: usize = 512;
+/// The most other controllers: all voters and learners, and some that were or will be.
+const PEERS_MAX: usize = 64;
 
-/// How long a dial of a voter may take, name lookup included.
-const PEER_DIAL_MAX: Duration = Duration::from_millis(500);
+/// How many messages may wait for one controller; more are dropped.
+pub const PEER_FRAMES_MAX: usize = 512;
 
-/// The first wait after a failed dial: well below the shortest election time-out.
-const PEER_WAIT_FIRST: Duration = Duration::from_millis(20);
-
-/// The longest wait after failed dials.
-const PEER_WAIT_LONGEST: Duration = Duration::from_millis(500);
-
-/// The senders to all other voters.
+/// The senders to all other controllers.
 #[derive(Debug)]
 pub struct Peers {
+    id: ControllerId,
+    runtime: Handle,
+    /// What each connection begins with.
+    hello: Bytes,
+    events: Mailbox<Input>,
+    vigilance: Vigilance,
     peers: BTreeMap<ControllerId, Peer>,
 }
 
 #[derive(Debug)]
 struct Peer {
     outgoing: Outgoing,
-    learned: watch::Sender<Option<Endpoint>>,
+    addresses: watch::Sender<Addresses>,
 }
 
 impl Peers {
-    /// Begins a sender to each of `voters`; each introduces itself with `hello`.
-    pub fn start(
-        runtime: &Handle,
-        voters: impl Iterator<Item = (ControllerId, Endpoint)>,
-        hello: &Bytes,
-        events: &Mailbox<Input>,
+    /// No peer yet; this one is `id` and introduces itself with `hello`.
+    pub const fn new(
+        id: ControllerId,
+        runtime: Handle,
+        hello: Bytes,
+        events: Mailbox<Input>,
+        vigilance: Vigilance,
     ) -> Self {
-        let mut peers = BTreeMap::new();
-        for (id, configured) in voters {
-            let (outgoing, frames) = outgoing(PEER_FRAMES_MAX);
-            let (learned, receiver) = watch::channel(None);
-            let task = PeerTask {
-                id,
-                configured,
-                learned: receiver,
-                hello: hello.clone(),
-                events: events.clone(),
-            };
-            runtime.spawn(task.run(frames));
-            peers.insert(id, Peer { outgoing, learned });
+        Self {
+            id,
+            runtime,
+            hello,
+            events,
+            vigilance,
+            peers: BTreeMap::new(),
         }
-        Self { peers }
     }
 
-    /// Sends to a voter, or drops the message when its queue is full.
+    /// Where a controller listens, by the configuration or by the quorum.
+    pub fn configure(&mut self, id: ControllerId, endpoint: &Endpoint) {
+        self.update(id, |addresses| {
+            addresses.configured = Some(endpoint.clone());
+        });
+    }
+
+    /// A controller told where it listens now, and which process it is.
+    pub fn learn(&mut self, hello: &Hello) {
+        if let Hello::Controller {
+            id,
+            endpoint,
+            process,
+            ..
+        } = hello
+        {
+            self.update(*id, |addresses| {
+                addresses.learned = Some(endpoint.clone());
+                addresses.process = Some(*process);
+            });
+        }
+    }
+
+    /// Sends to a controller, or drops the message when its queue is full.
     pub fn send(&self, to: ControllerId, message: &Message) {
         let Some(peer) = self.peers.get(&to) else {
             return;
@@ -78,87 +97,38 @@ impl Peers {
         }
     }
 
-    /// A voter told where it listens now.
-    pub fn learn(&self, hello: &Hello) {
-        if let Hello::Controller { id, endpoint, .. } = hello
-            && let Some(peer) = self.peers.get(id)
-        {
-            peer.learned.send_replace(Some(endpoint.clone()));
+    fn update(&mut self, id: ControllerId, change: impl FnOnce(&mut Addresses)) {
+        if id == self.id {
+            return;
         }
-    }
-}
-
-struct PeerTask {
-    id: ControllerId,
-    configured: Endpoint,
-    learned: watch::Receiver<Option<Endpoint>>,
-    hello: Bytes,
-    events: Mailbox<Input>,
-}
-
-impl PeerTask {
-    async fn run(mut self, mut frames: mpsc::Receiver<Bytes>) {
-        let mut backoff = Backoff::new(PEER_WAIT_FIRST, PEER_WAIT_LONGEST);
-        let mut use_learned = false;
-        while let Some(first) = frames.recv().await {
-            use_learned = !use_learned;
-            let learned = self.learned.borrow().clone().filter(|_| use_learned);
-            let endpoint = learned.unwrap_or_else(|| self.configured.clone());
-            match dial(&endpoint, PEER_DIAL_MAX).await {
-                Ok(stream) => {
-                    backoff.reset();
-                    // The address that worked is tried first the next time.
-                    use_learned = !use_learned;
-                    let ended = self.exchange(stream, first, &mut frames).await;
-                    tracing::info!(peer = %self.id, cause = ?ended.err(), "connection to controller ended");
-                    self.events
-                        .post(Input::Event(Event::PeerLost { peer: self.id }));
-                }
-                Err(cause) => {
-                    tracing::debug!(peer = %self.id, %cause, "failed to dial controller");
-                    self.pause(&mut backoff, &mut frames).await;
-                }
-            }
+        if let Some(peer) = self.peers.get(&id) {
+            peer.addresses.send_if_modified(|addresses| {
+                let before = addresses.clone();
+                change(addresses);
+                *addresses != before
+            });
+            return;
         }
-    }
-
-    /// Waits, and drops what comes meanwhile: it is stale by the time of the next dial.
-    async fn pause(&mut self, backoff: &mut Backoff, frames: &mut mpsc::Receiver<Bytes>) {
-        let wait = tokio::time::sleep(backoff.next_wait());
-        tokio::pin!(wait);
-        loop {
-            tokio::select! {
-                () = &mut wait => return,
-                frame = frames.recv() => if frame.is_none() { return },
-                changed = self.learned.changed() => if changed.is_ok() { return },
-            }
+        if self.peers.len() >= PEERS_MAX {
+            tracing::warn!(peer = %id, max = PEERS_MAX, "ignored a controller: there are too many");
+            return;
         }
-    }
-
-    /// Sends until the connection breaks. The peer never answers on it, so whatever can be read
-    /// is the end of it.
-    async fn exchange(
-        &self,
-        stream: tokio::net::TcpStream,
-        first: Bytes,
-        frames: &mut mpsc::Receiver<Bytes>,
-    ) -> Result<(), TransportError> {
-        let (mut reader, writer) = stream.into_split();
-        let (queue, queued) = outgoing(PEER_FRAMES_MAX);
-        queue.offer(self.hello.clone());
-        queue.offer(first);
-        let writing = write_all(writer, queued);
-        tokio::pin!(writing);
-        let mut byte = [0_u8; 1];
-        loop {
-            tokio::select! {
-                written = &mut writing => return written,
-                read = reader.read(&mut byte) => { read?; return Ok(()) }
-                frame = frames.recv() => match frame {
-                    Some(frame) => { queue.offer(frame); }
-                    None => return Ok(()),
-                },
-            }
-        }
+        let mut addresses = Addresses::default();
+        change(&mut addresses);
+        let (outgoing, frames) = outgoing(PEER_FRAMES_MAX);
+        let (sender, receiver) = watch::channel(addresses);
+        let task = PeerTask {
+            id,
+            addresses: receiver,
+            hello: self.hello.clone(),
+            events: self.events.clone(),
+            vigilance: self.vigilance,
+        };
+        self.runtime.spawn(task.run(frames));
+        let peer = Peer {
+            outgoing,
+            addresses: sender,
+        };
+        self.peers.insert(id, peer);
     }
 }

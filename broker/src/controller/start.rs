@@ -28,7 +28,7 @@ use crate::process::Shared;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::thread;
-use crate::transport::{bind, encode};
+use crate::transport::{Vigilance, bind, encode};
 
 /// Starts the controller's threads and its listener.
 ///
@@ -45,6 +45,7 @@ pub async fn start(
         cluster: settings.cluster.clone(),
         id,
         generation: settings.generation,
+        is_founder: settings.voters.contains_key(&id),
         new_directory: DirectoryId(Uuid::new_v4()),
     };
     let limits = JournalLimits::default();
@@ -66,11 +67,11 @@ pub async fn start(
         directory,
         cluster: settings.cluster.clone(),
         endpoint: settings.endpoints.controller_advertised.clone(),
+        process: fastrand::u64(..),
     })?;
-    let others = settings.voters.iter().filter(|(other, _)| **other != id);
-    let others = others.map(|(id, endpoint)| (*id, endpoint.clone()));
-    let peers = Peers::start(&shared.runtime, others, &hello, &events);
-    let actor = Controller {
+    let vigilance = Vigilance::of(settings);
+    let peers = Peers::new(id, shared.runtime.clone(), hello, events.clone(), vigilance);
+    let mut actor = Controller {
         node,
         clock: shared.clock,
         runtime: shared.runtime.clone(),
@@ -78,12 +79,15 @@ pub async fn start(
         events: events.clone(),
         journal,
         peers,
+        vigilance,
         status,
         progress,
         links: Links::default(),
         waiting: BTreeMap::new(),
+        changes: BTreeMap::new(),
         next_token: 1,
     };
+    actor.connect_peers();
     let (exit, durable) = (shared.exit.clone(), events.clone());
     thread::spawn("journal", move || {
         journal::run(store, &writes, &durable, &exit)
@@ -95,6 +99,8 @@ pub async fn start(
             cluster: settings.cluster.clone(),
             events: events.clone(),
             next_link: Arc::new(AtomicU64::new(1)),
+            vigilance,
+            latest: Arc::default(),
         },
     ));
     Ok(ControllerAccess {

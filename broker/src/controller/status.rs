@@ -1,11 +1,12 @@
 //! What the controller's HTTP answers are made of.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kintsugi_metadata::Image;
 use kintsugi_node::controller::Controller as Node;
-use kintsugi_quorum::Role;
-use kintsugi_types::{ControllerId, Endpoint, MetadataOffset, Term};
+use kintsugi_quorum::{Membership, Role};
+use kintsugi_types::{ControllerId, DirectoryId, Endpoint, MetadataOffset, Term};
 
 /// The controller as it was after its last event.
 #[derive(Clone, Debug)]
@@ -24,6 +25,14 @@ pub struct ControllerStatus {
     pub commit: MetadataOffset,
     /// The last applied entry.
     pub applied: MetadataOffset,
+    /// This controller's directory.
+    pub directory: DirectoryId,
+    /// The quorum's members.
+    pub membership: Membership,
+    /// Whether that configuration is committed.
+    pub is_membership_committed: bool,
+    /// For each follower, up to where its disk holds the log; empty unless leader.
+    pub matched: BTreeMap<ControllerId, MetadataOffset>,
     /// The metadata.
     pub image: Arc<Image>,
 }
@@ -40,6 +49,10 @@ impl ControllerStatus {
             leader_endpoint: leader.and_then(|id| node.endpoint(id)).cloned(),
             commit: node.engine().commit_index(),
             applied: node.image().offset,
+            directory: node.directory(),
+            membership: node.membership().clone(),
+            is_membership_committed: node.engine().is_membership_committed(),
+            matched: node.engine().matched(),
             image: Arc::clone(node.image()),
         }
     }
@@ -53,6 +66,9 @@ impl ControllerStatus {
             && self.leader_endpoint == other.leader_endpoint
             && self.commit == other.commit
             && self.applied == other.applied
+            && self.membership == other.membership
+            && self.is_membership_committed == other.is_membership_committed
+            && self.matched == other.matched
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod health;
 mod listener;
+mod members;
 mod quorum;
 
 use std::sync::{Arc, OnceLock};
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use kintsugi_types::ControllerId;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -85,7 +86,12 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) {
         .route("/readyz", get(health::ready));
     if has_controller {
         router = router
-            .route("/v1/quorum", get(quorum::describe))
+            .route("/v1/quorum", get(members::describe))
+            .route("/v1/quorum/voters", post(members::add))
+            .route(
+                "/v1/quorum/voters/{id}/{directory}",
+                delete(members::remove),
+            )
             .route("/v1/brokers", get(quorum::brokers))
             .route("/v1/partitions", get(quorum::partitions))
             .route("/v1/brokers/{id}/generations", post(quorum::grant));

@@ -20,10 +20,10 @@ use super::{App, Shared};
 use crate::controller::{ControllerStatus, Input};
 
 /// How long a decision may take.
-const DECISION_MAX: Duration = Duration::from_secs(5);
+pub const DECISION_MAX: Duration = Duration::from_secs(5);
 
 /// A body of JSON.
-struct Json<T>(T);
+pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
@@ -35,30 +35,6 @@ impl<T: Serialize> IntoResponse for Json<T> {
             }
         }
     }
-}
-
-/// `GET /v1/quorum`: the quorum as this controller sees it.
-pub async fn describe(State(app): Shared) -> Response {
-    let Some((id, status)) = status(&app) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let voters: Vec<_> = app
-        .settings
-        .voters
-        .iter()
-        .map(|(id, endpoint)| json!({"id": id.0, "endpoint": endpoint.to_string()}))
-        .collect();
-    Json(json!({
-        "id": id,
-        "role": status.role,
-        "active": status.is_active,
-        "term": status.term.0,
-        "leader": status.leader.map(|leader| leader.0),
-        "voters": voters,
-        "commit": status.commit.0,
-        "applied": status.applied.0,
-    }))
-    .into_response()
 }
 
 /// One broker, as `GET /v1/brokers` tells it.
@@ -187,18 +163,18 @@ pub async fn grant(State(app): Shared, Path(id): Path<i32>, body: Bytes) -> Resp
     }
 }
 
-fn not_decided(reason: &str) -> Response {
+pub fn not_decided(reason: &str) -> Response {
     let body = Json(json!({"reason": reason}));
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
-fn status(app: &Arc<App>) -> Option<(i32, ControllerStatus)> {
+pub fn status(app: &Arc<App>) -> Option<(i32, ControllerStatus)> {
     let controller = app.controller()?;
     Some((controller.id.0, controller.status.borrow().clone()))
 }
 
 /// The state, if this is the active controller; else who is (421).
-fn active(app: &Arc<App>) -> Result<ControllerStatus, Box<Response>> {
+pub fn active(app: &Arc<App>) -> Result<ControllerStatus, Box<Response>> {
     let Some((_, status)) = status(app) else {
         return Err(Box::new(StatusCode::NOT_FOUND.into_response()));
     };

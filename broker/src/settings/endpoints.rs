@@ -85,6 +85,21 @@ impl Endpoints {
             http: values.parsed("kintsugi.http.listener")?,
         })
     }
+
+    /// Checks that others can be told where a controller listens that is not among the voters.
+    ///
+    /// # Errors
+    /// When its address is none.
+    pub fn check_joining(&self, id: ControllerId) -> Result<(), SettingsError> {
+        let advertised = &self.controller_advertised;
+        if !is_wildcard(&advertised.host) {
+            return Ok(());
+        }
+        Err(SettingsError::Contradiction(format!(
+            "this controller's node.id {id} is not in controller.quorum.voters, and {advertised} is no address that others reach: set kintsugi.controller.advertised=host:{} if it joins a formed quorum, or add {id}@host:port to the voters of a new one",
+            advertised.port
+        )))
+    }
 }
 
 /// The voters of `controller.quorum.voters`.

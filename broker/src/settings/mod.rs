@@ -114,17 +114,21 @@ impl Settings {
         let node: i32 = values.parsed("node.id")?;
         let voters = endpoints::voters(&values)?;
         let controller = is_controller.then_some(ControllerId(node));
-        if let Some(id) = controller.filter(|id| !voters.contains_key(id)) {
-            return Err(SettingsError::Contradiction(format!(
-                "this controller's node.id {id} is not in controller.quorum.voters: add {id}@host:port there"
-            )));
-        }
         let log_directory = log_directory(&values)?;
         let metadata_directory = values
             .text("metadata.log.dir")
             .map_or_else(|| log_directory.clone(), PathBuf::from)
             .join(METADATA_DIRECTORY);
         let cluster = values.required("cluster.id")?;
+        let endpoints = Endpoints::new(
+            &values,
+            is_broker,
+            controller.and_then(|id| voters.get(&id)),
+        )?;
+        // One that joins later: nobody knows its address from the settings.
+        if let Some(id) = controller.filter(|id| !voters.contains_key(id)) {
+            endpoints.check_joining(id)?;
+        }
         Ok(Self {
             broker: is_broker.then_some(BrokerId(node)),
             controller,
@@ -136,11 +140,7 @@ impl Settings {
             rack: values.text("broker.rack").map(|rack| Rack(rack.into())),
             log_directory,
             metadata_directory,
-            endpoints: Endpoints::new(
-                &values,
-                is_broker,
-                controller.and_then(|id| voters.get(&id)),
-            )?,
+            endpoints,
             voters,
             shards: count_or(values.parsed("kintsugi.shards")?, cores.min(64)),
             network_threads: count_or(values.parsed("num.network.threads")?, cores.min(4)).into(),

@@ -62,7 +62,7 @@ const IDENTITY: &[Definition] = &[
         "controller.quorum.voters",
         Kind::List,
         None,
-        "All controllers, as ID@host:port with commas between them; the same everywhere.",
+        "The controllers that form the quorum, as ID@host:port with commas between them; the same everywhere. A controller that is not among them waits until it is added.",
     ),
     setting(
         "kintsugi.generation",
@@ -365,6 +365,18 @@ const LIMITS: &[Definition] = &[
         Kind::Integer(0, 64),
         Some("0"),
         "Event loops that own partitions. 0: as many as cores.",
+    ),
+    setting(
+        "kintsugi.internal.unacknowledged.ms",
+        Kind::Integer(500, 60_000),
+        Some("1500"),
+        "How long bytes sent to another broker or controller may stay unacknowledged before the connection is given up. 1.5 s: a session; a machine without power resets nothing.",
+    ),
+    setting(
+        "kintsugi.internal.keepalive.seconds",
+        Kind::Integer(1, 60),
+        Some("1"),
+        "How long a connection to another broker or controller is silent before that one is asked whether it lives.",
     ),
     setting(
         "kintsugi.log.level",

@@ -24,7 +24,7 @@ fn an_illegal_value_is_answered_by_what_to_give_instead() {
         (("node.id", "x"), "a whole number"),
         (("process.roles", "king"), "give broker, controller"),
         (("log.dirs", "a,b"), "give one"),
-        (("controller.quorum.voters", "7@h:1"), "add 1@host:port"),
+        (("controller.quorum.voters", ""), "controller.quorum.voters"),
         (("controller.quorum.voters", "1=h"), "entries such as"),
         (("cluster.id", "a b"), "cluster.id=a b"),
         (("listeners", "SSL://h:1"), "PLAINTEXT://"),

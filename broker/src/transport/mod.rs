@@ -10,6 +10,7 @@ mod error;
 mod frame;
 mod listen;
 mod outgoing;
+mod vigilance;
 
 pub use backoff::Backoff;
 pub use dial::dial;
@@ -17,6 +18,7 @@ pub use error::TransportError;
 pub use frame::{FrameReader, encode};
 pub use listen::{Slots, bind, bind_blocking, prepare};
 pub use outgoing::{Outgoing, outgoing, write_all};
+pub use vigilance::Vigilance;
 
 /// The largest frame on a control link or between controllers: a snapshot of the metadata, of
 /// which 10,000 partitions take about 1 MB.

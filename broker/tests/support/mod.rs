@@ -15,6 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
+pub mod http;
 pub mod python;
 pub mod records;
 
@@ -201,11 +202,24 @@ pub fn single(directory: &Path) -> Node {
 pub struct Cluster {
     pub controllers: Vec<Node>,
     pub brokers: Vec<Node>,
+    /// The controllers that form the quorum, as in the settings.
+    pub voters: String,
 }
 
 impl Cluster {
     /// Starts three controllers (1000..) and so many brokers (0..).
     pub fn start(directory: &Path, brokers: i32) -> Self {
+        Self::start_with(directory, brokers, &[])
+    }
+
+    /// [`Self::start`] with settings that every process gets.
+    pub fn start_with(directory: &Path, brokers: i32, settings: &[(&str, &str)]) -> Self {
+        let common = |node: Node, directory: &Path, voters: &str| {
+            let node = common(node, directory, voters);
+            settings
+                .iter()
+                .fold(node, |node, (key, value)| node.with(key, value))
+        };
         let ports = free_ports::<3>();
         let voters: Vec<String> = ports
             .iter()
@@ -242,6 +256,7 @@ impl Cluster {
         let mut cluster = Self {
             controllers,
             brokers,
+            voters,
         };
         for node in cluster.controllers.iter_mut().chain(&mut cluster.brokers) {
             node.start();
@@ -255,6 +270,13 @@ impl Cluster {
 
     pub fn other_than(&self, id: i32) -> &Node {
         self.brokers.iter().find(|node| node.id != id).unwrap()
+    }
+
+    /// Where its brokers listen, as clients are told.
+    pub fn bootstrap(&self) -> String {
+        let ports = self.brokers.iter().map(|node| node.client_port);
+        let places: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+        places.join(",")
     }
 
     /// Waits until so many brokers are live.

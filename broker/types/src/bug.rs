@@ -11,6 +11,8 @@ pub enum Bug {
     VoteWithoutPersisting,
     /// A leader of the quorum commits entries of earlier terms by counting copies (Raft, figure 8).
     CommitEarlierTermsByCounting,
+    /// A leader changes the quorum's members before an entry of its own term is committed.
+    ChangeMembersBeforeOwnTerm,
     /// A voter counts by its id alone, also with another directory than the one that holds its
     /// promises.
     EmptyVoterVotes,

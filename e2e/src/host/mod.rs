@@ -1,4 +1,6 @@
-//! What the host did to a measurement: stolen time, and what machine it is.
+//! What the host did to a measurement: stolen time, processor time and memory used, and what machine it is.
 
+pub mod cpu;
 pub mod machine;
+pub mod memory;
 pub mod steal;

@@ -4,6 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::host::cpu;
+use crate::host::memory::resident_bytes;
 
 /// A running child; killed when dropped.
 #[derive(Debug)]
@@ -60,11 +64,15 @@ impl Process {
     /// # Errors
     /// If the process is gone.
     pub fn resident_bytes(&self) -> io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1_024)
-            .ok_or_else(|| io::Error::other("the process has no memory"))
+        resident_bytes(self.id())
+    }
+
+    /// The processor time that it used so far.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn cpu_used(&self) -> io::Result<Duration> {
+        cpu::used(self.id())
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::{bail, ensure};
 
 use super::baseline;
 use super::environment::Environment;
+use super::memory;
 
 /// How long a cluster may take to form on a busy machine.
 const FORM_LIMIT: Duration = Duration::from_secs(120);
@@ -22,7 +23,8 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         .apply_cluster(&environment.manifest)?;
     baseline::wait(environment, FORM_LIMIT)?;
     println!("  apply to Ready: {:.1?}", started.elapsed());
-    check_pods(environment)
+    check_pods(environment)?;
+    memory::report(environment)
 }
 
 /// An even number of controllers can lose no more of them than one fewer could: refused.

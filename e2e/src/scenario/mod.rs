@@ -11,6 +11,7 @@ pub mod form;
 pub mod grow;
 pub mod kill_controller;
 pub mod kill_leader;
+pub mod memory;
 pub mod operator_killed;
 pub mod under_load;
 
@@ -26,13 +27,16 @@ pub struct Scenario {
     pub run: fn(&mut Environment) -> anyhow::Result<()>,
 }
 
+/// The first of every set: the others need its cluster.
+const FORM: Scenario = Scenario {
+    name: "form",
+    shows: "an applied KafkaCluster becomes Ready, and a bad one is refused in words",
+    run: form::run,
+};
+
 /// All scenarios, in the order in which they run.
 pub const ALL: &[Scenario] = &[
-    Scenario {
-        name: "form",
-        shows: "an applied KafkaCluster becomes Ready, and a bad one is refused in words",
-        run: form::run,
-    },
+    FORM,
     Scenario {
         name: "kill-leader",
         shows: "kill -9 of the broker that leads most, five times: nothing acknowledged is lost",
@@ -62,11 +66,7 @@ pub const ALL: &[Scenario] = &[
 
 /// The smoke test: the main job in a few minutes.
 pub const SMOKE: &[Scenario] = &[
-    Scenario {
-        name: "form",
-        shows: "an applied KafkaCluster becomes Ready, and a bad one is refused in words",
-        run: form::run,
-    },
+    FORM,
     Scenario {
         name: "kill-leader-once",
         shows: "kill -9 of the broker that leads most: nothing acknowledged is lost",

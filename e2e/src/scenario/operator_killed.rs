@@ -5,11 +5,9 @@ use kube::ResourceExt;
 
 use super::delete_pod::wait_for_replacement;
 use super::environment::Environment;
+use super::memory::OPERATOR_SELECTOR;
 use super::under_load;
 use crate::kubernetes::api::Kubernetes;
-
-/// The label of the operator's pods.
-const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=kintsugi-operator";
 
 /// Kills the operator, deletes a broker's pod, kills the operator again; the pod is replaced.
 ///

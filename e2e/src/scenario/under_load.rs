@@ -71,6 +71,10 @@ pub fn run(
         HEAL_LIMIT,
         healthy,
     )?;
+    println!(
+        "  whole again, with every replica in sync, {:.1?} after the fault began",
+        Duration::from_micros(load.now() - began)
+    );
     std::thread::sleep(CALM);
     let history = load.stop(Duration::from_secs(30))?;
     let gaps = Gaps::after(&history, began, 0..PARTITIONS);

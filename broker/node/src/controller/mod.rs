@@ -12,6 +12,7 @@ mod config;
 mod decide;
 mod error;
 mod link;
+mod members;
 mod push;
 mod request;
 mod status;
@@ -35,6 +36,7 @@ pub use store::{ControllerStore, OpenedVoter, StoreError, VoterIdentity};
 use crate::message::controller::{Command, Event, LinkId};
 use crate::message::link::{AdminAnswer, Hello, ToBroker};
 use active::Active;
+use members::Changes;
 use push::Tail;
 
 /// One controller: event in, commands out.
@@ -48,6 +50,7 @@ pub struct Controller {
     applied: quorum::EntryId,
     tail: Tail,
     endpoints: BTreeMap<ControllerId, Endpoint>,
+    changes: Changes,
     /// Set while this is the active controller.
     active: Option<Active>,
     next_ticket: u64,
@@ -75,7 +78,8 @@ impl Controller {
         check_cluster(&config, &image)?;
         let mut rng = fastrand::Rng::with_seed(seed);
         let engine = quorum::Engine::new(config.quorum.clone(), recovered, now, rng.u64(..))?;
-        Ok(Self {
+        let mut controller = Self {
+            changes: Changes::default(),
             endpoints: config.endpoints.clone(),
             config,
             engine,
@@ -87,7 +91,10 @@ impl Controller {
             next_ticket: 1,
             snapshot_offered: MetadataOffset(0),
             next_dial: 1,
-        })
+        };
+        let membership = controller.engine.membership().clone();
+        controller.learn_members(&membership);
+        Ok(controller)
     }
 
     /// Takes one event in and appends what is to be done to `out`. `now` must not go back.
@@ -131,6 +138,7 @@ impl Controller {
                     active.dialled(now, dial, outcome, out);
                 }
             }
+            Event::ChangeMembers { token, change } => self.change_members(now, token, change, out),
             Event::Admin { token, request } => match &mut self.active {
                 Some(active) => active.http_admin(&self.config, token, request, out),
                 None => {
@@ -188,6 +196,7 @@ impl Controller {
                     self.image = Arc::new(image);
                     self.applied = snapshot.last;
                     self.tail.clear();
+                    self.changes.forget(out);
                 }
                 Err(error) => fatal(&error, out),
             },
@@ -196,6 +205,15 @@ impl Controller {
                     self.step_down(leader, out);
                 }
             }
+            quorum::Command::MembersChanged(membership) => {
+                self.learn_members(&membership);
+                out.push(Command::PeersChanged);
+            }
+            quorum::Command::ChangeAccepted { ticket, at } => self.changes.accepted(ticket, at),
+            quorum::Command::ChangeRefused { ticket, reason } => out.push(Command::ChangeAnswer {
+                token: ticket,
+                answer: Err(reason),
+            }),
             quorum::Command::ProposalAccepted { term, last, .. } => {
                 if let Some(active) = &mut self.active {
                     active.accepted(quorum::EntryId { term, index: last });
@@ -212,7 +230,7 @@ impl Controller {
     /// Applies one committed entry, and tells those who waited for it.
     fn apply(&mut self, now: Time, entry: &quorum::Entry, out: &mut Vec<Command>) {
         let records: Vec<MetadataRecord> = match &entry.payload {
-            quorum::Payload::Noop => Vec::new(),
+            quorum::Payload::Noop | quorum::Payload::Membership(_) => Vec::new(),
             quorum::Payload::Command(bytes) => match postcard::from_bytes(bytes) {
                 Ok(records) => records,
                 Err(error) => {
@@ -233,6 +251,7 @@ impl Controller {
         let image = Arc::make_mut(&mut self.image);
         image.apply(entry.index, &records, &mut Delta::default());
         self.applied = entry.id();
+        self.changes.applied(entry, out);
         self.tail.push(&self.config.limits, entry.index, records);
         if let Err(error) = check_cluster(&self.config, &self.image) {
             fatal(&error, out);
@@ -260,12 +279,11 @@ impl Controller {
         self.snapshot_offered = self.applied.index;
         match postcard::to_stdvec(&snapshot::records_of(&self.image)) {
             Ok(bytes) => {
-                let snapshot = quorum::Snapshot {
+                let mut asked = Vec::new();
+                let event = quorum::Event::SnapshotReady {
                     last: self.applied,
                     bytes: bytes.into(),
                 };
-                let mut asked = Vec::new();
-                let event = quorum::Event::SnapshotReady { snapshot };
                 self.engine.handle(now, event, &mut asked);
                 for command in asked {
                     self.obey(now, command, out);
@@ -285,10 +303,24 @@ impl Controller {
             ..
         } = hello
             && cluster == self.config.cluster
-            && self.config.quorum.voters.contains_key(&id)
         {
-            self.endpoints.insert(id, endpoint);
+            self.learn_endpoint(id, endpoint);
         }
+    }
+
+    fn change_members(
+        &mut self,
+        now: Time,
+        token: u64,
+        change: quorum::MemberChange,
+        out: &mut Vec<Command>,
+    ) {
+        if self.changes.is_full() {
+            let answer = Err(quorum::ChangeError::NotYet);
+            return out.push(Command::ChangeAnswer { token, answer });
+        }
+        let ticket = token;
+        self.drive(now, quorum::Event::ChangeMembers { change, ticket }, out);
     }
 
     fn link_opened(

@@ -43,6 +43,9 @@ pub struct VoterIdentity {
     /// `kintsugi.generation`: above 1 in an empty directory, it replaces a lost one, whose
     /// promises are forgotten, so this voter may not vote.
     pub generation: Generation,
+    /// Whether it is among the voters that form the quorum. One that joins later may not vote from
+    /// an empty directory: the quorum adds it, or it would form another one.
+    pub is_founder: bool,
     /// The id that an empty directory is formatted with.
     pub new_directory: DirectoryId,
 }
@@ -175,7 +178,7 @@ impl<F: FileSystem> ControllerStore<F> {
             (None, count) => {
                 // The journal comes first, so that a directory with a name always has one.
                 if count == 0 {
-                    let may_vote = identity.generation <= Generation(1);
+                    let may_vote = identity.is_founder && identity.generation <= Generation(1);
                     state.apply(Record::Formatted { may_vote });
                     append(&mut journal, &[Record::Formatted { may_vote }])?;
                 }

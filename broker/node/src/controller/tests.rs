@@ -1,8 +1,10 @@
 mod active_controller;
 mod harness;
+mod members;
 mod quorum_of_three;
 mod random;
 mod recovery;
 mod reopen;
 mod requests;
+mod slow_disk;
 mod store;

@@ -78,6 +78,13 @@ pub enum Event {
         /// The request.
         request: AdminRequest,
     },
+    /// A request over HTTP to change the quorum's members.
+    ChangeMembers {
+        /// To answer by.
+        token: u64,
+        /// The change.
+        change: quorum::MemberChange,
+    },
 }
 
 /// What a dial of a broker's control port found.
@@ -160,6 +167,15 @@ pub enum Command {
         /// The answer.
         answer: AdminAnswer,
     },
+    /// Answer a `ChangeMembers` event: the change is committed, or why it is not.
+    ChangeAnswer {
+        /// Which one.
+        token: u64,
+        /// The answer.
+        answer: Result<(), quorum::ChangeError>,
+    },
+    /// The quorum's members changed: be connected to [`crate::controller::Controller::peers`].
+    PeersChanged,
     /// Something that people want to see in a log: nothing has to be done.
     Observed(Observation),
     /// This process cannot go on; end it with this reason.

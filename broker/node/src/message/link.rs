@@ -27,6 +27,9 @@ pub enum Hello {
         cluster: ClusterId,
         /// Where it listens now, so that peers need no name lookup to answer.
         endpoint: Endpoint,
+        /// Which process this is: drawn anew by each, so that peers drop what they still hold
+        /// open to an earlier one.
+        process: u64,
     },
     /// A broker; [`ToController`] messages follow.
     Broker {

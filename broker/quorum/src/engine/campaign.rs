@@ -16,7 +16,7 @@ impl Engine {
         if self.has_majority_of_grants() {
             self.start_election(now, false);
         } else {
-            self.ask(self.peers());
+            self.ask(self.other_voters());
         }
     }
 
@@ -28,11 +28,11 @@ impl Engine {
         self.hard_state.voted_for = Some(self.config.id);
         self.begin_ballot(now);
         if self.config.votes_before_disk() {
-            self.ask(self.peers());
+            self.ask(self.other_voters());
             return self.count_own_vote(now, self.hard_state.term);
         }
         self.disk.promise(Promise::OwnVote(self.hard_state.term));
-        self.ask(self.peers());
+        self.ask(self.other_voters());
     }
 
     fn begin_ballot(&mut self, now: Time) {
@@ -45,7 +45,7 @@ impl Engine {
     /// by now have stopped hearing from the old leader.
     pub(super) fn ask_again(&mut self, now: Time) {
         self.repeat_at = now + self.config.heartbeat();
-        let mut silent = self.peers();
+        let mut silent = self.other_voters();
         silent.retain(|id| !self.granted.contains(id) && !self.refused.contains(id));
         self.ask(silent);
     }
@@ -94,7 +94,7 @@ impl Engine {
             }
         } else if !self.granted.contains(&from) {
             self.refused.insert(from);
-            if self.refused.len() >= self.config.majority() {
+            if self.refused.len() >= self.membership().majority() {
                 self.become_follower(now, self.hard_state.term);
             }
         }
@@ -108,8 +108,12 @@ impl Engine {
     }
 
     fn has_majority_of_grants(&self) -> bool {
-        // Without its own vote on disk a candidate never has a majority worth counting.
-        self.granted.contains(&self.config.id) && self.granted.len() >= self.config.majority()
+        // Without its own vote on disk a candidate never has a majority worth counting. One that
+        // is being removed does not count itself.
+        let own = &self.config.id;
+        let is_uncounted = !self.is_voter() && self.granted.contains(own);
+        let count = self.granted.len() - usize::from(is_uncounted);
+        self.granted.contains(own) && count >= self.membership().majority()
     }
 
     /// The connection to a peer broke: if it leads, there is no need to wait for a time-out.
@@ -118,7 +122,7 @@ impl Engine {
             return;
         }
         self.leader = None;
-        if self.may_vote {
+        if self.may_stand() {
             self.start_pre_vote(now);
         }
     }

@@ -3,7 +3,7 @@
 use kintsugi_types::{ControllerId, MetadataOffset, Term};
 
 use super::Engine;
-use crate::entry::{Entry, EntryId};
+use crate::entry::{Entry, EntryId, Payload};
 use crate::message::Body;
 
 impl Engine {
@@ -50,8 +50,12 @@ impl Engine {
         if first <= self.log.last().index {
             self.log.truncate_from(first);
             self.disk.truncated_from(first);
+            self.memberships.truncate_from(first);
         }
         for entry in entries.into_iter().skip(known) {
+            if let Payload::Membership(membership) = &entry.payload {
+                self.memberships.push(entry.index, membership.clone());
+            }
             self.log.push(entry);
         }
         true

@@ -16,6 +16,7 @@ impl Engine {
         let next = self.log.last().index.next();
         let peers = self.peers().into_iter();
         self.progress = peers.map(|id| (id, Progress::new(next, now))).collect();
+        self.follow_membership(now);
         self.first_of_term = next;
         let waiting = self.log.range(self.commit.next(), self.log.last().index);
         self.uncommitted_bytes = waiting.iter().map(Entry::size_bytes).sum();
@@ -48,7 +49,8 @@ impl Engine {
         let patience = self.config.election_max();
         let voters = self.progress.values().filter(|p| p.voting);
         let heard = voters.filter(|p| now < p.contact + patience).count();
-        if heard + 1 < self.config.majority() {
+        let own = usize::from(self.is_voter());
+        if heard + own < self.membership().majority() {
             self.become_follower(now, self.hard_state.term);
         }
     }
@@ -84,13 +86,14 @@ impl Engine {
         }
         let voters = self.progress.values().filter(|p| p.voting);
         let mut held: Vec<MetadataOffset> = voters.map(|p| p.matched).collect();
-        held.push(if self.config.votes_before_disk() {
-            self.log.last().index
-        } else {
-            self.disk.persisted()
-        });
+        if self.is_voter() {
+            held.push(match self.config.votes_before_disk() {
+                true => self.log.last().index,
+                false => self.disk.persisted(),
+            });
+        }
         held.sort_unstable_by(|a, b| b.cmp(a));
-        let Some(index) = held.get(self.config.majority() - 1).copied() else {
+        let Some(index) = held.get(self.membership().majority() - 1).copied() else {
             return;
         };
         let is_own = self.log.term_at(index) == Some(self.hard_state.term);

@@ -7,6 +7,7 @@ mod campaign;
 mod follow;
 mod identity;
 mod lead;
+mod members;
 mod propose;
 mod recover;
 mod replicate;
@@ -25,6 +26,7 @@ use crate::disk::{Disk, Promise};
 use crate::entry::{EntryId, HardState, Snapshot};
 use crate::event::Event;
 use crate::log::Log;
+use crate::membership::Memberships;
 use crate::message::{Body, Message};
 use crate::progress::Progress;
 
@@ -60,6 +62,7 @@ pub struct Engine {
     first_of_term: MetadataOffset,
     uncommitted_bytes: usize,
     log: Log,
+    memberships: Memberships,
     /// Everything up to here is committed and was applied.
     commit: MetadataOffset,
     snapshot: Option<Snapshot>,
@@ -67,6 +70,8 @@ pub struct Engine {
     disk: Disk,
     /// What the last `RoleChanged` said.
     announced: (Role, Term, Option<ControllerId>),
+    /// The version of the members that the last `MembersChanged` told.
+    announced_members: u64,
     out: Vec<Command>,
 }
 
@@ -84,17 +89,23 @@ impl Engine {
                 self.keep(now, promises);
                 self.advance_commit();
             }
-            Event::SnapshotReady { snapshot } => self.take_snapshot(snapshot),
+            Event::ChangeMembers { change, ticket } => self.change_members(now, &change, ticket),
+            Event::SnapshotReady { last, bytes } => self.take_snapshot(last, bytes),
             Event::TransferLeadership { to } => self.transfer_leadership(now, to),
             Event::LeaderLost { leader } => self.lose_leader(now, leader),
         }
         self.run_timers(now);
+        self.tend_members(now);
         self.write(now);
         let status = (self.role, self.hard_state.term, self.leader);
         if status != self.announced {
             self.announced = status;
             let (role, term, leader) = status;
             out.push(Command::RoleChanged { role, term, leader });
+        }
+        if self.announced_members != self.memberships.version() {
+            self.announced_members = self.memberships.version();
+            out.push(Command::MembersChanged(self.membership().clone()));
         }
         out.append(&mut self.out);
     }
@@ -105,7 +116,7 @@ impl Engine {
         match self.role {
             Role::Leader => self.repeat_at,
             Role::Candidate | Role::PreCandidate => self.repeat_at.min(self.election_deadline),
-            Role::Follower if self.may_vote => self.election_deadline,
+            Role::Follower if self.may_stand() => self.election_deadline,
             Role::Follower => Time::NEVER,
         }
     }
@@ -113,7 +124,7 @@ impl Engine {
     fn run_timers(&mut self, now: Time) {
         match self.role {
             Role::Leader => self.lead_on(now),
-            _ if self.may_vote && now >= self.election_deadline => self.start_pre_vote(now),
+            _ if self.may_stand() && now >= self.election_deadline => self.start_pre_vote(now),
             Role::Candidate | Role::PreCandidate if now >= self.repeat_at => self.ask_again(now),
             _ => {}
         }
@@ -143,9 +154,17 @@ impl Engine {
     fn receive(&mut self, now: Time, from: ControllerId, message: Message) {
         let standing = self.standing(from, &message);
         let may_speak = match standing {
-            Standing::Stranger => false,
+            Standing::Own => false,
+            Standing::Stranger => message.body.is_heard_from_anyone(),
+            Standing::Unrecorded => {
+                let is_answer = message.body.is_to_leader() && message.term == self.hard_state.term;
+                is_answer || message.body.is_from_leader()
+            }
             Standing::NonVoting => {
-                message.body.is_to_leader() && message.term == self.hard_state.term
+                let is_answer = message.body.is_to_leader() && message.term == self.hard_state.term;
+                // A learner that came into a later term could otherwise not be led.
+                let is_later = matches!(message.body, Body::StaleTerm);
+                is_answer || is_later || message.body.is_heard_from_anyone()
             }
             Standing::Voter => true,
         };
@@ -193,7 +212,8 @@ impl Engine {
                 total_bytes,
                 offset,
                 bytes,
-            } => self.on_snapshot_chunk(from, last, total_bytes, offset, &bytes),
+                membership,
+            } => self.on_snapshot_chunk(from, last, total_bytes, offset, &bytes, membership),
             Body::SnapshotReply { last, next_offset } => {
                 self.on_snapshot_reply(now, from, last, next_offset);
             }
@@ -220,14 +240,21 @@ impl Engine {
         Message {
             term: self.hard_state.term,
             directory: self.config.directory,
-            voting: self.may_vote,
+            voting: self.may_grant(),
             body,
         }
     }
 
-    /// The other voters.
+    /// The other voters and the learners.
     fn peers(&self) -> Vec<ControllerId> {
-        let all = self.config.voters.keys().copied();
+        let membership = self.membership();
+        let all = membership.voters.keys().chain(membership.learners.keys());
+        all.copied().filter(|id| *id != self.config.id).collect()
+    }
+
+    /// The other voters.
+    fn other_voters(&self) -> Vec<ControllerId> {
+        let all = self.membership().voters.keys().copied();
         all.filter(|id| *id != self.config.id).collect()
     }
 
@@ -253,12 +280,6 @@ impl Engine {
     #[must_use]
     pub const fn leader(&self) -> Option<ControllerId> {
         self.leader
-    }
-
-    /// Whether this voter votes; false: it only follows.
-    #[must_use]
-    pub const fn may_vote(&self) -> bool {
-        self.may_vote
     }
 
     /// Everything up to here is committed, and was given out by `Apply` or `InstallSnapshot`.

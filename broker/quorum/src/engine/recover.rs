@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{MetadataOffset, Term, Time};
 
 use super::{Engine, Role};
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::entry::{Entry, EntryId, Recovered};
+use crate::entry::{Entry, EntryId, Payload, Recovered};
 use crate::error::EngineError;
 use crate::log::Log;
+use crate::membership::{Membership, Memberships};
 
 impl Engine {
     /// Starts a voter from what its disk holds. The application starts from
     /// `recovered.snapshot`; entries after it are applied again once they are known to be
-    /// committed.
+    /// committed. The first `MembersChanged` comes with the first change: who belongs to the quorum
+    /// at a start is told by [`Engine::membership`].
     ///
     /// # Errors
     /// [`EngineError`] when the configuration contradicts itself or the log is broken.
@@ -47,12 +48,20 @@ impl Engine {
             // replaces.
             disk.replaced(base.index);
         }
-        let configured = config.voters.get(&config.id).copied().flatten();
-        let is_configured = configured.is_none_or(|directory| directory == config.directory);
+        let members = match &snapshot {
+            Some(snapshot) => snapshot.membership.clone(),
+            None => Membership::formed_by(&config.voters),
+        };
+        let mut memberships = Memberships::new(members, base.index);
+        for entry in log.range(base.index.next(), log.last().index) {
+            if let Payload::Membership(membership) = entry.payload {
+                memberships.push(entry.index, membership);
+            }
+        }
         let term = hard_state.term;
         let mut engine = Self {
             rng: fastrand::Rng::with_seed(seed),
-            may_vote: (may_vote && is_configured) || is_on(Bug::EmptyVoterVotes),
+            may_vote: may_vote || config.ignores_directories(),
             hard_state,
             role: Role::Follower,
             leader: None,
@@ -67,6 +76,8 @@ impl Engine {
             first_of_term: MetadataOffset(0),
             uncommitted_bytes: 0,
             log,
+            announced_members: memberships.version(),
+            memberships,
             commit: base.index,
             snapshot,
             incoming: None,
@@ -76,7 +87,7 @@ impl Engine {
             config,
         };
         // Alone, there is nobody to wait for.
-        if engine.config.voters.len() > 1 {
+        if !engine.other_voters().is_empty() {
             engine.draw_election_deadline(now);
         }
         Ok(engine)

@@ -7,6 +7,7 @@ use super::Engine;
 use crate::command::Command;
 use crate::entry::{EntryId, Snapshot};
 use crate::log::Log;
+use crate::membership::Membership;
 use crate::message::Body;
 use crate::progress::Flow;
 
@@ -35,14 +36,18 @@ impl Engine {
         snapshot.map_or_else(EntryId::default, |s| s.last)
     }
 
-    pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
-        let last = snapshot.last;
+    pub(super) fn take_snapshot(&mut self, last: EntryId, bytes: Bytes) {
         let is_newer = last.index > self.snapshot_end().index;
         let is_applied = last.index <= self.commit && self.log.contains(last);
         let max = self.config.limits.snapshot_bytes_max;
-        if !is_newer || !is_applied || length(&snapshot.bytes) > max {
+        if !is_newer || !is_applied || length(&bytes) > max {
             return;
         }
+        let snapshot = Snapshot {
+            last,
+            bytes,
+            membership: self.memberships.at(last.index).clone(),
+        };
         self.disk.keep_snapshot(snapshot.clone());
         self.snapshot = Some(snapshot);
         self.forget_behind_snapshot(last.index);
@@ -62,6 +67,7 @@ impl Engine {
         while self.log.size_bytes() > kept_bytes && self.log.base().index < end {
             self.log.forget_to(self.log.base().index.next());
         }
+        self.memberships.forget_to(self.log.base().index);
     }
 
     /// The follower needs entries that are gone: it gets the snapshot instead.
@@ -104,6 +110,7 @@ impl Engine {
             total_bytes: length(&snapshot.bytes),
             offset: *offset,
             bytes: snapshot.bytes.slice(start..end),
+            membership: snapshot.membership.clone(),
         };
         self.send(to, body);
     }
@@ -139,6 +146,7 @@ impl Engine {
         total_bytes: u64,
         offset: u64,
         bytes: &Bytes,
+        membership: Membership,
     ) {
         if self.log.contains(last) {
             // Everything in it is here already, and known to be committed.
@@ -165,22 +173,24 @@ impl Engine {
         }
         let next_offset = length(&incoming.bytes);
         if next_offset == total_bytes {
-            return self.install(from, incoming);
+            return self.install(from, incoming, membership);
         }
         self.incoming = Some(incoming);
         self.send(from, Body::SnapshotReply { last, next_offset });
     }
 
     /// Replaces log and state by a whole snapshot.
-    fn install(&mut self, from: ControllerId, incoming: Incoming) {
+    fn install(&mut self, from: ControllerId, incoming: Incoming, membership: Membership) {
         let snapshot = Snapshot {
             last: incoming.last,
             bytes: Bytes::from(incoming.bytes),
+            membership: membership.clone(),
         };
         let last = snapshot.last;
         self.disk.replaced(last.index);
         self.disk.keep_snapshot(snapshot.clone());
         self.log = Log::after(last);
+        self.memberships.replace(membership, last.index);
         self.commit = last.index;
         self.snapshot = Some(snapshot.clone());
         self.out.push(Command::InstallSnapshot(snapshot));

@@ -33,7 +33,7 @@ impl Engine {
     }
 
     /// The voter with the furthest log among those heard from lately.
-    fn best_successor(&self, now: Time) -> Option<ControllerId> {
+    pub(super) fn best_successor(&self, now: Time) -> Option<ControllerId> {
         let patience = self.config.election_min();
         let all = self.progress.iter();
         let live = all.filter(|(_, p)| p.voting && now < p.contact + patience);
@@ -59,7 +59,7 @@ impl Engine {
     }
 
     pub(super) fn on_timeout_now(&mut self, now: Time) {
-        if self.may_vote {
+        if self.may_stand() {
             self.start_election(now, true);
         }
     }

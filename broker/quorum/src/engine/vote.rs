@@ -14,7 +14,7 @@ impl Engine {
         for_term: Term,
         last: EntryId,
     ) {
-        let mut granted = self.may_vote
+        let mut granted = self.may_grant()
             && for_term > self.hard_state.term
             && !self.hears_leader(now)
             && last >= self.log.last();
@@ -34,7 +34,7 @@ impl Engine {
     pub(super) fn on_vote(&mut self, now: Time, from: ControllerId, last: EntryId) {
         let voted_for = self.hard_state.voted_for;
         let is_free = voted_for.is_none() && self.leader.is_none() && last >= self.log.last();
-        let granted = self.may_vote && (voted_for == Some(from) || is_free);
+        let granted = self.may_grant() && (voted_for == Some(from) || is_free);
         if !granted {
             return self.send(from, Body::VoteReply { granted });
         }

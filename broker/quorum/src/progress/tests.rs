@@ -43,7 +43,11 @@ fn an_older_acknowledgement_does_not_end_a_snapshot() {
     };
     let bytes = bytes::Bytes::new();
     p.flow = Flow::Snapshot {
-        snapshot: Snapshot { last, bytes },
+        snapshot: Snapshot {
+            last,
+            bytes,
+            membership: crate::Membership::default(),
+        },
         offset: 0,
         resend_at: Time::ZERO,
     };

@@ -54,6 +54,7 @@ impl World {
                 self.event(victim, Event::TransferLeadership { to })?;
             }
             93..95 => self.event(victim, Event::LeaderLost { leader: other })?,
+            95..97 => self.want_another_size(),
             _ => self.change_weather(),
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! A quorum of real engines on a simulated network and simulated disks.
 
 mod disk;
+mod failover;
 mod faults;
+mod operator;
 mod oracle;
 mod world;
 
@@ -15,6 +17,10 @@ use self::world::World;
 pub struct Plan {
     pub seed: u64,
     pub voters: i32,
+    /// Controllers beside the first voters, which an operator adds and removes.
+    pub spares: i32,
+    /// Whether the operator asks every leader for a change the moment that it is one.
+    pub is_operator_hasty: bool,
     pub bugs: Bugs,
     /// How long faults are injected, in simulated milliseconds.
     pub faulty_ms: u64,
@@ -27,6 +33,8 @@ impl Plan {
         Self {
             seed,
             voters,
+            spares: 0,
+            is_operator_hasty: false,
             bugs: Bugs::default(),
             faulty_ms: 15_000,
             heal_ms: 10_000,
@@ -43,6 +51,12 @@ pub struct Reached {
     pub commits: u64,
     pub crashes: u64,
     pub disks_lost: u64,
+    /// Configurations that were committed.
+    pub member_changes: u64,
+    /// Those among them that were begun while the network was cut somewhere.
+    pub changes_under_a_cut: u64,
+    /// Snapshots installed by a controller that was no voter then.
+    pub learner_installs: u64,
 }
 
 impl Add for Reached {
@@ -56,6 +70,9 @@ impl Add for Reached {
             commits: self.commits + other.commits,
             crashes: self.crashes + other.crashes,
             disks_lost: self.disks_lost + other.disks_lost,
+            member_changes: self.member_changes + other.member_changes,
+            changes_under_a_cut: self.changes_under_a_cut + other.changes_under_a_cut,
+            learner_installs: self.learner_installs + other.learner_installs,
         }
     }
 }
@@ -74,7 +91,10 @@ pub fn run(plan: &Plan) -> Report {
     let outcome = world.run_faulty(plan).and_then(|()| world.heal(plan));
     Report {
         outcome: outcome.map_err(|violation| {
-            format!("seed {}, {} voters: {violation}", plan.seed, plan.voters)
+            format!(
+                "seed {}, {} voters, {} spares: {violation}",
+                plan.seed, plan.voters, plan.spares
+            )
         }),
         reached: world.reached(),
         trace: world.trace(),

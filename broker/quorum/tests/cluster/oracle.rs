@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kintsugi_quorum::{Body, Command, Engine, Entry, EntryId, Message, Payload, Role};
-use kintsugi_types::{ControllerId, MetadataOffset, Term};
+use kintsugi_quorum::{Body, Command, Engine, Entry, EntryId, Membership, Message, Payload, Role};
+use kintsugi_types::{ControllerId, DirectoryId, MetadataOffset, Term};
 
 use super::Reached;
 
@@ -21,7 +21,7 @@ struct Committed {
 pub struct Oracle {
     /// Which life of which voter led a term.
     leaders: BTreeMap<Term, (ControllerId, u64)>,
-    votes: BTreeMap<(ControllerId, Term), ControllerId>,
+    votes: BTreeMap<(ControllerId, DirectoryId, Term), ControllerId>,
     /// Each entry that was ever in a log, with the term of the one before it.
     entries: BTreeMap<EntryId, (Payload, Option<Term>)>,
     committed: BTreeMap<MetadataOffset, Committed>,
@@ -50,6 +50,7 @@ impl Oracle {
             }
             Command::InstallSnapshot(snapshot) => {
                 self.reached.installs += 1;
+                self.reached.learner_installs += u64::from(!engine.is_voter());
                 match self.committed.get(&snapshot.last.index) {
                     Some(known) if known.entry.id() == snapshot.last => Ok(()),
                     _ => Err(format!(
@@ -69,7 +70,10 @@ impl Oracle {
             Body::VoteReply { granted: true } => to,
             _ => return Ok(()),
         };
-        let first = *self.votes.entry((id, message.term)).or_insert(choice);
+        let first = *self
+            .votes
+            .entry((id, message.directory, message.term))
+            .or_insert(choice);
         if first == choice {
             return Ok(());
         }
@@ -94,12 +98,40 @@ impl Oracle {
         ))
     }
 
+    /// Single-server changes: of two configurations that follow each other, at most one voter is
+    /// in only one of them.
+    fn changed(&mut self, entry: &Entry) -> Check {
+        let Payload::Membership(new) = &entry.payload else {
+            return Ok(());
+        };
+        self.reached.member_changes += 1;
+        let before = self.committed.range(..entry.index).rev();
+        let mut before = before.filter_map(|(_, committed)| match &committed.entry.payload {
+            Payload::Membership(membership) => Some(membership),
+            _ => None,
+        });
+        let Some(before) = before.next() else {
+            return Ok(());
+        };
+        let is_only_in = |a: &Membership, b: &Membership| {
+            let ids = a.voters.keys().filter(|id| !b.voters.contains_key(id));
+            ids.count()
+        };
+        if is_only_in(before, new) + is_only_in(new, before) <= 1 {
+            return Ok(());
+        }
+        Err(format!("single changes: {before:?} is followed by {new:?}"))
+    }
+
     /// State machine safety: nobody applies another entry at the same index.
     fn applied(&mut self, id: ControllerId, term: Term, entry: &Entry) -> Check {
         let new = Committed {
             entry: entry.clone(),
             seen_in: term,
         };
+        if !self.committed.contains_key(&entry.index) {
+            self.changed(entry)?;
+        }
         let known = self.committed.entry(entry.index).or_insert(new);
         known.seen_in = known.seen_in.min(term);
         if known.entry == *entry {

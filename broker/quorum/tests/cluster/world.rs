@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,35 +33,39 @@ enum What {
     Restart(ControllerId),
     Fault,
     Client,
+    Operator,
 }
 
-struct Voter {
-    config: Config,
-    disk: SimDisk,
-    engine: Option<Engine>,
+pub struct Voter {
+    pub config: Config,
+    pub disk: SimDisk,
+    pub engine: Option<Engine>,
     life: u64,
     /// The application: a digest of all applied entries, and the last of them.
     state: u64,
-    applied: EntryId,
+    pub applied: EntryId,
     frozen_until: Time,
 }
 
 pub struct World {
     pub rng: fastrand::Rng,
     pub network: Network,
-    now: Time,
+    pub now: Time,
     queue: BTreeMap<(Time, u64), What>,
     sequence: u64,
-    nodes: BTreeMap<ControllerId, Voter>,
-    oracle: Oracle,
+    pub nodes: BTreeMap<ControllerId, Voter>,
+    pub oracle: Oracle,
     /// Whether faults are still injected.
-    faulty: bool,
-    disk_lost: bool,
+    pub faulty: bool,
+    /// Whom the operator wants as voters; empty: it changes nothing.
+    pub desired: BTreeSet<ControllerId>,
+    pub disks_lost: i32,
+    pub is_operator_hasty: bool,
     commands_proposed: u64,
     trace: u64,
 }
 
-fn directory(id: ControllerId) -> DirectoryId {
+pub fn directory(id: ControllerId) -> DirectoryId {
     DirectoryId(uuid::Uuid::from_u128(u128::from(id.0.unsigned_abs())))
 }
 
@@ -94,25 +98,33 @@ impl World {
             nodes: BTreeMap::new(),
             oracle: Oracle::default(),
             faulty: true,
-            disk_lost: false,
+            desired: BTreeSet::new(),
+            disks_lost: 0,
+            is_operator_hasty: plan.is_operator_hasty,
             commands_proposed: 0,
             trace: plan.seed,
         };
-        for id in voters.keys() {
-            let mut config = Config::new(*id, directory(*id), voters.clone());
+        let formed = voters.clone();
+        let all = (1..=plan.voters + plan.spares).map(ControllerId);
+        for id in all {
+            let mut config = Config::new(id, directory(id), formed.clone());
             config.limits = tight_limits();
             config.bugs = plan.bugs;
             let voter = Voter {
                 config,
-                disk: SimDisk::new(true),
+                disk: SimDisk::new(formed.contains_key(&id)),
                 engine: None,
                 life: 0,
                 state: 0,
                 applied: EntryId::default(),
                 frozen_until: Time::ZERO,
             };
-            world.nodes.insert(*id, voter);
-            world.schedule(0, What::Restart(*id));
+            world.nodes.insert(id, voter);
+            world.schedule(0, What::Restart(id));
+        }
+        if plan.spares > 0 {
+            world.desired = formed.into_keys().collect();
+            world.schedule(1_000_000, What::Operator);
         }
         world.schedule(1_000_000, What::Fault);
         world.schedule(500_000, What::Client);
@@ -128,10 +140,12 @@ impl World {
     pub fn heal(&mut self, plan: &Plan) -> Result<(), String> {
         self.faulty = false;
         self.network = Network::default();
+        self.settle_on_a_size();
         let before = self.oracle.committed_end();
         self.run_until(self.now + Duration::from_millis(plan.heal_ms))?;
         let end = self.oracle.committed_end();
-        let states: Vec<_> = self.nodes.values().map(|v| v.applied.index.0).collect();
+        self.check_members()?;
+        let states: Vec<_> = self.members().map(|v| v.applied.index.0).collect();
         // Clients go on proposing, so the last entries may still be on their way.
         if end <= before + 10 || states.iter().any(|applied| applied + 50 < end) {
             return Err(format!(
@@ -150,36 +164,7 @@ impl World {
         }
     }
 
-    /// With nothing else going wrong, kills the leader with every connection to it reset, and
-    /// tells after how many milliseconds another one is ready to serve.
-    pub fn failover_ms(&mut self) -> Result<u64, String> {
-        self.faulty = false;
-        self.network = Network::default();
-        self.run_until(self.now + Duration::from_secs(5))?;
-        let leader = self.any_leader().ok_or("no leader after 5 s")?;
-        let killed = self.now;
-        self.nodes.get_mut(&leader).unwrap().engine = None;
-        for peer in self.voters() {
-            // A connection that is reset brings nothing more.
-            self.network.cut.insert((leader, peer));
-        }
-        for peer in self.voters() {
-            // The resets do not arrive at the same instant.
-            self.run_until(self.now + Duration::from_micros(200))?;
-            self.event(peer, Event::LeaderLost { leader })?;
-        }
-        for _ in 0..5_000 {
-            self.run_until(self.now + Duration::from_millis(1))?;
-            let engines = self.nodes.values().filter_map(|v| v.engine.as_ref());
-            if engines.into_iter().any(Engine::is_ready_leader) {
-                let millis = self.now.since(killed).as_millis();
-                return Ok(u64::try_from(millis).unwrap());
-            }
-        }
-        Err("no leader within 5 s of the kill".to_owned())
-    }
-
-    fn run_until(&mut self, end: Time) -> Result<(), String> {
+    pub fn run_until(&mut self, end: Time) -> Result<(), String> {
         for _ in 0..STEPS_MAX {
             let Some(((at, sequence), what)) = self.queue.pop_first() else {
                 return Ok(());
@@ -248,6 +233,11 @@ impl World {
                 Ok(())
             }
             What::Client => self.propose(),
+            What::Operator => {
+                let wait = self.rng.u64(20_000..300_000);
+                self.schedule(wait, What::Operator);
+                self.operate()
+            }
         }
     }
 
@@ -282,6 +272,7 @@ impl World {
             self.oracle.command(id, &engine, command)?;
         }
         self.oracle.role(id, life, &engine)?;
+        let is_new_leader = engine.role() == Role::Leader && !engine.is_ready_leader();
         let snapshot_due = engine.needs_snapshot() && self.rng.u32(0..4) == 0;
         let next_wake = engine.next_wake();
         let commit = engine.commit_index();
@@ -300,12 +291,13 @@ impl World {
             let wait = next_wake.since(now).as_micros();
             self.schedule(u64::try_from(wait).unwrap(), What::Wake(id));
         }
+        if is_new_leader && self.is_operator_hasty && self.faulty {
+            return self.hurry(id);
+        }
         if snapshot_due {
-            let snapshot = Snapshot {
-                last: applied,
-                bytes: Bytes::from(format!("{:060}", state).into_bytes()),
-            };
-            return self.event(id, Event::SnapshotReady { snapshot });
+            let last = applied;
+            let bytes = Bytes::from(format!("{state:060}").into_bytes());
+            return self.event(id, Event::SnapshotReady { last, bytes });
         }
         Ok(())
     }
@@ -385,20 +377,6 @@ impl World {
                 self.event(peer, Event::LeaderLost { leader: id })?;
             }
         }
-        Ok(())
-    }
-
-    /// Loses a voter's disk, once a run: it comes back with an empty directory and without a vote.
-    pub fn replace_disk(&mut self, id: ControllerId) -> Result<(), String> {
-        if self.disk_lost || self.nodes.len() < 3 || self.nodes[&id].engine.is_none() {
-            return Ok(());
-        }
-        self.disk_lost = true;
-        self.oracle.reached.disks_lost += 1;
-        self.crash(id)?;
-        let voter = self.nodes.get_mut(&id).unwrap();
-        voter.disk = SimDisk::new(false);
-        voter.config.directory = directory(ControllerId(id.0 + 100));
         Ok(())
     }
 

@@ -18,7 +18,9 @@ use tokio::time::timeout;
 
 use crate::broker::{ControlInput, ShardInput};
 use crate::mailbox::Mailbox;
-use crate::transport::{FrameReader, REPLICATION_FRAME_BYTES_MAX, TransportError, dial, encode};
+use crate::transport::{
+    FrameReader, REPLICATION_FRAME_BYTES_MAX, TransportError, Vigilance, dial, encode,
+};
 
 /// How long a dial of a leader may take.
 const FETCH_DIAL_MAX: Duration = Duration::from_millis(300);
@@ -35,6 +37,7 @@ pub struct Fetchers {
     runtime: Handle,
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
+    vigilance: Vigilance,
     open: BTreeMap<(BrokerId, u16), Running>,
 }
 
@@ -52,11 +55,13 @@ impl Fetchers {
         runtime: Handle,
         shard: Mailbox<ShardInput>,
         control: Mailbox<ControlInput>,
+        vigilance: Vigilance,
     ) -> Self {
         Self {
             runtime,
             shard,
             control,
+            vigilance,
             open: BTreeMap::new(),
         }
     }
@@ -83,6 +88,7 @@ impl Fetchers {
             leader_shard: key.1,
             shard: self.shard.clone(),
             control: self.control.clone(),
+            vigilance: self.vigilance,
             is_busy: Arc::clone(&is_busy),
         };
         let task = self.runtime.spawn(task.run(work, receiver)).abort_handle();
@@ -115,6 +121,7 @@ struct Fetcher {
     leader_shard: u16,
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
+    vigilance: Vigilance,
     is_busy: Arc<AtomicBool>,
 }
 
@@ -174,7 +181,7 @@ impl Fetcher {
         let reusable = connection.take().filter(|open| open.endpoint == endpoint);
         let open = match reusable {
             Some(open) => open,
-            None => connect(endpoint).await?,
+            None => connect(endpoint, self.vigilance).await?,
         };
         let open = connection.insert(open);
         let limit = Duration::from_millis(request.max_wait_ms.into()) + FETCH_GRACE;
@@ -205,8 +212,9 @@ impl Fetcher {
     }
 }
 
-async fn connect(endpoint: Endpoint) -> Result<Connection, TransportError> {
-    let (reader, writer) = dial(&endpoint, FETCH_DIAL_MAX).await?.into_split();
+async fn connect(endpoint: Endpoint, vigilance: Vigilance) -> Result<Connection, TransportError> {
+    let stream = dial(&endpoint, FETCH_DIAL_MAX, vigilance).await?;
+    let (reader, writer) = stream.into_split();
     Ok(Connection {
         endpoint,
         frames: FrameReader::new(reader, REPLICATION_FRAME_BYTES_MAX),

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::broker::{BrokerHandle, ControlInput, Reply, ShardInput};
-use crate::transport::{FrameReader, Slots, TransportError, encode, prepare};
+use crate::transport::{FrameReader, Slots, TransportError, Vigilance, encode};
 
 /// The most connections of followers: a few shards each of a few hundred brokers.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -30,6 +30,7 @@ const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 /// Accepts followers until the process ends.
 pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
     let slots = Slots::new(CONNECTIONS_MAX);
+    let vigilance = Vigilance::of(&broker.settings);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -43,7 +44,7 @@ pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
             broker.metrics.limit("replication.connections");
             continue;
         };
-        prepare(&stream);
+        vigilance.prepare(&stream);
         let follower = Follower {
             broker: Arc::clone(&broker),
             id: None,

@@ -1,6 +1,6 @@
 //! Three controllers with a real engine each, whose messages and writes arrive at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kintsugi_metadata::failure_detector::DetectorConfig;
 use kintsugi_quorum as quorum;
@@ -29,15 +29,17 @@ fn config_of(id: i32) -> ControllerConfig {
     config
 }
 
-struct Three {
-    controllers: BTreeMap<ControllerId, Controller>,
-    now: Time,
+pub(super) struct Three {
+    pub(super) controllers: BTreeMap<ControllerId, Controller>,
+    pub(super) now: Time,
     /// Everything but writes and messages, with who asked for it.
-    given: Vec<(ControllerId, Command)>,
+    pub(super) given: Vec<(ControllerId, Command)>,
+    /// Whose disks never answer.
+    pub(super) held: BTreeSet<ControllerId>,
 }
 
 impl Three {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let open = |id: &i32| {
             let recovered = quorum::Recovered::fresh(true);
             let seed = u64::try_from(*id).unwrap();
@@ -48,10 +50,11 @@ impl Three {
             controllers: IDS.iter().map(open).collect(),
             now: ms(0),
             given: Vec::new(),
+            held: BTreeSet::new(),
         }
     }
 
-    fn give(&mut self, to: ControllerId, event: Event) {
+    pub(super) fn give(&mut self, to: ControllerId, event: Event) {
         let mut events = VecDeque::from([(to, event)]);
         while let Some((to, event)) = events.pop_front() {
             let Some(controller) = self.controllers.get_mut(&to) else {
@@ -61,6 +64,7 @@ impl Three {
             controller.handle(self.now, event, &mut out);
             for command in out {
                 match command {
+                    Command::Persist(_) if self.held.contains(&to) => {}
                     Command::Persist(persist) => {
                         let token = persist.token;
                         events.push_back((to, Event::Persisted { token }));
@@ -75,7 +79,7 @@ impl Three {
     }
 
     /// Lets time pass in steps of five milliseconds.
-    fn run_for(&mut self, millis: u64) {
+    pub(super) fn run_for(&mut self, millis: u64) {
         for _ in 0..millis / 5 {
             self.now = Time(self.now.0 + 5_000);
             let due = self.controllers.iter();
@@ -87,12 +91,12 @@ impl Three {
         }
     }
 
-    fn active(&self) -> Option<ControllerId> {
+    pub(super) fn active(&self) -> Option<ControllerId> {
         let mut active = self.controllers.iter().filter(|(_, c)| c.is_active());
         active.next().map(|(id, _)| *id)
     }
 
-    fn run_until_active(&mut self) -> ControllerId {
+    pub(super) fn run_until_active(&mut self) -> ControllerId {
         for _ in 0..100 {
             self.run_for(50);
             if let Some(active) = self.active() {
@@ -102,7 +106,7 @@ impl Three {
         panic!("nobody became active in five seconds");
     }
 
-    fn register(&mut self, at: ControllerId, link: u64, broker: i32) {
+    pub(super) fn register(&mut self, at: ControllerId, link: u64, broker: i32) {
         let link = LinkId(link);
         let opened = Event::LinkOpened {
             link,
@@ -117,7 +121,7 @@ impl Three {
         self.give(at, Event::FromBroker { link, message });
     }
 
-    fn heartbeat(&mut self, at: ControllerId, link: u64, broker: i32) {
+    pub(super) fn heartbeat(&mut self, at: ControllerId, link: u64, broker: i32) {
         let image = self.controllers[&at].image();
         let message = ToController::Heartbeat(Heartbeat {
             sequence: 1,
@@ -125,7 +129,7 @@ impl Three {
             applied: image.offset,
             shards_are_live: true,
             wants_to_stop: false,
-            refused_by: std::collections::BTreeSet::new(),
+            refused_by: BTreeSet::new(),
         });
         let link = LinkId(link);
         self.give(at, Event::FromBroker { link, message });
@@ -157,6 +161,7 @@ fn a_follower_names_the_leader_at_the_endpoint_that_it_told_last() {
         directory: DirectoryId(Uuid::from_u128(1)),
         cluster: cluster(),
         endpoint: endpoint(7_777),
+        process: 1,
     };
     three.give(follower, Event::PeerMet { hello });
     three.given.clear();

@@ -27,6 +27,7 @@ impl Machine {
             cluster: cluster(),
             id: ControllerId(1_000),
             generation: Generation(1),
+            is_founder: true,
             new_directory: DirectoryId(Uuid::from_u128(1_000)),
         };
         let limits = JournalLimits {

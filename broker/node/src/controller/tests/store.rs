@@ -15,6 +15,7 @@ fn identity() -> VoterIdentity {
         cluster: cluster(),
         id: ControllerId(1_000),
         generation: Generation(1),
+        is_founder: true,
         new_directory: DirectoryId(Uuid::from_u128(5)),
     }
 }
@@ -88,6 +89,7 @@ fn writes(choices: &[u8]) -> Vec<quorum::Persist> {
             2 if last > base => {
                 base += 1 + u64::from(*choice) % (last - base);
                 write.snapshot = Some(quorum::Snapshot {
+                    membership: quorum::Membership::default(),
                     last: entry(term, base).id(),
                     bytes: vec![*choice; 100].into(),
                 });

@@ -44,6 +44,7 @@ fn a_log_that_a_snapshot_replaced_is_dropped_after_a_crash_between_the_two() {
         snapshot: Some(Snapshot {
             last: id(3, 2),
             bytes: Bytes::new(),
+            membership: members(),
         }),
         entries: vec![entry(1, 1), entry(2, 2), entry(2, 3)],
         may_vote: true,
@@ -72,6 +73,7 @@ fn a_log_that_continues_a_snapshot_is_kept() {
             snapshot: Some(Snapshot {
                 last: id(3, 2),
                 bytes: Bytes::new(),
+                membership: members(),
             }),
             entries,
             may_vote: true,

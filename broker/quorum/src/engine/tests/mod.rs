@@ -3,6 +3,7 @@
 mod disk_order;
 mod election;
 mod identity;
+mod members;
 mod replication;
 mod snapshot;
 mod transfer;
@@ -19,6 +20,7 @@ use crate::command::{Command, Persist, PersistToken};
 use crate::config::Config;
 use crate::entry::{Entry, EntryId, HardState, Payload, Recovered, Snapshot};
 use crate::event::Event;
+use crate::membership::Membership;
 use crate::message::{Body, Message};
 
 const ONE: ControllerId = ControllerId(1);
@@ -27,6 +29,11 @@ const THREE: ControllerId = ControllerId(3);
 
 fn directory(id: ControllerId) -> DirectoryId {
     DirectoryId(uuid::Uuid::from_u128(u128::from(id.0.unsigned_abs())))
+}
+
+/// The members that voter 1 of three is formed with.
+fn members() -> Membership {
+    Membership::formed_by(&config().voters)
 }
 
 /// Voter 1 of three whose directories are all known.

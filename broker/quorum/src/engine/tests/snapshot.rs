@@ -6,7 +6,13 @@ fn snapshot(term: u64, index: u64) -> Snapshot {
     Snapshot {
         last: id(term, index),
         bytes: Bytes::from_static(b"0123456789"),
+        membership: members(),
     }
+}
+
+fn ready(term: u64, index: u64) -> Event {
+    let Snapshot { last, bytes, .. } = snapshot(term, index);
+    Event::SnapshotReady { last, bytes }
 }
 
 fn chunk(last: EntryId, offset: u64, bytes: &'static [u8]) -> Body {
@@ -15,6 +21,7 @@ fn chunk(last: EntryId, offset: u64, bytes: &'static [u8]) -> Body {
         total_bytes: 10,
         offset,
         bytes: Bytes::from_static(bytes),
+        membership: members(),
     }
 }
 
@@ -35,9 +42,7 @@ fn leader_with_snapshot() -> Bench {
     let mut bench = Bench::leading(small(), vec![entry(2, 1), entry(2, 2)]);
     bench.hear(THREE, 3, accepted(3));
     assert!(bench.engine.needs_snapshot());
-    let event = Event::SnapshotReady {
-        snapshot: snapshot(2, 2),
-    };
+    let event = ready(2, 2);
     let persist = Persist {
         token: PersistToken(3),
         snapshot: Some(snapshot(2, 2)),
@@ -138,8 +143,7 @@ fn a_snapshot_of_what_the_log_already_has_only_commits() {
 fn a_snapshot_that_is_not_applied_or_not_newer_is_not_taken() {
     let mut bench = leader_with_snapshot();
     for (term, index) in [(2, 1), (2, 2), (2, 3), (3, 4)] {
-        let snapshot = snapshot(term, index);
-        assert_eq!(bench.step(Event::SnapshotReady { snapshot }), vec![]);
+        assert_eq!(bench.step(ready(term, index)), vec![]);
     }
 }
 
@@ -176,8 +180,7 @@ fn a_log_of_few_large_entries_is_freed_by_a_snapshot() {
     });
     let last = bench.engine.last();
     let bytes = Bytes::new();
-    let snapshot = Snapshot { last, bytes };
-    bench.step(Event::SnapshotReady { snapshot });
+    bench.step(Event::SnapshotReady { last, bytes });
     let accepted = bench.propose(100);
     assert!(!matches!(accepted[0], Command::ProposalDropped { .. }));
 }

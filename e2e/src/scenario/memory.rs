@@ -1,0 +1,40 @@
+//! What the cluster's processes hold in memory.
+
+use anyhow::Context;
+
+use super::environment::Environment;
+use crate::host::memory::resident_bytes;
+use crate::kubernetes::api::Kubernetes;
+
+/// The label of the operator's pods.
+pub const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=kintsugi-operator";
+
+/// Prints the resident memory of the operator and of each controller and broker.
+///
+/// # Errors
+/// If a pod does not run.
+pub fn report(environment: &Environment) -> anyhow::Result<()> {
+    let operators = Kubernetes::connect(&environment.kubeconfig, &environment.operator_namespace)?;
+    let operator_pods = operators.pods_labelled(OPERATOR_SELECTOR)?;
+    let operator_names = operator_pods
+        .into_iter()
+        .filter_map(|pod| pod.metadata.name);
+    let namespace = &environment.kubernetes.namespace;
+    let names = |pods: std::collections::BTreeMap<i32, crate::kubernetes::api::PodView>| {
+        pods.into_values().map(|pod| pod.name).collect::<Vec<_>>()
+    };
+    for (role, namespace, pods) in [
+        ("operator", &operators.namespace, operator_names.collect()),
+        ("controllers", namespace, names(environment.controllers()?)),
+        ("brokers", namespace, names(environment.brokers()?)),
+    ] {
+        let mut resident_mib = Vec::new();
+        for pod in pods {
+            let process = environment.localkube.process_id(namespace, &pod)?;
+            let bytes = resident_bytes(process).with_context(|| format!("pod {pod}"))?;
+            resident_mib.push((bytes >> 20).to_string());
+        }
+        println!("  resident memory, {role}: {} MiB", resident_mib.join(", "));
+    }
+    Ok(())
+}
