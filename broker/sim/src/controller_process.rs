@@ -17,7 +17,7 @@ use crate::end::End;
 use crate::fabric::Fabric;
 use crate::happening::{Frame, Input, Knock};
 use crate::network::hits;
-use crate::place::{Loop, Node, controller_id, controller_index};
+use crate::place::{CONTROLLERS, Loop, Node, controller_id, controller_index};
 use crate::scenario::Scenario;
 use crate::site::ANY_LIFE;
 use crate::stream::StreamId;
@@ -31,6 +31,7 @@ pub(crate) struct ControllerProcess {
     life: u64,
     clock: Clock,
     node: Controller,
+    directory: DirectoryId,
     fs: MemoryFileSystem,
     store: ControllerStore<MemoryFileSystem>,
     /// Writes to carry out, in order.
@@ -85,6 +86,7 @@ impl ControllerProcess {
             life,
             clock,
             node,
+            directory,
             fs: fs.clone(),
             store,
             writes: VecDeque::new(),
@@ -96,7 +98,7 @@ impl ControllerProcess {
         fabric.oracles.raft.started(id, process.node.engine());
         process.arm(fabric);
         // Whoever runs hears of it by the connections that it opens.
-        for other in (0..scenario.controllers).filter(|other| *other != index) {
+        for other in (0..CONTROLLERS).filter(|other| *other != index) {
             process.greet(fabric, other, hello.clone());
         }
         Ok(process)
@@ -115,6 +117,10 @@ impl ControllerProcess {
         let end = self.end.take()?;
         let was_torn = self.fs.has_stopped();
         Some(if was_torn { End::Stopped } else { end })
+    }
+
+    pub(crate) const fn directory(&self) -> DirectoryId {
+        self.directory
     }
 
     pub(crate) const fn node(&self) -> &Controller {
@@ -146,6 +152,9 @@ impl ControllerProcess {
             }
             Input::Operator(request) => {
                 self.handle(fabric, Event::Admin { token: 0, request });
+            }
+            Input::ChangeMembers(change) => {
+                self.handle(fabric, Event::ChangeMembers { token: 0, change });
             }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
@@ -288,7 +297,7 @@ fn config(scenario: &Scenario, id: ControllerId, directory: DirectoryId) -> Cont
     let mut quorum = quorum::Config::new(id, directory, voters);
     quorum.limits.snapshot_after_entries = scenario.snapshot_after_entries;
     quorum.limits.entries_kept_behind_snapshot = scenario.snapshot_after_entries / 2;
-    let endpoints = (0..scenario.controllers)
+    let endpoints = (0..CONTROLLERS)
         .map(|index| (controller_id(index), Node::Controller(index).endpoint()))
         .collect();
     let mut config = ControllerConfig::new(quorum, scenario.cluster.clone(), endpoints);

@@ -94,6 +94,8 @@ pub(crate) enum Input {
     Checkpoint(u16, OffsetCheckpoint),
     /// The operator asks.
     Operator(AdminRequest),
+    /// The operator changes the quorum's members.
+    ChangeMembers(quorum::MemberChange),
     /// SIGTERM.
     Terminate,
 }

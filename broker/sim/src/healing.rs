@@ -23,6 +23,12 @@ impl World {
                 return Err("a controller lags".to_owned());
             }
         }
+        if !self.is_quorum_settled() {
+            return Err(format!(
+                "the quorum's members are not {:?} yet",
+                self.members_wanted
+            ));
+        }
         if let Some(replacement) = self.replacement {
             return Err(format!("broker {} is not replaced yet", replacement.broker));
         }

@@ -6,6 +6,9 @@ use kintsugi_types::{BrokerId, ControllerId, Endpoint};
 /// The first controller's id; the others follow.
 const FIRST_CONTROLLER: i32 = 1000;
 
+/// How many machines there are for controllers.
+pub(crate) const CONTROLLERS: usize = 5;
+
 /// Machine number `n` has the broker with the id `n` modulo this; it is more than there are brokers.
 const STRIDE: usize = 8;
 

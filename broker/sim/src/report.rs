@@ -64,10 +64,13 @@ counts! {
         disk_losses,
         generations_granted,
         incarnations_refused,
+        /// A change of the quorum's members that was committed while something was cut off.
+        membership_changes_under_cut,
         group_generations,
         group_commits,
     }
     faults,
+    membership_changes,
     kills,
     power_losses,
     freezes,

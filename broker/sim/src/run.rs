@@ -11,7 +11,7 @@ use crate::faults::Fault;
 use crate::happening::Happening;
 use crate::network::Network;
 use crate::oracle::Oracles;
-use crate::place::{MACHINES, Node};
+use crate::place::{CONTROLLERS, MACHINES, Node};
 use crate::report::Outcome;
 use crate::scenario::{Options, Scenario};
 use crate::site::{Site, Standing};
@@ -119,10 +119,10 @@ fn build(options: &Options) -> World {
     let trace = Trace::new(options.in_words);
     let mut sites = rng.fork();
     let fabric = Fabric::new(rng, network, Oracles::default(), trace);
-    let mut controllers: Vec<_> = (0..scenario.controllers)
+    let mut controllers: Vec<_> = (0..CONTROLLERS)
         .map(|_| Site::new(sites.u64(..)))
         .collect();
-    for site in &mut controllers {
+    for site in &mut controllers[..scenario.controllers] {
         site.standing = Standing::InForce;
     }
     let mut brokers: Vec<_> = (0..MACHINES).map(|_| Site::new(sites.u64(..))).collect();
@@ -137,6 +137,7 @@ fn build(options: &Options) -> World {
         scenario,
         clients: Vec::new(),
         replacement: None,
+        members_wanted: None,
         is_rolling: false,
         is_troubled: false,
     };

@@ -9,10 +9,11 @@ use crate::faults::Climate;
 use crate::network::Weather;
 
 /// Every deliberate fault that the oracles are proved with.
-pub const BUGS: [Bug; 18] = [
+pub const BUGS: [Bug; 19] = [
     Bug::VoteWithoutPersisting,
     Bug::CommitEarlierTermsByCounting,
     Bug::EmptyVoterVotes,
+    Bug::ChangeMembersBeforeOwnTerm,
     Bug::TruncateToHighWatermark,
     Bug::AcknowledgeBeforeIsr,
     Bug::StaleLeaderEpochAccepted,

@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// The broker that is being replaced.
     pub(crate) replacement: Option<Replacement>,
+    /// The controllers that are to be the quorum's members, while they are not.
+    pub(crate) members_wanted: Option<Vec<usize>>,
     /// Whether a rolling restart goes on.
     pub(crate) is_rolling: bool,
     /// Whether new faults may still come.
@@ -234,7 +236,7 @@ impl World {
 
     fn start_controller(&mut self, index: usize) -> Result<(), String> {
         let site = &mut self.controllers[index];
-        if site.is_running() {
+        if site.is_running() || site.standing != Standing::InForce {
             return Ok(());
         }
         site.is_powered = true;

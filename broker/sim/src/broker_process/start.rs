@@ -16,7 +16,7 @@ use super::clients::Waiting;
 use super::{BrokerProcess, DIRECTORY, ShardLoop};
 use crate::clock::Clock;
 use crate::fabric::Fabric;
-use crate::place::{Node, broker_id, controller_id};
+use crate::place::{CONTROLLERS, Node, broker_id, controller_id};
 use crate::scenario::Scenario;
 use crate::timer::Timer;
 
@@ -65,7 +65,7 @@ impl BrokerProcess {
             &opened,
             recovered && !opened.is_log_missing,
         );
-        let controllers = (0..scenario.controllers)
+        let controllers = (0..CONTROLLERS)
             .map(|index| (controller_id(index), Node::Controller(index).endpoint()))
             .collect();
         let config = BrokerConfig {

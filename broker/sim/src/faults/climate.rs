@@ -27,10 +27,12 @@ pub(crate) enum Kind {
     /// A broker is started a second time, on another machine.
     Stray,
     ControllerDiskLoss,
+    /// The quorum grows or shrinks.
+    ResizeQuorum,
 }
 
 /// Each kind, with how often it comes in an average run.
-const USUAL: [(Kind, u32); 16] = [
+const USUAL: [(Kind, u32); 17] = [
     (Kind::KillBroker, 22),
     (Kind::KillController, 8),
     (Kind::PowerOfBroker, 8),
@@ -46,7 +48,8 @@ const USUAL: [(Kind, u32); 16] = [
     (Kind::DiskLoss, 4),
     (Kind::Takeover, 4),
     (Kind::Stray, 2),
-    (Kind::ControllerDiskLoss, 2),
+    (Kind::ControllerDiskLoss, 3),
+    (Kind::ResizeQuorum, 5),
 ];
 
 /// How often each kind of fault comes in one run.

@@ -129,6 +129,9 @@ impl World {
                 self.kill(node);
                 self.retire(node);
             }
+            End::Fatal(_) if self.is_leaving(node) => {
+                self.kill(node);
+            }
             End::Fatal(reason) => self.fabric.oracles.fail(reason),
         }
     }

@@ -2,6 +2,7 @@
 
 mod climate;
 mod disk;
+mod membership;
 mod network;
 mod power;
 mod replacement;
@@ -37,6 +38,8 @@ pub(crate) enum Fault {
     },
     /// The operator asks for a generation again.
     AskGrant,
+    /// The operator goes on with changing the quorum's members.
+    ChangeMembers,
     /// A rolling restart goes on with the first of these brokers.
     Roll {
         left: Vec<usize>,
@@ -59,6 +62,7 @@ impl World {
                 }
             }
             Fault::AskGrant => self.ask_grant(),
+            Fault::ChangeMembers => self.change_members(),
             Fault::Roll { left, patience } => self.roll(left, patience),
         }
     }
@@ -78,7 +82,9 @@ impl World {
         let machines = &self.fabric.machines;
         let machine = machines[self.fabric.rng.usize(..machines.len())];
         let broker = Node::Broker(machine);
-        let index = self.fabric.rng.usize(..self.controllers.len());
+        let in_force = |index: &usize| self.controllers[*index].standing == Standing::InForce;
+        let voters: Vec<usize> = (0..self.controllers.len()).filter(in_force).collect();
+        let index = voters[self.fabric.rng.usize(..voters.len())];
         let controller = Node::Controller(index);
         let any = if self.fabric.rng.u8(..3) == 0 {
             controller
@@ -102,9 +108,18 @@ impl World {
             Kind::DiskLoss => self.lose_disk(machine),
             Kind::Takeover => self.take_over(machine),
             Kind::Stray => self.start_stray(machine),
+            Kind::ResizeQuorum => self.resize_quorum(),
             Kind::ControllerDiskLoss => self.lose_controllers_disk(index),
         };
         self.fabric.counts.faults += u64::from(has_effect);
+    }
+
+    /// A controller that takes itself for the active one and can be asked.
+    pub(super) fn active_controller(&self) -> Option<usize> {
+        self.controllers.iter().position(|site| {
+            let process = site.process.as_ref();
+            !site.is_frozen() && process.is_some_and(|process| process.node().is_active())
+        })
     }
 
     pub(crate) fn restart_later(&mut self, node: Node, millis: std::ops::Range<u64>) {
@@ -142,7 +157,10 @@ impl World {
             let (life, _, is_running) = self.state_of(node);
             let is_in_force = match node {
                 Node::Broker(index) => self.brokers[index].standing == Standing::InForce,
-                _ => true,
+                Node::Controller(index) => {
+                    self.controllers[index].standing == Standing::InForce
+                }
+                Node::Client(_) => false,
             };
             self.forget_disk_faults(node);
             if is_running {

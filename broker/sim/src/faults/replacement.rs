@@ -10,7 +10,7 @@ use kintsugi_types::{BrokerId, Generation};
 use super::Fault;
 use crate::happening::{Happening, Input};
 use crate::place::{Node, broker_id, machine_of, next_machine, stray_machines};
-use crate::site::{ANY_LIFE, Site, Standing};
+use crate::site::{ANY_LIFE, Standing};
 use crate::world::World;
 
 /// A broker that is being replaced.
@@ -103,11 +103,7 @@ impl World {
             return;
         };
         self.ask_again();
-        let is_active = |site: &&Site<crate::controller_process::ControllerProcess>| {
-            let process = site.process.as_ref();
-            !site.is_frozen() && process.is_some_and(|process| process.node().is_active())
-        };
-        let Some(index) = self.controllers.iter().position(|site| is_active(&site)) else {
+        let Some(index) = self.active_controller() else {
             return;
         };
         let request = AdminRequest::GrantGeneration {
@@ -207,28 +203,5 @@ impl World {
             self.fabric.oracles.given_up(index);
             self.brokers[index].standing = Standing::Replaced;
         }
-    }
-
-    /// A controller's disk is lost; it comes back on an empty one, of the next generation.
-    pub(super) fn lose_controllers_disk(&mut self, index: usize) -> bool {
-        let is_first = self
-            .controllers
-            .iter()
-            .all(|site| site.generation == Generation(1));
-        if !is_first {
-            // A voter without its promises votes no more, and two of three have to.
-            return false;
-        }
-        let node = Node::Controller(index);
-        self.kill(node);
-        self.fabric.counts.disk_losses += 1;
-        let seed = self.fabric.rng.u64(..);
-        let site = &mut self.controllers[index];
-        site.fs = kintsugi_storage::MemoryFileSystem::new(seed);
-        site.generation = Generation(2);
-        let id = crate::place::controller_id(index);
-        self.fabric.oracles.raft.disk_lost(id);
-        self.restart_later(node, 50..3_000);
-        true
     }
 }
