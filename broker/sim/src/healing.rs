@@ -30,7 +30,10 @@ impl World {
             ));
         }
         if let Some(replacement) = self.replacement {
-            return Err(format!("broker {} is not replaced yet", replacement.broker));
+            return Err(format!(
+                "broker {} is not replaced yet, the last answer was: {}",
+                replacement.broker, self.last_answer
+            ));
         }
         self.check_brokers(image)?;
         if image.topics.len() < self.scenario.topics {

@@ -137,6 +137,7 @@ fn build(options: &Options) -> World {
         scenario,
         clients: Vec::new(),
         replacement: None,
+        last_answer: String::new(),
         members_wanted: None,
         is_rolling: false,
         is_troubled: false,

@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// The broker that is being replaced.
     pub(crate) replacement: Option<Replacement>,
+    /// What the operator was answered last.
+    pub(crate) last_answer: String,
     /// The controllers that are to be the quorum's members, while they are not.
     pub(crate) members_wanted: Option<Vec<usize>>,
     /// Whether a rolling restart goes on.

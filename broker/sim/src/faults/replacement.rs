@@ -135,6 +135,7 @@ impl World {
                 continue;
             };
             let asked = self.next_generation(replacement.broker);
+            self.last_answer = format!("{result:?}");
             match result {
                 Ok(granted) if granted == asked => self.replace(replacement),
                 Err(GenerationRefused::WrongGeneration(highest)) if highest == asked => {
