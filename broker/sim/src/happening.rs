@@ -7,7 +7,8 @@ use kintsugi_node::message::link::{AdminAnswer, AdminRequest, Hello, ToBroker, T
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
 use kintsugi_node::message::{broker, shard};
 use kintsugi_quorum as quorum;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
+use kintsugi_storage::{MemoryFileSystem, SyncJob};
 use kintsugi_types::{
     ControllerId, ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId, TopicName,
 };
@@ -91,7 +92,9 @@ pub(crate) enum Input {
     },
     Control(broker::Event),
     Shard(u16, shard::Event),
-    Checkpoint(u16, OffsetCheckpoint),
+    Checkpoint(u16, Box<OffsetCheckpoints>),
+    /// A shard's sync is done by now.
+    Sync(u16, PartitionId, SyncJob<MemoryFileSystem>),
     /// The operator asks.
     Operator(AdminRequest),
     /// The operator changes the quorum's members.

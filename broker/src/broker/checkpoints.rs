@@ -1,25 +1,25 @@
-//! The thread that writes the checkpoint of high watermarks, so that no shard waits for it.
+//! The thread that writes the checkpoints of offsets, so that no shard waits for them.
 
 use std::collections::BTreeMap;
 
-use kintsugi_node::directory::HighWatermarks;
+use kintsugi_node::directory::Checkpoints;
 use kintsugi_storage::RealFileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
 
 use crate::mailbox::{Letter, Letters};
 use crate::thread::IDLE_MAX;
 
-/// One shard's newest high watermarks.
+/// One shard's newest offsets.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// Which shard.
     pub shard: u16,
     /// Of every partition of it.
-    pub high_watermarks: OffsetCheckpoint,
+    pub offsets: OffsetCheckpoints,
 }
 
 /// Runs until every sender is gone.
-pub fn run(mut file: HighWatermarks<RealFileSystem>, letters: &Letters<Checkpoint>) {
+pub fn run(mut files: Checkpoints<RealFileSystem>, letters: &Letters<Checkpoint>) {
     loop {
         let first = match letters.wait(IDLE_MAX) {
             Letter::Event(checkpoint) => checkpoint,
@@ -27,15 +27,15 @@ pub fn run(mut file: HighWatermarks<RealFileSystem>, letters: &Letters<Checkpoin
             Letter::Closed => return,
         };
         // Of what has waited meanwhile only the newest of each shard matters.
-        let mut newest = BTreeMap::from([(first.shard, first.high_watermarks)]);
+        let mut newest = BTreeMap::from([(first.shard, first.offsets)]);
         while let Some(next) = letters.take() {
-            newest.insert(next.shard, next.high_watermarks);
+            newest.insert(next.shard, next.offsets);
         }
-        for (shard, high_watermarks) in newest {
-            if let Err(cause) = file.write(shard, high_watermarks) {
+        for (shard, offsets) in newest {
+            if let Err(cause) = files.write(shard, offsets) {
                 // The file before still stands: a restart only looks further back.
                 let cause = crate::thread::chain(&cause);
-                tracing::warn!(cause, "failed to write the checkpoint of high watermarks");
+                tracing::warn!(cause, "failed to write the checkpoints of offsets");
             }
         }
     }

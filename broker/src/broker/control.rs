@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use kintsugi_metadata::{Delta, Image};
 use kintsugi_node::broker::Broker as Node;
+use kintsugi_node::directory::Closed;
 use kintsugi_node::message::broker::{Command, Event, Evidence, MetadataView};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{
     BrokerEpoch, BrokerId, Endpoint, ErrorCode, Incarnation, ProducerId, Time, TopicName,
 };
@@ -341,17 +341,17 @@ impl Control {
             let closed = closed.clone();
             shard.mailbox.post(ShardInput::Close { closed });
         }
-        let mut high_watermarks = OffsetCheckpoint::new();
+        let mut left = Closed::default();
         for _ in &self.shards {
             match is_closed.recv_timeout(CLOSE_MAX) {
-                Ok(of_shard) => high_watermarks.extend(of_shard),
+                Ok(of_shard) => left.extend(of_shard),
                 Err(_) => {
                     let reason = "a shard did not flush its logs in time";
                     self.exit.fatal(Ending::Storage, reason);
                 }
             }
         }
-        match self.directory.mark_clean(broker_epoch, &high_watermarks) {
+        match self.directory.mark_clean(broker_epoch, &left) {
             Ok(()) => {
                 self.closed.send_replace(true);
             }

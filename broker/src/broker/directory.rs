@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use kintsugi_node::directory::{
-    Expectation, HighWatermarks, OpenedDirectory, mark_clean_stop, open_directory,
+    Checkpoints, Closed, Expectation, OpenedDirectory, mark_clean_stop, open_directory,
 };
 use kintsugi_node::shard::{Shard, ShardConfig};
-use kintsugi_storage::checkpoint::{OffsetCheckpoint, OffsetCheckpointFile};
 use kintsugi_storage::{DirectoryLock, FileSystem as _, LogContext, RealFileSystem};
 use kintsugi_types::{BootId, BrokerEpoch, BrokerId, DirectoryId, Incarnation, Time};
 use uuid::Uuid;
@@ -90,30 +89,22 @@ impl Directory {
         now: Time,
         seed: u64,
     ) -> anyhow::Result<Shard<RealFileSystem>> {
-        let was_clean = self.opened.clean_stop_epoch.is_some();
-        let marks = &self.opened.high_watermarks;
-        Ok(Shard::open(
-            config, context, &self.path, marks, was_clean, now, seed,
-        )?)
+        let last = &self.opened.last;
+        Ok(Shard::open(config, context, &self.path, last, now, seed)?)
     }
 
-    /// What writes the checkpoint of high watermarks.
-    pub fn high_watermarks(&self, shards: u16) -> HighWatermarks<RealFileSystem> {
-        HighWatermarks::new(RealFileSystem, &self.path, shards)
+    /// What writes the checkpoints of offsets.
+    pub fn checkpoints(&self, shards: u16) -> Checkpoints<RealFileSystem> {
+        Checkpoints::new(RealFileSystem, &self.path, shards)
     }
 
-    /// Marks the stop as clean, after a last checkpoint.
+    /// Writes what the shards left, and marks the stop as clean.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn mark_clean(
-        &self,
-        broker_epoch: BrokerEpoch,
-        high_watermarks: &OffsetCheckpoint,
-    ) -> anyhow::Result<()> {
+    pub fn mark_clean(&self, broker_epoch: BrokerEpoch, closed: &Closed) -> anyhow::Result<()> {
         let fs = RealFileSystem;
-        OffsetCheckpointFile::Replication.write(&fs, &self.path, high_watermarks)?;
-        Ok(mark_clean_stop(&fs, &self.path, broker_epoch)?)
+        Ok(mark_clean_stop(&fs, &self.path, broker_epoch, closed)?)
     }
 }
 

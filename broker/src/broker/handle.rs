@@ -11,6 +11,7 @@ use kintsugi_node::message::shard::{
     EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery,
     Produce, Produced, Token,
 };
+use kintsugi_storage::{LogContext, RealFileSystem};
 use kintsugi_types::{BrokerId, ErrorCode, PartitionId, ProducerId, TopicName};
 use tokio::sync::{oneshot, watch};
 
@@ -59,6 +60,8 @@ pub struct BrokerHandle {
     pub control: Mailbox<ControlInput>,
     /// The shards' mailboxes, by number.
     pub shards: Vec<Mailbox<ShardInput>>,
+    /// What the logs share.
+    pub logs: LogContext<RealFileSystem>,
     /// The number of the next token.
     pub next_token: AtomicU64,
 }

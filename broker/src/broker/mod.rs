@@ -9,6 +9,7 @@ mod checkpoints;
 mod control;
 mod dial_back;
 mod directory;
+mod disk_pool;
 mod handle;
 mod link;
 mod published;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kintsugi_coordinator::GroupResponse;
+use kintsugi_node::directory::Closed;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{
@@ -10,12 +11,12 @@ use kintsugi_node::message::shard::{
 };
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
-use kintsugi_types::Time;
+use kintsugi_types::{PartitionId, Time};
 use tokio::sync::oneshot;
 
 use super::ControlInput;
 use super::checkpoints::Checkpoint;
+use super::disk_pool::DiskPool;
 use super::replication::Fetchers;
 use crate::clock::Clock;
 use crate::exit::{Ending, Exit};
@@ -44,8 +45,8 @@ pub enum ShardInput {
     Cancel(Token),
     /// Flush and close every log, then say so.
     Close {
-        /// Where it is said, with the high watermarks to checkpoint.
-        closed: std::sync::mpsc::Sender<OffsetCheckpoint>,
+        /// Where it is said, with what is to be left in the directory.
+        closed: std::sync::mpsc::Sender<Closed>,
     },
 }
 
@@ -78,8 +79,12 @@ pub struct ShardThread {
     pub exit: Exit,
     /// The control's mailbox.
     pub control: Mailbox<ControlInput>,
-    /// Where high watermarks are written.
+    /// Where offsets are checkpointed.
     pub checkpoints: Mailbox<Checkpoint>,
+    /// Its own mailbox, for what other threads find.
+    pub events: Mailbox<ShardInput>,
+    /// Where files are synced.
+    pub disk: DiskPool,
     /// The connections to leaders.
     pub fetchers: Fetchers,
     /// Its signs of life.
@@ -136,9 +141,9 @@ impl ShardThread {
                 // Whoever waits here is answered by the end of its connection.
                 self.waiting.clear();
                 match self.node.take().map(Node::close) {
-                    Some(Ok(high_watermarks)) => {
+                    Some(Ok(left)) => {
                         // The control ends the process; if it is gone, so is the process.
-                        drop(closed.send(high_watermarks));
+                        drop(closed.send(left));
                     }
                     Some(Err(cause)) => {
                         let reason = crate::thread::chain(&cause);
@@ -208,14 +213,26 @@ impl ShardThread {
                 shard: self.number,
                 offset,
             }),
-            Command::Checkpoint { high_watermarks } => self.checkpoints.post(Checkpoint {
+            Command::Checkpoint { offsets } => self.checkpoints.post(Checkpoint {
                 shard: self.number,
-                high_watermarks,
+                offsets: *offsets,
             }),
+            Command::Sync { partition } => self.sync(partition),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
         }
+    }
+
+    fn sync(&mut self, partition: PartitionId) {
+        let Some(job) = self.node.as_mut().and_then(|n| n.begin_sync(partition)) else {
+            return;
+        };
+        let events = self.events.clone();
+        self.disk.run(Box::new(move || {
+            let result = job.run();
+            events.post(ShardInput::Event(Event::Synced { partition, result }));
+        }));
     }
 
     fn tell(&self, event: broker::Event) {

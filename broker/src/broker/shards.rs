@@ -16,6 +16,7 @@ use super::ControlInput;
 use super::checkpoints::Checkpoint;
 use super::control::ShardOf;
 use super::directory::Directory;
+use super::disk_pool::DiskPool;
 use super::replication::Fetchers;
 use super::shard::{ShardInput, ShardThread};
 use crate::mailbox::{Letters, Mailbox};
@@ -66,8 +67,12 @@ pub struct Opening<'a> {
     pub directory: &'a Directory,
     /// The control's mailbox.
     pub control: &'a Mailbox<ControlInput>,
-    /// Where high watermarks are written.
+    /// Where offsets are checkpointed.
     pub checkpoints: &'a Mailbox<Checkpoint>,
+    /// Where files are synced.
+    pub disk: &'a DiskPool,
+    /// What the logs share.
+    pub logs: &'a LogContext<RealFileSystem>,
 }
 
 impl Opening<'_> {
@@ -83,16 +88,11 @@ impl Opening<'_> {
         letters: Vec<Letters<ShardInput>>,
     ) -> anyhow::Result<Vec<Starting>> {
         let settings = &self.shared.settings;
-        let limits = LogLimits {
-            open_files_max: open_files_max(),
-            ..LogLimits::default()
-        };
-        let context = LogContext::new(RealFileSystem, limits);
         let open_one = |shard: u16| {
             let config = config(settings, id, shard);
             let (now, seed) = (self.shared.clock.now(), fastrand::u64(..));
             self.directory
-                .open_shard(config, context.clone(), now, seed)
+                .open_shard(config, self.logs.clone(), now, seed)
         };
         let opened: Vec<anyhow::Result<Shard<RealFileSystem>>> = std::thread::scope(|scope| {
             let open_one = &open_one;
@@ -137,6 +137,8 @@ impl Opening<'_> {
                 exit: self.shared.exit.clone(),
                 control: self.control.clone(),
                 checkpoints: self.checkpoints.clone(),
+                events: mailbox.clone(),
+                disk: self.disk.clone(),
                 fetchers,
                 progress: progress.clone(),
                 waiting: BTreeMap::new(),
@@ -157,6 +159,15 @@ fn join(thread: ScopedJoinHandle<'_, Opened>) -> Opened {
             "failed to open a shard: its thread panicked"
         )),
     }
+}
+
+/// What the logs of all shards share.
+pub fn log_context() -> LogContext<RealFileSystem> {
+    let limits = LogLimits {
+        open_files_max: open_files_max(),
+        ..LogLimits::default()
+    };
+    LogContext::new(RealFileSystem, limits)
 }
 
 /// How many log files may be open: half of what the process may have, the rest is for sockets.
@@ -198,6 +209,11 @@ fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
     config
 }
 
+/// Kafka's default, the greatest number, means never.
+fn flush_ms(setting: i64) -> Option<u64> {
+    u64::try_from(setting).ok().filter(|_| setting < i64::MAX)
+}
+
 fn log_config(settings: &Settings) -> LogConfig {
     let size = |name| u64::try_from(settings.number(name)).unwrap_or_default();
     let retention_ms = settings.number("log.retention.ms");
@@ -207,6 +223,8 @@ fn log_config(settings: &Settings) -> LogConfig {
         index_interval_bytes: size("log.index.interval.bytes"),
         retention_ms: (retention_ms >= 0).then_some(retention_ms),
         retention_bytes: u64::try_from(settings.number("log.retention.bytes")).ok(),
+        flush_messages: size("log.flush.interval.messages"),
+        flush_ms: flush_ms(settings.number("log.flush.interval.ms")),
         max_message_bytes: settings.size("message.max.bytes"),
         producer_expiration_ms: settings.number("producer.id.expiration.ms"),
         ..LogConfig::default()

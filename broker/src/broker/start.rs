@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use super::checkpoints::{self, Checkpoint};
 use super::control::{Control, Waiting};
 use super::directory::{self, Directory};
+use super::disk_pool::DiskPool;
 use super::link::Links;
-use super::shards::{Opening, Starting};
+use super::shards::{Opening, Starting, log_context};
 use super::{BrokerHandle, ControlInput, Gate, Published, ShardInput};
 use crate::client;
 use crate::mailbox::mailbox;
@@ -43,6 +44,7 @@ pub async fn start(
     });
     let (gate, gate_seen) = watch::channel(Gate::default());
     let (closed, closed_seen) = watch::channel(false);
+    let logs = log_context();
     let handle = Arc::new(BrokerHandle {
         id,
         settings: Arc::clone(settings),
@@ -53,19 +55,23 @@ pub async fn start(
         closed: closed_seen,
         control: control.clone(),
         shards: mailboxes.clone(),
+        logs: logs.clone(),
         next_token: AtomicU64::new(1),
     });
     // Clients find an open port from now on, and are told which APIs there are.
     tokio::spawn(client::serve(clients, Arc::clone(&handle)));
 
     let (checkpoints, newest) = mailbox::<Checkpoint>();
-    let file = directory.high_watermarks(settings.shards);
+    let file = directory.checkpoints(settings.shards);
     thread::spawn("checkpoints", move || checkpoints::run(file, &newest))?;
+    let disk = DiskPool::start(settings.size("kintsugi.io.threads"))?;
     let opening = Opening {
         shared,
         directory: &directory,
         control: &control,
         checkpoints: &checkpoints,
+        disk: &disk,
+        logs: &logs,
     };
     let starting = opening.open(id, mailboxes, shard_letters)?;
     let registration = registration(shared, &directory, &starting)?;
@@ -114,6 +120,8 @@ fn registration(
     shards: &[Starting],
 ) -> anyhow::Result<BrokerRegistration> {
     let settings = &shared.settings;
+    let is_whole =
+        !directory.is_log_missing() && shards.iter().all(|shard| shard.recovered_to_checkpoint);
     Ok(BrokerRegistration {
         incarnation: directory.incarnation(),
         directories: vec![directory.id()],
@@ -123,9 +131,8 @@ fn registration(
         replication_endpoint: settings.endpoints.replication_advertised.clone(),
         control_endpoint: settings.endpoints.control_advertised.clone(),
         shards: settings.shards,
-        clean_stop_epoch: directory.clean_stop_epoch(),
-        recovered_to_checkpoint: !directory.is_log_missing()
-            && shards.iter().all(|shard| shard.recovered_to_checkpoint),
+        clean_stop_epoch: directory.clean_stop_epoch().filter(|_| is_whole),
+        recovered_to_checkpoint: is_whole,
     })
 }
 

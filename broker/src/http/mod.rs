@@ -113,6 +113,11 @@ async fn metrics(State(app): Shared) -> Response {
             .traffic
             .shard_events_waiting
             .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let count = |files: usize| i64::try_from(files).unwrap_or(i64::MAX);
+        let traffic = &app.metrics.traffic;
+        traffic.open_log_files.set(count(broker.logs.open_files()));
+        let files_max = broker.logs.open_files_max();
+        traffic.open_log_files_max.set(count(files_max));
     }
     if let Some(controller) = app.controller() {
         let status = controller.status.borrow().clone();

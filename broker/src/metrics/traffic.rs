@@ -28,6 +28,10 @@ pub struct Traffic {
     pub requests_waiting: IntGauge,
     /// Events that wait in the shards' mailboxes.
     pub shard_events_waiting: IntGauge,
+    /// Log files that are open.
+    pub open_log_files: IntGauge,
+    /// The most log files that are kept open.
+    pub open_log_files_max: IntGauge,
 }
 
 impl Traffic {
@@ -83,6 +87,16 @@ impl Traffic {
                 registry,
                 "kintsugi_shard_events_waiting",
                 "Events that wait in the shards' mailboxes.",
+            )?,
+            open_log_files: gauge(
+                registry,
+                "kintsugi_log_files_open",
+                "Log files that are open; the least recently used is closed first.",
+            )?,
+            open_log_files_max: gauge(
+                registry,
+                "kintsugi_log_files_open_max",
+                "The most log files that are kept open.",
             )?,
         })
     }

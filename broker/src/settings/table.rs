@@ -193,6 +193,18 @@ const TOPICS: &[Definition] = &[
         "How often old log files are looked for. Kafka's default: five minutes.",
     ),
     setting(
+        "log.flush.interval.messages",
+        Kind::Integer(1, i64::MAX),
+        Some("9223372036854775807"),
+        "How many records may be unsynced before a sync begins. 1: acks wait for the sync. Kafka's default: no bound.",
+    ),
+    setting(
+        "log.flush.interval.ms",
+        Kind::Integer(0, i64::MAX),
+        Some("9223372036854775807"),
+        "How long records may be unsynced before a sync begins, looked at twice a second. Kafka's default: no bound.",
+    ),
+    setting(
         "producer.id.expiration.ms",
         Kind::Integer(1, PORTABLE_MAX),
         Some("86400000"),
@@ -365,6 +377,12 @@ const LIMITS: &[Definition] = &[
         Kind::Integer(0, 64),
         Some("0"),
         "Event loops that own partitions. 0: as many as cores.",
+    ),
+    setting(
+        "kintsugi.io.threads",
+        Kind::Integer(1, 64),
+        Some("4"),
+        "Threads that sync log files, so that no event loop waits for a disk.",
     ),
     setting(
         "kintsugi.internal.unacknowledged.ms",

@@ -46,5 +46,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         log.size_bytes(),
         log.segment_count()
     );
-    Ok(log.close()?)
+    log.close()?;
+    Ok(())
 }

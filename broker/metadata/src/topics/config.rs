@@ -56,6 +56,20 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
         documentation: "Batches are kept as their producer compressed them.",
     },
     TopicConfig {
+        name: "flush.messages",
+        kind: ConfigType::Long { min: 1 },
+        default: "9223372036854775807",
+        broker_setting: "log.flush.interval.messages",
+        documentation: "How many records may be unsynced before a sync begins; 1: an ack waits for the sync.",
+    },
+    TopicConfig {
+        name: "flush.ms",
+        kind: ConfigType::Long { min: 0 },
+        default: "9223372036854775807",
+        broker_setting: "log.flush.interval.ms",
+        documentation: "How long records may be unsynced before a sync begins, looked at twice a second.",
+    },
+    TopicConfig {
         name: "index.interval.bytes",
         kind: ConfigType::Int {
             min: 0,

@@ -5,10 +5,12 @@
 //! mark of a clean stop counts once. Assumes that this process alone uses the directory
 //! (`kintsugi_storage::DirectoryLock`).
 
-mod high_watermarks;
+mod checkpoints;
 mod open;
 #[cfg(test)]
 mod tests;
 
-pub use high_watermarks::HighWatermarks;
-pub use open::{DirectoryError, Expectation, OpenedDirectory, mark_clean_stop, open_directory};
+pub use checkpoints::Checkpoints;
+pub use open::{
+    Closed, DirectoryError, Expectation, LastRun, OpenedDirectory, mark_clean_stop, open_directory,
+};

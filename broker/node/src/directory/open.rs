@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use kintsugi_storage::checkpoint::{
-    CheckpointError, MetaProperties, OffsetCheckpoint, OffsetCheckpointFile, mark_clean_shutdown,
-    take_clean_shutdown,
+    CheckpointError, ClosedLogs, MetaProperties, OffsetCheckpoint, OffsetCheckpointFile,
+    OffsetCheckpoints, mark_clean_shutdown, read_closed_logs, take_clean_shutdown,
+    write_closed_logs,
 };
 use kintsugi_storage::{FileSystem, FsError};
 use kintsugi_types::{
@@ -33,6 +34,34 @@ pub struct Expectation {
     pub fresh_directory: DirectoryId,
 }
 
+/// What shards leave when they are closed.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Closed {
+    /// The offsets to checkpoint.
+    pub checkpoints: OffsetCheckpoints,
+    /// What is known of the logs.
+    pub logs: ClosedLogs,
+}
+
+impl Closed {
+    /// Adds what another shard leaves.
+    pub fn extend(&mut self, other: Self) {
+        self.checkpoints.extend(other.checkpoints);
+        self.logs.extend(other.logs);
+    }
+}
+
+/// What the last run left in a directory, for its shards.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct LastRun {
+    /// The checkpointed offsets.
+    pub checkpoints: OffsetCheckpoints,
+    /// Whether it stopped cleanly: every log was closed.
+    pub was_clean: bool,
+    /// What was known of the logs then, so that they need not be read.
+    pub closed: ClosedLogs,
+}
+
 /// A directory that is ready to be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OpenedDirectory {
@@ -42,9 +71,10 @@ pub struct OpenedDirectory {
     pub start: StartCounter,
     /// The broker epoch under which it last stopped cleanly, if its last stop was clean.
     pub clean_stop_epoch: Option<BrokerEpoch>,
-    /// The checkpointed high watermarks.
-    pub high_watermarks: OffsetCheckpoint,
-    /// Whether a log is missing of which records were known to be committed. Together with every
+    /// What the last run left.
+    pub last: LastRun,
+    /// Whether a log is missing of which records were known to be committed, or a checkpoint that
+    /// would tell is damaged. Together with every
     /// shard's `recovered_to_checkpoint` this tells what a registration has to.
     pub is_log_missing: bool,
 }
@@ -118,9 +148,14 @@ pub fn open_directory<F: FileSystem>(
     let start = count_start(fs, path)?;
     let clean_stop_epoch = take_clean_shutdown(fs, path)?.map(BrokerEpoch);
     remove_deleted(fs, path)?;
-    let high_watermarks = OffsetCheckpointFile::Replication.read(fs, path)?;
     let mut is_log_missing = false;
-    for ((topic, index), high_watermark) in &high_watermarks {
+    let mut read = |file| read_checkpoint(fs, path, file, &mut is_log_missing);
+    let checkpoints = OffsetCheckpoints {
+        high_watermarks: read(OffsetCheckpointFile::Replication)?,
+        recovery_points: read(OffsetCheckpointFile::RecoveryPoint)?,
+        log_starts: read(OffsetCheckpointFile::LogStart)?,
+    };
+    for ((topic, index), high_watermark) in &checkpoints.high_watermarks {
         let log = path.join(directory_name(topic, *index));
         is_log_missing |= *high_watermark > Offset::ZERO && !fs.exists(&log)?;
     }
@@ -128,21 +163,48 @@ pub fn open_directory<F: FileSystem>(
         directory,
         start,
         clean_stop_epoch,
-        high_watermarks,
+        last: LastRun {
+            checkpoints,
+            was_clean: clean_stop_epoch.is_some(),
+            closed: clean_stop_epoch
+                .map(|epoch| read_closed_logs(fs, path, epoch.0))
+                .unwrap_or_default(),
+        },
         is_log_missing,
     })
 }
 
-/// Marks a directory as stopped cleanly, when every shard is closed and the last checkpoint is
-/// written.
+/// Reads a checkpoint. A damaged one is empty: everything is verified then, and nothing is proven.
+fn read_checkpoint<F: FileSystem>(
+    fs: &F,
+    path: &Path,
+    file: OffsetCheckpointFile,
+    is_damaged: &mut bool,
+) -> Result<OffsetCheckpoint, FsError> {
+    match file.read(fs, path) {
+        Ok(offsets) => Ok(offsets),
+        Err(CheckpointError::Fs(error)) => Err(error),
+        Err(CheckpointError::Malformed { .. }) => {
+            *is_damaged = true;
+            Ok(OffsetCheckpoint::new())
+        }
+    }
+}
+
+/// Writes what the shards left, all of which are closed, and marks the directory as stopped cleanly.
 ///
 /// # Errors
-/// When the mark cannot be written.
+/// When a file cannot be written; the stop was not clean then.
 pub fn mark_clean_stop<F: FileSystem>(
     fs: &F,
     path: &Path,
     broker_epoch: BrokerEpoch,
+    closed: &Closed,
 ) -> Result<(), DirectoryError> {
+    for (file, offsets) in closed.checkpoints.files() {
+        file.write(fs, path, offsets)?;
+    }
+    write_closed_logs(fs, path, broker_epoch.0, &closed.logs)?;
     Ok(mark_clean_shutdown(fs, path, broker_epoch.0)?)
 }
 

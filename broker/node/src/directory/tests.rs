@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use kintsugi_storage::{FileSystem, MemoryFileSystem};
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
+use kintsugi_storage::fs::OpenMode;
+use kintsugi_storage::{File, FileSystem, MemoryFileSystem};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, DirectoryId, Generation, Offset, PartitionIndex, StartCounter,
 };
@@ -52,7 +54,7 @@ fn a_directory_that_was_made_in_passing_survives_a_loss_of_power() {
 fn a_mark_of_a_clean_stop_counts_once() {
     let fs = MemoryFileSystem::new(1);
     open_directory(&fs, root(), &expectation(1)).unwrap();
-    mark_clean_stop(&fs, root(), BrokerEpoch(7)).unwrap();
+    mark_clean_stop(&fs, root(), BrokerEpoch(7), &Closed::default()).unwrap();
     let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
     assert_eq!(opened.clean_stop_epoch, Some(BrokerEpoch(7)));
     let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
@@ -86,23 +88,44 @@ fn a_directory_with_logs_but_no_owner_is_refused() {
 }
 
 #[test]
-fn high_watermarks_are_written_when_every_shard_gave_its_own() {
+fn checkpoints_are_written_when_every_shard_gave_its_own() {
     let fs = MemoryFileSystem::new(1);
     open_directory(&fs, root(), &expectation(1)).unwrap();
     let entry = |topic: &str, offset| {
         let key = (topic.parse().unwrap(), PartitionIndex(0));
-        [(key, Offset(offset))].into()
+        OffsetCheckpoints {
+            high_watermarks: [(key, Offset(offset))].into(),
+            ..OffsetCheckpoints::default()
+        }
     };
-    let mut high_watermarks = HighWatermarks::new(fs.clone(), root(), 2);
-    high_watermarks.write(0, entry("a", 5)).unwrap();
+    let mut checkpoints = Checkpoints::new(fs.clone(), root(), 2);
+    checkpoints.write(0, entry("a", 5)).unwrap();
     let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
-    assert!(opened.high_watermarks.is_empty());
-    high_watermarks.write(1, entry("b", 6)).unwrap();
+    assert!(opened.last.checkpoints.high_watermarks.is_empty());
+    checkpoints.write(1, entry("b", 6)).unwrap();
     fs.create_dir_all(&root().join("a-0")).unwrap();
     let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
-    assert_eq!(opened.high_watermarks.len(), 2);
+    assert_eq!(opened.last.checkpoints.high_watermarks.len(), 2);
     assert!(opened.is_log_missing);
     fs.create_dir_all(&root().join("b-0")).unwrap();
     let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
     assert!(!opened.is_log_missing);
+    // What is as it was is not written again.
+    let before = fs.mutations();
+    checkpoints.write(1, entry("b", 6)).unwrap();
+    assert_eq!(fs.mutations(), before);
+}
+
+#[test]
+fn a_damaged_checkpoint_stops_no_start_but_proves_nothing() {
+    for name in ["replication", "recovery-point", "log-start"] {
+        let fs = MemoryFileSystem::new(1);
+        open_directory(&fs, root(), &expectation(1)).unwrap();
+        let path = root().join(format!("{name}-offset-checkpoint"));
+        let file = fs.open(&path, OpenMode::Create).unwrap();
+        file.write_at(b"0\n1\na 0", 0).unwrap();
+        let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
+        assert_eq!(opened.last.checkpoints, OffsetCheckpoints::default());
+        assert!(opened.is_log_missing, "{name}");
+    }
 }

@@ -46,6 +46,9 @@ pub struct FetchPosition {
     pub fetch_offset: Offset,
     /// The epoch of the last batch in its log; unknown if the log is empty (KIP-595).
     pub last_fetched_epoch: LeaderEpoch,
+    /// Where its log ends for the high watermark: below `fetch_offset` while what was appended has
+    /// to be synced before it counts (`flush.messages=1`).
+    pub counted_end: Offset,
     /// Where its log starts.
     pub log_start: Offset,
 }

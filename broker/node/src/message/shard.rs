@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_metadata::{Delta, Image};
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
+use kintsugi_storage::{FsError, Synced};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset, Offset, PartitionId,
     Time, TimestampMs,
@@ -89,6 +90,13 @@ pub enum Event {
     AlterPartitionAnswered {
         /// One result a change.
         results: Vec<(PartitionId, ErrorCode)>,
+    },
+    /// A sync that `Command::Sync` asked for was run.
+    Synced {
+        /// Which partition.
+        partition: PartitionId,
+        /// What it gave.
+        result: Result<Synced, FsError>,
     },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
@@ -327,11 +335,16 @@ pub enum Command {
         /// The offset of the image.
         offset: MetadataOffset,
     },
-    /// Write these high watermarks to the log directory's checkpoint, with those of the other
-    /// shards, without making this shard wait (`directory::HighWatermarks`).
+    /// Write these offsets to the log directory's checkpoints, with those of the other shards,
+    /// without making this shard wait (`directory::Checkpoints`).
     Checkpoint {
         /// Of every partition of this shard.
-        high_watermarks: OffsetCheckpoint,
+        offsets: Box<OffsetCheckpoints>,
+    },
+    /// Take `Shard::begin_sync` of this partition, run it on another thread, and answer `Synced`.
+    Sync {
+        /// Which partition.
+        partition: PartitionId,
     },
     /// Everything is handed over.
     Drained,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kintsugi_storage::checkpoint::{CheckpointError, PartitionMetadata};
+use kintsugi_storage::checkpoint::{CheckpointError, ClosedLogs, PartitionMetadata};
 use kintsugi_storage::{FileSystem, FsError};
 use kintsugi_types::{PartitionId, PartitionIndex, TopicName};
 
@@ -45,19 +45,25 @@ pub(crate) fn remove_deleted<F: FileSystem>(fs: &F, root: &Path) -> Result<(), F
 ///
 /// A directory whose `partition.metadata` is missing was being made when the process ended: no
 /// batch was written, because that file is written first. It is left alone, and used when the
-/// partition is made again.
-pub(super) fn scan<F: FileSystem>(fs: &F, root: &Path) -> Result<Vec<Found>, CheckpointError> {
+/// partition is made again. Of logs that were closed in order the topic is known.
+pub(super) fn scan<F: FileSystem>(
+    fs: &F,
+    root: &Path,
+    closed: &ClosedLogs,
+) -> Result<Vec<Found>, CheckpointError> {
     let mut found = Vec::new();
     for name in fs.read_dir(root)? {
         let path = root.join(&name);
         let Some((topic, index)) = parse_name(&name) else {
             continue;
         };
-        if let Some(metadata) = PartitionMetadata::read(fs, &path)? {
-            let partition = PartitionId {
-                topic: metadata.topic_id,
-                index,
-            };
+        let known = closed.get(&(topic.clone(), index)).map(|log| log.topic);
+        let id = match known {
+            Some(id) => Some(id),
+            None => PartitionMetadata::read(fs, &path)?.map(|metadata| metadata.topic_id),
+        };
+        if let Some(id) = id {
+            let partition = PartitionId { topic: id, index };
             found.push(Found {
                 partition,
                 topic,

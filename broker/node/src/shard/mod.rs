@@ -13,6 +13,7 @@ mod config;
 pub(crate) mod directories;
 mod epoch_ends;
 mod fetchers;
+mod flush;
 mod groups;
 mod inspect;
 mod list_offsets;
@@ -23,6 +24,7 @@ mod produce;
 mod publish;
 mod sessions;
 mod settle;
+mod stale_names;
 #[cfg(test)]
 mod tests;
 mod topic_settings;
@@ -51,6 +53,7 @@ use partition::Partition;
 use produce::WaitingProduces;
 use sessions::Sessions;
 use settle::Todo;
+use stale_names::StaleNames;
 use upkeep::Upkeep;
 
 /// A shard. See the module's documentation.
@@ -66,6 +69,7 @@ pub struct Shard<F: FileSystem> {
     nameless: BTreeSet<PartitionId>,
     /// When they are tried again.
     name_again_at: Time,
+    stale_names: StaleNames,
     image: Arc<Image>,
     broker_epoch: BrokerEpoch,
     /// Whether the metadata has reached this broker's registration.
@@ -139,6 +143,7 @@ impl<F: FileSystem> Shard<F> {
                 self.resign_all_groups(out);
             }
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
+            Event::Synced { partition, result } => self.synced(now, partition, result),
         }
         self.keep_up(now, wall, out);
         self.settle_all(now, out);
@@ -157,6 +162,7 @@ impl<F: FileSystem> Shard<F> {
                 self.with_replica(partition, |replica, _, commands| {
                     replica.fail_waiting(commands)
                 });
+                self.fail_sync_waits(partition);
             }
             self.todo.fetches.extend(self.fetches.tokens());
             self.settle_all(now, out);
@@ -165,7 +171,7 @@ impl<F: FileSystem> Shard<F> {
 
     fn cancel(&mut self, token: crate::message::shard::Token) {
         for (ticket, partition) in self.produces.cancel(token) {
-            self.with_replica(partition, |replica, _, _| replica.cancel(ticket));
+            self.cancel_ticket(partition, ticket);
         }
         self.forget_fetch(token);
         self.sessions.cancel(token);

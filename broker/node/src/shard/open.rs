@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kintsugi_storage::checkpoint::{CheckpointError, OffsetCheckpoint};
+use kintsugi_storage::checkpoint::{CheckpointError, ClosedLog, ClosedLogs, OffsetCheckpoint};
 use kintsugi_storage::{FileSystem, FsError, Log, LogContext, LogError, OpenHow};
 use kintsugi_types::{BrokerEpoch, Offset, PartitionId, Time, TopicName};
 use kintsugi_wire::batch::BatchHeader;
 
 use super::client_fetch::HeldFetches;
+use super::directories::Found;
 use super::fetchers::Fetchers;
 use super::groups::Groups;
 use super::produce::WaitingProduces;
 use super::sessions::Sessions;
 use super::settle::Todo;
+use super::stale_names::StaleNames;
 use super::upkeep::Upkeep;
 use super::{Shard, ShardConfig, directories};
+use crate::directory::{Closed, LastRun};
 
 /// Why a shard could not be opened or closed.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +55,9 @@ pub(super) struct Recovered<F: FileSystem> {
 impl<F: FileSystem> Shard<F> {
     /// Opens the logs in `root` that belong to this shard.
     ///
-    /// `high_watermarks` are the checkpointed ones of the whole directory. After a stop that was
-    /// not clean every log is verified from its start, and cut where it is not intact.
+    /// `last` is what the last run left in the whole directory. After a stop that was not clean
+    /// every log is verified from its checkpointed recovery point on, and cut where it is not
+    /// intact.
     ///
     /// # Errors
     /// When a log or a small file cannot be read.
@@ -61,52 +65,35 @@ impl<F: FileSystem> Shard<F> {
         config: ShardConfig,
         context: LogContext<F>,
         root: &Path,
-        high_watermarks: &OffsetCheckpoint,
-        was_clean: bool,
+        last: &LastRun,
         now: Time,
         seed: u64,
     ) -> Result<Self, ShardError> {
         let mut recovered = BTreeMap::new();
         let mut recovered_to_checkpoint = true;
-        for found in directories::scan(context.fs(), root)? {
+        let mut names_left: BTreeSet<_> =
+            last.checkpoints.recovery_points.keys().cloned().collect();
+        for found in directories::scan(context.fs(), root, &last.closed)? {
             let partition = found.partition;
+            names_left.remove(&(found.topic.clone(), partition.index));
             if partition.shard_of(config.shards) != config.shard {
                 continue;
             }
-            let how = if was_clean {
-                OpenHow::Clean
-            } else {
-                OpenHow::Recover { from: Offset::ZERO }
-            };
-            let log_config = config.topic_defaults.log.clone();
-            let opened = Log::open(&context, &found.path, log_config, how);
-            let (log, report) = opened.map_err(|source| ShardError::Log {
-                topic: found.topic.clone(),
+            let topic = found.topic.clone();
+            let opened = open_log(&config, &context, found, last);
+            let (log, is_whole) = opened.map_err(|source| ShardError::Log {
+                topic,
                 partition,
                 source,
             })?;
-            let name = (found.topic.clone(), partition.index);
-            let checkpointed = high_watermarks.get(&name).copied().unwrap_or_default();
-            recovered_to_checkpoint &= report.log_end >= checkpointed;
-            let whole = whole_batches_before(&log, checkpointed);
-            let whole = whole.map_err(|source| ShardError::Log {
-                topic: found.topic.clone(),
-                partition,
-                source,
-            })?;
-            let high_watermark = whole.max(log.log_start());
-            let log = Recovered {
-                topic: found.topic,
-                path: found.path,
-                log,
-                high_watermark,
-            };
+            recovered_to_checkpoint &= is_whole;
             recovered.insert(partition, log);
         }
         Ok(Self {
             context,
             root: root.to_owned(),
             partitions: BTreeMap::new(),
+            stale_names: StaleNames::new(names_left),
             recovered,
             recovered_to_checkpoint,
             nameless: BTreeSet::new(),
@@ -132,30 +119,78 @@ impl<F: FileSystem> Shard<F> {
         self.recovered_to_checkpoint
     }
 
-    /// Syncs and closes every log, for a clean stop; gives the high watermarks to checkpoint.
+    /// Syncs and closes every log, for a clean stop; gives what to leave in the directory.
     ///
     /// # Errors
     /// When a log cannot be synced; the stop is then not clean.
-    pub fn close(self) -> Result<OffsetCheckpoint, ShardError> {
-        let high_watermarks = self.high_watermarks();
-        for (partition, local) in self.partitions {
-            let topic = local.name;
-            local.log.close().map_err(|source| ShardError::Log {
-                topic,
+    pub fn close(mut self) -> Result<Closed, ShardError> {
+        let mut checkpoints = self.checkpoints();
+        checkpoints.recovery_points = self.log_ends_by_name();
+        let named = self.partitions.into_iter();
+        let named = named.map(|(id, local)| (id, local.name, local.log));
+        let found = self.recovered.into_iter();
+        let found = found.map(|(id, found)| (id, found.topic, found.log));
+        let mut logs = ClosedLogs::new();
+        for (partition, topic, log) in named.chain(found) {
+            let summary = log.close().map_err(|source| ShardError::Log {
+                topic: topic.clone(),
                 partition,
                 source,
             })?;
+            let closed = ClosedLog {
+                topic: partition.topic,
+                summary,
+            };
+            logs.insert((topic, partition.index), closed);
         }
-        for (partition, found) in self.recovered {
-            let topic = found.topic;
-            found.log.close().map_err(|source| ShardError::Log {
-                topic,
-                partition,
-                source,
-            })?;
-        }
-        Ok(high_watermarks)
+        Ok(Closed { checkpoints, logs })
     }
+}
+
+/// Opens one log; gives whether it has all that the checkpoints tell of.
+fn open_log<F: FileSystem>(
+    config: &ShardConfig,
+    context: &LogContext<F>,
+    found: Found,
+    last: &LastRun,
+) -> Result<(Recovered<F>, bool), LogError> {
+    let checkpoints = &last.checkpoints;
+    let name = (found.topic.clone(), found.partition.index);
+    let of_log = |offsets: &OffsetCheckpoint| offsets.get(&name).copied().unwrap_or_default();
+    let how = if last.was_clean {
+        OpenHow::Clean
+    } else {
+        let from = of_log(&checkpoints.recovery_points).max(Offset::ZERO);
+        OpenHow::Recover { from }
+    };
+    let log_config = config.topic_defaults.log.clone();
+    let checkpointed = of_log(&checkpoints.high_watermarks);
+    let closed = last.closed.get(&name).filter(|_| last.was_clean);
+    let known = closed
+        .map(|closed| Log::open_closed(context, &found.path, log_config.clone(), &closed.summary));
+    let (log, high_watermark, is_whole) = match known.transpose()?.flatten() {
+        // The mark was checkpointed with this very log.
+        Some(log) => {
+            let is_whole = log.log_end() >= checkpointed;
+            let high_watermark = checkpointed.min(log.log_end());
+            (log, high_watermark, is_whole)
+        }
+        None => {
+            let (mut log, report) = Log::open(context, &found.path, log_config, how)?;
+            log.advance_log_start(of_log(&checkpoints.log_starts).min(report.log_end))?;
+            let is_whole = report.log_end >= checkpointed && !report.is_damaged;
+            let high_watermark = whole_batches_before(&log, checkpointed)?;
+            (log, high_watermark, is_whole)
+        }
+    };
+    let high_watermark = high_watermark.max(log.log_start());
+    let recovered = Recovered {
+        topic: found.topic,
+        path: found.path,
+        log,
+        high_watermark,
+    };
+    Ok((recovered, is_whole))
 }
 
 /// The end of the last batch that lies wholly before `offset`, at most the log's end.

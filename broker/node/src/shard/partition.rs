@@ -7,6 +7,7 @@ use kintsugi_replica::{Assignment, EpochEnd, Registry, Replica};
 use kintsugi_storage::{FileSystem, Log};
 use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, TopicName};
 
+use super::flush::SyncWaits;
 use super::sessions::SessionKey;
 use crate::message::shard::Token;
 
@@ -15,6 +16,10 @@ pub(super) struct Partition<F: FileSystem> {
     pub name: TopicName,
     pub log: Log<F>,
     pub replica: Replica,
+    /// Produces with acks=1 that wait for a sync.
+    pub sync_waits: SyncWaits,
+    /// Whether `flush.ms` wants a sync that has not begun.
+    pub is_flush_due: bool,
     /// Followers' sessions that have a position here.
     pub sessions: BTreeSet<SessionKey>,
     /// Clients' fetches that are held and name this partition.
@@ -27,6 +32,8 @@ impl<F: FileSystem> Partition<F> {
             name,
             log,
             replica,
+            sync_waits: SyncWaits::default(),
+            is_flush_due: false,
             sessions: BTreeSet::new(),
             fetches: BTreeSet::new(),
         }

@@ -127,19 +127,21 @@ impl<F: FileSystem> Shard<F> {
             batches,
         } = produce;
         let needs_all = acks == Acks::All;
-        let is_full =
-            needs_all && self.produces.waiting.len() >= self.config.limits.waiting_produces_max;
+        let is_full = self.produces.waiting.len() >= self.config.limits.waiting_produces_max;
         let mut results = Vec::with_capacity(batches.len());
         let mut undecided = BTreeMap::new();
         let mut placed = Vec::new();
         for (place, (partition, batch)) in batches.into_iter().enumerate() {
-            let result = if is_full {
+            let may_wait = needs_all || self.counts_synced_only(partition);
+            let result = if is_full && may_wait {
                 Err(ErrorCode::ThrottlingQuotaExceeded)
             } else {
                 self.append(now, wall, partition, batch, needs_all)
             };
             if let Ok(place_in_log) = result {
-                let ticket = needs_all.then(|| self.produces.draw_ticket());
+                let waits_for_sync =
+                    acks == Acks::Leader && self.is_unsynced(partition, place_in_log.end);
+                let ticket = (needs_all || waits_for_sync).then(|| self.produces.draw_ticket());
                 undecided.extend(ticket.map(|ticket| (ticket, place)));
                 placed.push((partition, place_in_log, ticket));
             }
@@ -161,26 +163,50 @@ impl<F: FileSystem> Shard<F> {
             self.produces.insert(token, waiting);
         }
         for (partition, placed, ticket) in placed {
-            self.await_placed(now, partition, placed, ticket);
+            self.await_placed(now, partition, placed, ticket, needs_all);
         }
     }
 
-    /// Has a batch that is in the log wait for the in-sync replicas.
-    fn await_placed(&mut self, now: Time, id: PartitionId, placed: Placed, ticket: Option<Ticket>) {
-        if placed.is_duplicate {
+    /// Has a batch that is in the log wait for the in-sync replicas, or for the leader's own sync.
+    fn await_placed(
+        &mut self,
+        now: Time,
+        id: PartitionId,
+        placed: Placed,
+        ticket: Option<Ticket>,
+        needs_all: bool,
+    ) {
+        if !placed.is_duplicate {
+            let ticket = ticket.filter(|_| needs_all);
+            self.count_append(now, id, placed.end, ticket);
+        } else if let Some(ticket) = ticket.filter(|_| needs_all) {
             self.with_replica(id, |replica, _, commands| {
-                if let Some(ticket) = ticket {
-                    replica.await_offset(placed.end, ticket, commands);
-                }
+                replica.await_offset(placed.end, ticket, commands);
             });
-            return;
         }
+        if let Some(ticket) = ticket.filter(|_| !needs_all)
+            && let Some(partition) = self.partitions.get_mut(&id)
+        {
+            partition.sync_waits.insert(placed.end, ticket);
+        }
+    }
+
+    /// Something was appended up to `end`: it counts now, or once it is synced. `ticket` waits until
+    /// the high watermark is there.
+    pub(super) fn count_append(
+        &mut self,
+        now: Time,
+        id: PartitionId,
+        end: Offset,
+        ticket: Option<Ticket>,
+    ) {
         self.wake_watchers(id);
-        let Some(end) = self.partitions.get(&id).map(|p| p.log.log_end()) else {
-            return;
-        };
-        self.with_replica(id, |replica, brokers, commands| {
-            replica.appended(now, end, ticket, brokers, commands);
+        self.want_sync(id);
+        let counts_later = self.is_unsynced(id, end);
+        self.with_replica(id, |replica, brokers, commands| match ticket {
+            Some(ticket) if counts_later => replica.await_offset(end, ticket, commands),
+            None if counts_later => {}
+            ticket => replica.appended(now, end, ticket, brokers, commands),
         });
     }
 
@@ -226,6 +252,14 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
+    /// One partition's part of a produce waits no more.
+    pub(super) fn cancel_ticket(&mut self, id: PartitionId, ticket: Ticket) {
+        if let Some(partition) = self.partitions.get_mut(&id) {
+            partition.sync_waits.remove(ticket);
+        }
+        self.with_replica(id, |replica, _, _| replica.cancel(ticket));
+    }
+
     fn produced(&self, id: PartitionId, result: Result<Offset, ErrorCode>) -> Produced {
         let error = result.err().unwrap_or(ErrorCode::None);
         Produced {
@@ -247,7 +281,7 @@ impl<F: FileSystem> Shard<F> {
     /// Ends the wait of produces whose time is over.
     pub(super) fn time_out_produces(&mut self, now: Time, out: &mut Vec<Command>) {
         for (ticket, partition) in self.produces.overdue(now) {
-            self.with_replica(partition, |replica, _, _| replica.cancel(ticket));
+            self.cancel_ticket(partition, ticket);
             self.produces
                 .decide(ticket, ErrorCode::RequestTimedOut, out);
         }

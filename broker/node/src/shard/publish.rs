@@ -110,7 +110,11 @@ impl<F: FileSystem> Shard<F> {
             self.drop_partition(id, is_deleted(&id))?;
         }
         let found: Vec<_> = self.recovered.keys().copied().filter(is_deleted).collect();
-        for found in found.iter().filter_map(|id| self.recovered.remove(id)) {
+        for id in found {
+            let Some(found) = self.recovered.remove(&id) else {
+                continue;
+            };
+            self.stale_names.insert(&found.topic, id.index);
             drop(found.log);
             directories::remove(self.context.fs(), &self.root, &found.path)?;
         }
@@ -120,11 +124,13 @@ impl<F: FileSystem> Shard<F> {
     /// Stops serving a partition. Its log is removed if its topic was deleted, else set aside.
     fn drop_partition(&mut self, id: PartitionId, is_deleted: bool) -> Result<(), ShardError> {
         self.with_replica(id, |replica, _, commands| replica.fail_waiting(commands));
+        self.fail_sync_waits(id);
         self.wake_watchers(id);
         self.fetchers.assign(Time::ZERO, id, None);
         let Some(partition) = self.partitions.remove(&id) else {
             return Ok(());
         };
+        self.stale_names.insert(&partition.name, id.index);
         let path = partition.log.directory().to_owned();
         drop(partition.log);
         let fs = self.context.fs();
@@ -146,7 +152,11 @@ impl<F: FileSystem> Shard<F> {
             state.is_none_or(|state| !state.replicas.contains(&self.config.broker))
         };
         let strays: Vec<_> = self.recovered.keys().copied().filter(is_stray).collect();
-        for stray in strays.iter().filter_map(|id| self.recovered.remove(id)) {
+        for id in strays {
+            let Some(stray) = self.recovered.remove(&id) else {
+                continue;
+            };
+            self.stale_names.insert(&stray.topic, id.index);
             drop(stray.log);
             directories::set_aside(self.context.fs(), &self.root, &stray.path)?;
         }
@@ -160,9 +170,12 @@ impl<F: FileSystem> Shard<F> {
             index: kintsugi_types::PartitionIndex(0),
         };
         let of_topic = self.partitions.range_mut(first..);
-        for (_, partition) in of_topic.take_while(|(id, _)| id.topic == topic.id) {
+        for (id, partition) in of_topic.take_while(|(id, _)| id.topic == topic.id) {
             partition.log.set_config(settings.log.clone());
             partition.replica.set_min_isr(settings.min_isr);
+            if partition.log.sync_wanted().is_some() {
+                self.todo.syncs.insert(*id);
+            }
         }
     }
 
@@ -189,7 +202,7 @@ impl<F: FileSystem> Shard<F> {
             return Ok(());
         };
         let known_epoch = partition.replica.leader_epoch();
-        let end = partition.log.log_end();
+        let end = partition.log.counted_end();
         let assignment = assignment_of(state);
         self.with_replica(id, |replica, brokers, commands| {
             replica.assign(now, &assignment, end, brokers, commands);
@@ -197,6 +210,11 @@ impl<F: FileSystem> Shard<F> {
         if state.leader_epoch != known_epoch {
             self.change_epoch(now, id, state);
         }
+        if state.leader != Some(self.config.broker) {
+            self.fail_sync_waits(id);
+        }
+        // What was written before `flush.messages` was 1 counts only once it is synced.
+        self.want_sync(id);
         self.wake_watchers(id);
         Ok(())
     }
@@ -281,12 +299,18 @@ impl<F: FileSystem> Shard<F> {
         // A directory that a crash left half made has no batch that anyone was told of.
         let how = OpenHow::Recover { from: Offset::ZERO };
         let opened = Log::open(&self.context, &path, settings.log.clone(), how);
-        let (log, _) = opened.map_err(|source| ShardError::Log {
+        let opened = opened.and_then(|(mut log, _)| {
+            if self.stale_names.contains(&topic.name, id.index) {
+                log.distrust_checkpoint()?;
+            }
+            Ok(log)
+        });
+        opened.map_err(|source| ShardError::Log {
             topic: topic.name.clone(),
             partition: id,
             source,
-        })?;
-        Ok(Some(log))
+        })
+        .map(Some)
     }
 
     fn replica_config(&self, min_isr: usize) -> ReplicaConfig {

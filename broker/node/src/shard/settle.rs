@@ -23,6 +23,8 @@ pub(super) struct Todo {
     pub sessions: BTreeSet<SessionKey>,
     /// Produces that are decided.
     pub decided: Vec<(Ticket, ErrorCode)>,
+    /// Logs that want a sync.
+    pub syncs: BTreeSet<PartitionId>,
     /// ISR changes to ask for.
     pub isr_changes: Vec<IsrChange>,
     /// Why the process cannot go on.
@@ -108,6 +110,7 @@ impl<F: FileSystem> Shard<F> {
         for token in std::mem::take(&mut self.todo.fetches) {
             self.look_again(now, token, out);
         }
+        self.push_syncs(out);
         self.send_fetches(now, out);
         let changes = std::mem::take(&mut self.todo.isr_changes);
         if !changes.is_empty() {

@@ -24,6 +24,10 @@ pub(super) fn topic_settings(
     );
     set(configs, "max.message.bytes", &mut log.max_message_bytes);
     set(configs, "min.insync.replicas", &mut settings.min_isr);
+    set(configs, "flush.messages", &mut log.flush_messages);
+    if let Some(value) = number(configs, "flush.ms") {
+        log.flush_ms = (value < i64::MAX).then(|| u64::try_from(value).unwrap_or(0));
+    }
     if let Some(value) = number(configs, "retention.ms") {
         log.retention_ms = (value >= 0).then_some(value);
     }

@@ -1,7 +1,7 @@
 //! What comes round: ISR checks, checkpoints, retention, time-outs, and the hand-over.
 
 use kintsugi_storage::FileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
+use kintsugi_storage::checkpoint::{OffsetCheckpoint, OffsetCheckpoints};
 use kintsugi_types::{ErrorCode, PartitionId, Time, TimestampMs};
 
 use super::{Shard, Timings};
@@ -66,11 +66,12 @@ impl<F: FileSystem> Shard<F> {
         if now >= self.upkeep.isr_check_at {
             self.upkeep.isr_check_at = now + self.upkeep.timings.isr_check;
             self.tick_leaders(now);
+            self.flush_overdue(wall);
         }
         if now >= self.upkeep.checkpoint_at {
             self.upkeep.checkpoint_at = now + self.upkeep.timings.checkpoint;
-            let high_watermarks = self.high_watermarks();
-            out.push(Command::Checkpoint { high_watermarks });
+            let offsets = Box::new(self.checkpoints());
+            out.push(Command::Checkpoint { offsets });
         }
         if now >= self.upkeep.retention_at {
             self.upkeep.retention_at = now + self.upkeep.timings.retention;
@@ -99,17 +100,41 @@ impl<F: FileSystem> Shard<F> {
         self.with_replica(id, |replica, _, _| replica.isr_answered(error));
     }
 
-    /// The high watermark of every partition; also of logs that the metadata has not named yet,
-    /// so that a checkpoint never forgets one.
-    pub(super) fn high_watermarks(&self) -> OffsetCheckpoint {
-        let named = self.partitions.iter().map(|(id, partition)| {
-            let key = (partition.name.clone(), id.index);
-            (key, partition.replica.high_watermark())
+    /// The offsets of every partition; also of logs that the metadata has not named yet, so that a
+    /// checkpoint never forgets one.
+    pub(super) fn checkpoints(&mut self) -> OffsetCheckpoints {
+        let named = self.partitions.iter_mut().map(|(id, partition)| {
+            let high_watermark = partition.replica.high_watermark();
+            (
+                &partition.name,
+                id.index,
+                high_watermark,
+                &mut partition.log,
+            )
         });
-        let found = self.recovered.iter().map(|(id, found)| {
-            let key = (found.topic.clone(), id.index);
-            (key, found.high_watermark)
-        });
+        let found = self
+            .recovered
+            .iter_mut()
+            .map(|(id, found)| (&found.topic, id.index, found.high_watermark, &mut found.log));
+        let mut offsets = OffsetCheckpoints::default();
+        for (topic, index, high_watermark, log) in named.chain(found) {
+            let key = || (topic.clone(), index);
+            offsets.high_watermarks.insert(key(), high_watermark);
+            let recovery_point = log.checkpoint_recovery_point();
+            offsets.recovery_points.insert(key(), recovery_point);
+            if let Some(log_start) = log.log_start_to_checkpoint() {
+                offsets.log_starts.insert(key(), log_start);
+            }
+        }
+        offsets
+    }
+
+    /// Where every log ends.
+    pub(super) fn log_ends_by_name(&self) -> OffsetCheckpoint {
+        let named = self.partitions.iter();
+        let named = named.map(|(id, local)| ((local.name.clone(), id.index), local.log.log_end()));
+        let found = self.recovered.iter();
+        let found = found.map(|(id, found)| ((found.topic.clone(), id.index), found.log.log_end()));
         named.chain(found).collect()
     }
 

@@ -10,13 +10,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kintsugi_node::broker::Broker;
-use kintsugi_node::directory::{HighWatermarks, mark_clean_stop};
+use kintsugi_node::directory::{Checkpoints, Closed, mark_clean_stop};
 use kintsugi_node::message::broker::{Command, Event, Evidence};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::{link, shard};
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_storage::checkpoint::{OffsetCheckpoint, OffsetCheckpointFile};
 use kintsugi_types::{BrokerEpoch, ErrorCode, Incarnation, Time};
 
 use crate::clock::Clock;
@@ -41,6 +40,9 @@ enum Use {
     Fetching(replication::FetcherKey),
 }
 
+/// The longest that a sync takes.
+const SYNC_MICROS_MAX: u64 = 30_000;
+
 struct ShardLoop {
     node: Shard<MemoryFileSystem>,
     timer: Timer,
@@ -57,7 +59,7 @@ pub(crate) struct BrokerProcess {
     control: Broker,
     timer: Timer,
     shards: Vec<ShardLoop>,
-    marks: HighWatermarks<MemoryFileSystem>,
+    checkpoints: Checkpoints<MemoryFileSystem>,
     link: Option<StreamId>,
     uses: BTreeMap<StreamId, Use>,
     fetching: BTreeMap<replication::FetcherKey, Fetching>,
@@ -106,10 +108,15 @@ impl BrokerProcess {
             Input::Knocked { knock, outcome } => self.knocked(fabric, knock, outcome),
             Input::Control(event) => self.handle(fabric, event),
             Input::Shard(shard, event) => self.handle_shard(fabric, shard, event),
-            Input::Checkpoint(shard, high_watermarks) => {
-                if let Err(error) = self.marks.write(shard, high_watermarks) {
+            Input::Checkpoint(shard, offsets) => {
+                if let Err(error) = self.checkpoints.write(shard, *offsets) {
                     self.failed(&format!("failed to write its checkpoint: {error}"));
                 }
+            }
+            Input::Sync(shard, partition, job) => {
+                let result = job.run();
+                let event = shard::Event::Synced { partition, result };
+                self.handle_shard(fabric, shard, event);
             }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
@@ -368,11 +375,20 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardApplied { shard, offset });
             }
-            Command::Checkpoint { high_watermarks } => {
+            Command::Checkpoint { offsets } => {
                 let (place, life) = (self.place(), self.life);
                 let delay = Duration::from_micros(fabric.rng.u64(100..20_000));
-                let input = Input::Checkpoint(number, high_watermarks);
+                let input = Input::Checkpoint(number, offsets);
                 fabric.arrive(delay, place, life, input);
+            }
+            Command::Sync { partition } => {
+                let started = self.shards.get_mut(usize::from(number));
+                if let Some(job) = started.and_then(|s| s.node.begin_sync(partition)) {
+                    let (place, life) = (self.place(), self.life);
+                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
+                    let input = Input::Sync(number, partition, job);
+                    fabric.arrive(delay, place, life, input);
+                }
             }
             Command::Drained => {
                 let shard = number;
@@ -406,19 +422,16 @@ impl BrokerProcess {
     }
 
     fn close(&mut self, broker_epoch: BrokerEpoch) -> Result<(), String> {
-        let mut high_watermarks = OffsetCheckpoint::new();
+        let mut closed = Closed::default();
         for running in std::mem::take(&mut self.shards) {
-            let closed = running.node.close();
-            high_watermarks.extend(closed.map_err(|error| format!("failed to close: {error}"))?);
+            let of_shard = running.node.close();
+            closed.extend(of_shard.map_err(|error| format!("failed to close: {error}"))?);
         }
-        let path = std::path::Path::new(DIRECTORY);
-        OffsetCheckpointFile::Replication
-            .write(&self.fs, path, &high_watermarks)
-            .map_err(|error| format!("failed to stop cleanly: {error}"))?;
         if broker_epoch < BrokerEpoch(0) {
             return Ok(());
         }
-        mark_clean_stop(&self.fs, path, broker_epoch)
+        let path = std::path::Path::new(DIRECTORY);
+        mark_clean_stop(&self.fs, path, broker_epoch, &closed)
             .map_err(|error| format!("failed to stop cleanly: {error}"))
     }
 }

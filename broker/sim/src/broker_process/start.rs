@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kintsugi_metadata::BrokerRegistration;
 use kintsugi_node::broker::{Broker, BrokerConfig, Timeouts};
-use kintsugi_node::directory::{Expectation, HighWatermarks, OpenedDirectory, open_directory};
+use kintsugi_node::directory::{Checkpoints, Expectation, OpenedDirectory, open_directory};
 use kintsugi_node::shard::{Shard, ShardConfig};
 use kintsugi_storage::{LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{BootId, DirectoryId, Generation, Incarnation, Rack};
@@ -83,7 +83,7 @@ impl BrokerProcess {
             control: Broker::new(config, clock.show(fabric.now)),
             timer: Timer::default(),
             shards,
-            marks: HighWatermarks::new(machine.fs.clone(), path, scenario.shards),
+            checkpoints: Checkpoints::new(machine.fs.clone(), path, scenario.shards),
             link: None,
             uses: BTreeMap::new(),
             fetching: BTreeMap::new(),
@@ -105,7 +105,6 @@ fn open_shards(
         tail_cache_bytes_max: 1 << 20,
     };
     let context = LogContext::new(machine.fs.clone(), limits);
-    let was_clean = opened.clean_stop_epoch.is_some();
     let mut shards = Vec::new();
     for shard in 0..scenario.shards {
         let mut config = ShardConfig::new(broker_id(machine.index));
@@ -121,8 +120,7 @@ fn open_shards(
         let seed = fabric.rng.u64(..);
         let now = clock.show(fabric.now);
         let path = Path::new(DIRECTORY);
-        let marks = &opened.high_watermarks;
-        let node = Shard::open(config, context.clone(), path, marks, was_clean, now, seed);
+        let node = Shard::open(config, context.clone(), path, &opened.last, now, seed);
         let node = node.map_err(|error| {
             format!(
                 "broker {} failed to open shard {shard}: {error}",
@@ -156,7 +154,7 @@ fn registration(
         replication_endpoint: endpoint.clone(),
         control_endpoint: endpoint,
         shards: scenario.shards,
-        clean_stop_epoch: opened.clean_stop_epoch,
+        clean_stop_epoch: opened.clean_stop_epoch.filter(|_| recovered_to_checkpoint),
         recovered_to_checkpoint,
     }
 }

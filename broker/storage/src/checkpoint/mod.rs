@@ -4,6 +4,7 @@
 //! [`FILE_BYTES_MAX`]. Never guesses: a file that cannot be parsed is an error.
 
 mod clean_shutdown;
+mod closed_logs;
 mod leader_epochs;
 mod meta_properties;
 mod offsets;
@@ -15,9 +16,10 @@ use std::path::PathBuf;
 
 use crate::fs::FsError;
 pub use clean_shutdown::{mark_clean_shutdown, take_clean_shutdown};
+pub use closed_logs::{ClosedLog, ClosedLogs, read_closed_logs, write_closed_logs};
 pub use leader_epochs::{format_leader_epochs, parse_leader_epochs};
 pub use meta_properties::MetaProperties;
-pub use offsets::{OffsetCheckpoint, OffsetCheckpointFile};
+pub use offsets::{OffsetCheckpoint, OffsetCheckpointFile, OffsetCheckpoints};
 pub use partition_metadata::PartitionMetadata;
 
 /// The largest checkpoint file that is read.

@@ -35,6 +35,36 @@ impl OffsetCheckpointFile {
 /// Offsets by partition.
 pub type OffsetCheckpoint = BTreeMap<(TopicName, PartitionIndex), Offset>;
 
+/// The offsets that are checkpointed of a log directory's partitions.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct OffsetCheckpoints {
+    /// High watermarks.
+    pub high_watermarks: OffsetCheckpoint,
+    /// Recovery points: what lies before was synced.
+    pub recovery_points: OffsetCheckpoint,
+    /// Log starts that lie after the first segment's base offset.
+    pub log_starts: OffsetCheckpoint,
+}
+
+impl OffsetCheckpoints {
+    /// Adds those of other partitions.
+    pub fn extend(&mut self, other: Self) {
+        self.high_watermarks.extend(other.high_watermarks);
+        self.recovery_points.extend(other.recovery_points);
+        self.log_starts.extend(other.log_starts);
+    }
+
+    /// Each kind and the file that it is in.
+    #[must_use]
+    pub fn files(&self) -> [(OffsetCheckpointFile, &OffsetCheckpoint); 3] {
+        [
+            (OffsetCheckpointFile::Replication, &self.high_watermarks),
+            (OffsetCheckpointFile::RecoveryPoint, &self.recovery_points),
+            (OffsetCheckpointFile::LogStart, &self.log_starts),
+        ]
+    }
+}
+
 impl OffsetCheckpointFile {
     fn path(self, directory: &Path) -> PathBuf {
         directory.join(self.name())

@@ -178,6 +178,34 @@ fn partition_metadata_names_the_topic_as_kafka_does() {
     }
 }
 
+#[test]
+fn closed_logs_are_those_of_one_stop_and_never_read_when_damaged() {
+    use crate::log::{Log, LogConfig, LogContext, LogLimits, OpenHow};
+    let fs = fresh();
+    let context = LogContext::new(fs.clone(), LogLimits::default());
+    let path = directory().join("t-0");
+    let log = Log::open(&context, &path, LogConfig::default(), OpenHow::Clean);
+    let summary = log.unwrap().0.close().unwrap();
+    let topic = TopicId(Uuid::from_u128(9));
+    let key = ("t".parse().unwrap(), PartitionIndex(0));
+    let logs: ClosedLogs = [(key, ClosedLog { topic, summary })].into();
+    assert!(read_closed_logs(&fs, directory(), 7).is_empty());
+    write_closed_logs(&fs, directory(), 7, &logs).unwrap();
+    assert_eq!(read_closed_logs(&fs, directory(), 7), logs);
+    assert!(read_closed_logs(&fs, directory(), 8).is_empty());
+    let path = directory().join("kintsugi.closed-logs");
+    let content = fs.read_to_vec(&path, 10_000).unwrap();
+    for at in 0..content.len() {
+        let file = fs.open(&path, OpenMode::Write).unwrap();
+        file.write_at(&[content[at] ^ 0x10], at as u64).unwrap();
+        assert!(
+            read_closed_logs(&fs, directory(), 7).is_empty(),
+            "byte {at}"
+        );
+        file.write_at(&content, 0).unwrap();
+    }
+}
+
 proptest! {
     #[test]
     fn an_id_survives_being_written_and_read(number in any::<u128>()) {

@@ -137,6 +137,18 @@ pub trait FileSystem: Clone + Send + Sync + 'static {
     /// When that cannot be told.
     fn exists(&self, path: &Path) -> Result<bool, FsError>;
 
+    /// The length of a file in bytes; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn size_of(&self, path: &Path) -> Result<Option<u64>, FsError> {
+        match self.open(path, OpenMode::Read) {
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+            Ok(file) => file.size_bytes().map(Some),
+        }
+    }
+
     /// Reads a whole file of at most `size_max_bytes`.
     ///
     /// # Errors

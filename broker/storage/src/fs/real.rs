@@ -141,6 +141,14 @@ impl FileSystem for RealFileSystem {
             .map_err(|e| FsError::new("sync directory", path, e))
     }
 
+    fn size_of(&self, path: &Path) -> Result<Option<u64>, FsError> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FsError::new("ask the size of", path, error)),
+            Ok(metadata) => Ok(Some(metadata.len())),
+        }
+    }
+
     fn exists(&self, path: &Path) -> Result<bool, FsError> {
         fs::exists(path).map_err(|e| FsError::new("look for", path, e))
     }

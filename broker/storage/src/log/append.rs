@@ -215,8 +215,9 @@ impl<F: FileSystem> Log<F> {
         let active = self.active_mut();
         let base = active.base;
         active.append(bytes, &run.headers)?;
-        self.dirty.insert(base);
+        self.unsynced.insert(base);
         self.active_since.get_or_insert(now_wall);
+        self.unflushed_since.get_or_insert(now_wall);
         for header in &run.headers {
             self.epochs.assign(header.leader_epoch, header.base_offset);
             self.producers.update(header, Some(now_wall));
@@ -243,14 +244,14 @@ impl<F: FileSystem> Log<F> {
                 self.undo_active();
                 return Err(error.into());
             }
-            self.dirty.insert(self.active().base);
+            self.unsynced.insert(self.active().base);
         }
         let interval = self.config.index_interval_bytes;
         let descriptors = &self.context.descriptors;
         let segment = Segment::create(descriptors, &self.directory, base, interval)?;
         self.segments.insert(base, segment);
-        self.dirty.insert(base);
-        self.directory_is_dirty = true;
+        self.unsynced.insert(base);
+        self.unsynced.directory = true;
         self.active_since = None;
         // Without it the next open reads more headers, so a failure of this is none of the roll.
         let _ = self.snapshot_producers();

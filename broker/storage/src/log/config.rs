@@ -20,6 +20,12 @@ pub struct LogConfig {
     /// `retention.bytes`: the oldest segments may go while the rest is at least so large; `None`
     /// keeps them.
     pub retention_bytes: Option<u64>,
+    /// `flush.messages`: a sync begins when so many records are not synced. With 1 a record counts
+    /// only once it is synced.
+    pub flush_messages: u64,
+    /// `flush.ms`: a sync begins when records have not been synced for so long; `None` leaves it to
+    /// the operating system.
+    pub flush_ms: Option<u64>,
     /// `max.message.bytes`: the largest batch that a leader appends.
     pub max_message_bytes: usize,
     /// The bytes of the newest batches that are kept in memory for live readers. Ours.
@@ -45,6 +51,8 @@ impl Default for LogConfig {
             index_interval_bytes: 4096,
             retention_ms: Some(7 * 24 * 3_600 * 1_000),
             retention_bytes: None,
+            flush_messages: u64::MAX,
+            flush_ms: None,
             max_message_bytes: 1_048_588,
             tail_cache_bytes: 1 << 20,
             producer_expiration_ms: 24 * 3_600 * 1_000,
@@ -87,10 +95,31 @@ impl<F: FileSystem> LogContext<F> {
         }
     }
 
+    /// How many log files are open, at most [`LogLimits::open_files_max`].
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        self.descriptors.open_files()
+    }
+
+    /// The most log files that are kept open.
+    #[must_use]
+    pub fn open_files_max(&self) -> usize {
+        self.descriptors.open_files_max()
+    }
+
     /// The file system.
     #[must_use]
     pub fn fs(&self) -> &F {
         self.descriptors.fs()
+    }
+}
+
+impl<F: FileSystem> std::fmt::Debug for LogContext<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("LogContext")
+            .field("open_files", &self.open_files())
+            .finish_non_exhaustive()
     }
 }
 

@@ -15,7 +15,9 @@ mod error;
 mod open;
 mod producers;
 mod read;
+mod recovery_point;
 mod retention;
+mod summary;
 mod sync;
 mod tail_cache;
 #[cfg(test)]
@@ -36,7 +38,9 @@ use epochs::EpochCache;
 pub use error::LogError;
 pub use open::{OpenHow, RecoveryReport};
 pub use read::{ReadDone, ReadJob, ReadResult, ReadStep, TimestampMatch};
-pub use sync::{SyncJob, Synced};
+pub use summary::LogSummary;
+use sync::{SyncGate, Unsynced};
+pub use sync::{SyncJob, SyncScope, Synced};
 use tail_cache::TailCache;
 
 /// A partition's log in a directory of its own.
@@ -50,14 +54,25 @@ pub struct Log<F: FileSystem> {
     active_since: Option<TimestampMs>,
     log_start: Offset,
     recovery_point: Offset,
+    /// When the oldest of the records was appended that no sync has covered or is covering.
+    unflushed_since: Option<TimestampMs>,
     epochs: EpochCache,
+    /// What the file of leader epochs holds, if that is known.
+    epochs_written: Option<Vec<(LeaderEpoch, Offset)>>,
     producers: Producers,
     /// The offsets of the snapshots of `producers`.
     snapshots: BTreeSet<Offset>,
     tail: TailCache,
-    /// Base offsets of the segments that were written to since their last sync.
-    dirty: BTreeSet<Offset>,
-    directory_is_dirty: bool,
+    unsynced: Unsynced,
+    /// What the sync under way covers.
+    syncing: Option<Unsynced>,
+    /// Syncs begun so far.
+    syncs: u64,
+    sync_gate: SyncGate,
+    /// No checkpoint holds a recovery point above this.
+    checkpointed: Offset,
+    /// The bound on a checkpointed recovery point that lies in the directory.
+    bound: Option<Offset>,
     /// Counts truncations, so that a sync that ran beside one is not taken for more than it is.
     truncations: u64,
     poisoned: Option<String>,
@@ -74,12 +89,6 @@ impl<F: FileSystem> Log<F> {
     #[must_use]
     pub fn log_end(&self) -> Offset {
         self.active().content.next_offset
-    }
-
-    /// Everything before this offset was synced.
-    #[must_use]
-    pub fn recovery_point(&self) -> Offset {
-        self.recovery_point
     }
 
     /// The bytes of all batches.

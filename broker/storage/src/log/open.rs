@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use kintsugi_types::{LeaderEpoch, Offset};
 
 use super::epochs::EpochCache;
+use super::recovery_point::{BOUND_FILE, read_bound};
+use super::sync::{SyncGate, Unsynced};
 use super::tail_cache::TailCache;
 use super::{Log, LogConfig, LogContext, LogError};
 use crate::fs::{FileSystem, FsError};
-use crate::producer_state::Producers;
-use crate::segment::{Segment, base_offset_of, is_index_name, log_name};
+use crate::producer_state::{Producers, snapshot_offset_of};
+use crate::segment::{Follows, Segment, base_offset_of, damage, is_index_name, log_name};
 
 /// How the process that had the log before ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +38,9 @@ pub struct RecoveryReport {
     pub cut_bytes: u64,
     /// The segments that were removed because they lay behind such a place.
     pub removed_segments: usize,
+    /// Whether some of that had been synced once: the disk is at fault, not a crash. The bytes are
+    /// kept in files that end in `.damaged`.
+    pub is_damaged: bool,
     /// What was wrong at the place of the cut, in words.
     pub cause: Option<String>,
 }
@@ -44,8 +49,20 @@ struct Opening<'a, F: FileSystem> {
     context: &'a LogContext<F>,
     directory: PathBuf,
     interval: u64,
-    how: OpenHow,
+    /// Segments that reach past it are verified, and the last one; `None`: none is.
+    verify_from: Option<Offset>,
+    /// What lies before was synced: where that is not intact, it is damaged, not torn.
+    trusted: Offset,
+    found: Found,
     report: RecoveryReport,
+}
+
+/// What is in a log's directory.
+#[derive(Default)]
+struct Found {
+    bases: BTreeSet<Offset>,
+    snapshots: BTreeSet<Offset>,
+    has_bound: bool,
 }
 
 impl<F: FileSystem> Log<F> {
@@ -63,11 +80,15 @@ impl<F: FileSystem> Log<F> {
         config: LogConfig,
         how: OpenHow,
     ) -> Result<(Self, RecoveryReport), LogError> {
-        match Self::open_once(context, directory, config.clone(), how) {
+        let (verify_from, trusted) = match how {
+            OpenHow::Clean => (None, Offset(i64::MAX)),
+            OpenHow::Recover { from } => (Some(from), from),
+        };
+        match Self::open_once(context, directory, config.clone(), verify_from, trusted) {
             // Corruption where none was to be expected: everything is verified then.
             Err(LogError::Segment(error)) if error.is_content() => {
-                let from = Offset::ZERO;
-                Self::open_once(context, directory, config, OpenHow::Recover { from })
+                let from = Some(Offset::ZERO);
+                Self::open_once(context, directory, config, from, trusted)
             }
             other => other,
         }
@@ -77,19 +98,21 @@ impl<F: FileSystem> Log<F> {
         context: &LogContext<F>,
         directory: &Path,
         config: LogConfig,
-        how: OpenHow,
+        verify_from: Option<Offset>,
+        trusted: Offset,
     ) -> Result<(Self, RecoveryReport), LogError> {
-        let fs = context.fs();
-        let is_new = !fs.exists(directory)?;
-        fs.create_dir_all(directory)?;
         let mut opening = Opening {
             context,
             directory: directory.to_owned(),
             interval: config.index_interval_bytes,
-            how,
+            verify_from,
+            trusted,
+            found: Found::default(),
             report: RecoveryReport::default(),
         };
-        let bases = opening.list()?;
+        let is_new = opening.list()?;
+        let bound = opening.bound_trust()?;
+        let bases: Vec<Offset> = opening.found.bases.iter().copied().collect();
         let mut segments = opening.open_segments(&bases)?;
         let changed = is_new || segments.is_empty() || opening.report.removed_segments > 0;
         if segments.is_empty() {
@@ -105,34 +128,34 @@ impl<F: FileSystem> Log<F> {
                 epochs.assign(epoch, start);
             }
         }
-        let log = Self::assemble(
-            context,
-            opening.directory,
-            config,
-            segments,
-            epochs,
-            changed,
-        );
+        let (verify_from, trusted_now) = (opening.verify_from, opening.trusted);
         let mut report = opening.report;
+        let directory = opening.directory;
+        let mut log = Self::assemble(context, directory, config, segments, epochs);
+        log.unsynced.directory = changed;
         report.log_end = log.log_end();
-        let mut log = log.with_recovery_point(how, report.cut_bytes);
+        log.take_recovery_point(verify_from, report.cut_bytes);
+        log.checkpointed = if verify_from.is_some() {
+            trusted
+        } else {
+            report.log_end
+        };
+        log.bound = bound;
         if report.cut_bytes > 0 || report.removed_segments > 0 {
             log.sync()?;
         }
-        log.load_producers(match how {
-            OpenHow::Clean => report.log_end,
-            OpenHow::Recover { from } => from,
-        })?;
+        log.snapshots = opening.found.snapshots;
+        log.load_producers(verify_from.map_or(report.log_end, |from| from.min(trusted_now)))?;
+        log.settle_recovery_point();
         Ok((log, report))
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         context: &LogContext<F>,
         directory: PathBuf,
         config: LogConfig,
         segments: BTreeMap<Offset, Segment<F>>,
         epochs: EpochCache,
-        directory_is_dirty: bool,
     ) -> Self {
         let log_start = segments.keys().next().copied().unwrap_or_default();
         let budget = std::sync::Arc::clone(&context.tail_budget);
@@ -142,16 +165,22 @@ impl<F: FileSystem> Log<F> {
             context: context.clone(),
             directory,
             config,
-            dirty: BTreeSet::new(),
             segments,
             active_since: None,
             log_start,
             recovery_point: log_start,
+            unflushed_since: None,
             epochs,
+            epochs_written: None,
             producers,
             snapshots: BTreeSet::new(),
             tail,
-            directory_is_dirty,
+            unsynced: Unsynced::default(),
+            syncing: None,
+            syncs: 0,
+            sync_gate: SyncGate::default(),
+            checkpointed: Offset::ZERO,
+            bound: None,
             truncations: 0,
             poisoned: None,
         };
@@ -162,40 +191,66 @@ impl<F: FileSystem> Log<F> {
         log
     }
 
-    fn with_recovery_point(mut self, how: OpenHow, cut_bytes: u64) -> Self {
+    fn take_recovery_point(&mut self, verify_from: Option<Offset>, cut_bytes: u64) {
         let end = self.log_end();
-        self.recovery_point = match how {
-            OpenHow::Clean if cut_bytes == 0 => end,
-            OpenHow::Clean => self.log_start,
-            OpenHow::Recover { from } => from.clamp(self.log_start, end),
+        self.recovery_point = match verify_from {
+            None if cut_bytes == 0 => end,
+            None => self.log_start,
+            Some(from) => from.clamp(self.log_start, end),
         };
-        // A segment that ends right there may owe its end to a cut that was not synced.
-        let may_be_unsynced = |segment: &&Segment<F>| match how {
-            OpenHow::Clean => segment.content.next_offset > self.recovery_point,
-            OpenHow::Recover { .. } => segment.content.next_offset >= self.recovery_point,
+        let point = self.recovery_point;
+        // After a crash a segment that ends right there may owe its end to a cut not synced.
+        let may_be_unsynced = |segment: &&Segment<F>| {
+            let next = segment.content.next_offset;
+            next > point || (verify_from.is_some() && next == point)
         };
         let unsynced = self.segments.values().filter(may_be_unsynced);
-        self.dirty = unsynced.map(|segment| segment.base).collect();
+        let mut unsynced: Vec<Offset> = unsynced.map(|segment| segment.base).collect();
         if cut_bytes > 0 {
-            self.dirty.insert(self.active().base);
+            unsynced.push(self.active().base);
         }
-        self.directory_is_dirty |= matches!(how, OpenHow::Recover { .. });
-        self
+        for base in unsynced {
+            self.unsynced.insert(base);
+        }
+        self.unsynced.directory |= verify_from.is_some();
     }
 }
 
 impl<F: FileSystem> Opening<'_, F> {
-    /// The base offsets of the segments. Indexes without a log are removed.
-    fn list(&self) -> Result<Vec<Offset>, FsError> {
+    /// Finds what is there; makes the directory and gives true if it is new. Indexes without a log
+    /// are removed.
+    fn list(&mut self) -> Result<bool, FsError> {
         let fs = self.context.fs();
-        let names = fs.read_dir(&self.directory)?;
-        let bases: BTreeSet<Offset> = names.iter().filter_map(|n| base_offset_of(n)).collect();
+        let names = match fs.read_dir(&self.directory) {
+            Err(error) if error.is_not_found() => {
+                fs.create_dir_all(&self.directory)?;
+                return Ok(true);
+            }
+            names => names?,
+        };
+        let found = &mut self.found;
+        found.bases = names.iter().filter_map(|n| base_offset_of(n)).collect();
+        found.snapshots = names.iter().filter_map(|n| snapshot_offset_of(n)).collect();
         for name in &names {
-            if is_index_name(name).is_some_and(|base| !bases.contains(&base)) {
+            found.has_bound |= name == BOUND_FILE;
+            if is_index_name(name).is_some_and(|base| !found.bases.contains(&base)) {
                 fs.remove_file(&self.directory.join(name))?;
             }
         }
-        Ok(bases.into_iter().collect())
+        Ok(false)
+    }
+
+    /// Lowers what is trusted to the bound that a cut has left, if there is one.
+    fn bound_trust(&mut self) -> Result<Option<Offset>, FsError> {
+        if !self.found.has_bound {
+            return Ok(None);
+        }
+        let bound = read_bound(self.context.fs(), &self.directory)?;
+        if let Some(from) = &mut self.verify_from {
+            *from = bound.min(*from);
+            self.trusted = bound.min(self.trusted);
+        }
+        Ok(Some(bound))
     }
 
     fn open_segments(
@@ -241,18 +296,22 @@ impl<F: FileSystem> Opening<'_, F> {
         epoch: Option<LeaderEpoch>,
     ) -> Result<Segment<F>, LogError> {
         let descriptors = &self.context.descriptors;
-        let is_to_verify = match self.how {
-            OpenHow::Clean => false,
-            OpenHow::Recover { from } => next_base.is_none_or(|next| next > from),
-        };
+        let is_to_verify = self
+            .verify_from
+            .is_some_and(|from| next_base.is_none_or(|next| next > from));
         if !is_to_verify {
             match Segment::open(descriptors, &self.directory, base, self.interval) {
                 Err(error) if error.is_content() => {}
                 other => return Ok(other?),
             }
         }
+        let follows = Follows {
+            epoch,
+            trusted: self.trusted,
+        };
         let (segment, recovery) =
-            Segment::recover(descriptors, &self.directory, base, self.interval, epoch)?;
+            Segment::recover(descriptors, &self.directory, base, self.interval, follows)?;
+        self.report.is_damaged |= recovery.is_damaged;
         self.report.verified_bytes += recovery.verified_bytes;
         self.report.cut_bytes += recovery.cut_bytes;
         if let Some(cause) = recovery.cause {
@@ -275,7 +334,12 @@ impl<F: FileSystem> Opening<'_, F> {
             let file = fs.open(&path, crate::fs::OpenMode::Read)?;
             self.report.cut_bytes += crate::fs::File::size_bytes(&file)?;
             self.report.removed_segments += 1;
-            fs.remove_file(&path)?;
+            if *base < self.trusted {
+                self.report.is_damaged = true;
+                damage::set_aside(fs, &path)?;
+            } else {
+                fs.remove_file(&path)?;
+            }
         }
         for name in fs.read_dir(&self.directory)? {
             if is_index_name(&name).is_some_and(|base| bases.contains(&base)) {

@@ -13,7 +13,7 @@ use super::{Log, LogError};
 use crate::checkpoint::FILE_BYTES_MAX;
 use crate::fs::{File, FileSystem, FsError, OpenMode};
 use crate::producer_state::{
-    ProducerCheck, ProducerError, Producers, decode, encode, snapshot_name, snapshot_offset_of,
+    ProducerCheck, ProducerError, Producers, decode, encode, snapshot_name,
 };
 
 impl<F: FileSystem> Log<F> {
@@ -41,9 +41,6 @@ impl<F: FileSystem> Log<F> {
     /// Learns the producers of a log that was opened. Snapshots as of an offset above `trusted` may
     /// be of a history that was cut off, and are removed.
     pub(super) fn load_producers(&mut self, trusted: Offset) -> Result<(), LogError> {
-        let names = self.context.fs().read_dir(&self.directory)?;
-        let found = names.iter().filter_map(|name| snapshot_offset_of(name));
-        self.snapshots = found.collect();
         self.remove_snapshots_before(self.first_base())?;
         self.remove_snapshots_after(trusted.min(self.log_end()))?;
         self.remove_stray_snapshots()?;
@@ -96,7 +93,7 @@ impl<F: FileSystem> Log<F> {
         let path = self.snapshot_path(end);
         // Known before it is written, so that what an error leaves is removed in time.
         self.snapshots.insert(end);
-        self.directory_is_dirty = true;
+        self.unsynced.directory = true;
         let file = self.context.fs().open(&path, OpenMode::Create)?;
         file.set_len(0)?;
         file.write_at(&encode(&self.producers), 0)?;
@@ -123,7 +120,7 @@ impl<F: FileSystem> Log<F> {
         Ok(())
     }
 
-    fn read_snapshot(&self, offset: Offset) -> Option<Producers> {
+    pub(super) fn read_snapshot(&self, offset: Offset) -> Option<Producers> {
         let path = self.snapshot_path(offset);
         let content = self.context.fs().read_to_vec(&path, FILE_BYTES_MAX).ok()?;
         decode(&content, offset, self.config.producers_max).ok()
@@ -144,7 +141,7 @@ impl<F: FileSystem> Log<F> {
     }
 
     fn remove_snapshot(&mut self, offset: Offset) -> Result<(), FsError> {
-        self.directory_is_dirty = true;
+        self.unsynced.directory = true;
         match self.context.fs().remove_file(&self.snapshot_path(offset)) {
             Err(error) if !error.is_not_found() => return Err(error),
             _ => {}

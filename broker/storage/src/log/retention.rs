@@ -31,8 +31,8 @@ impl<F: FileSystem> Log<F> {
             let Some(segment) = self.segments.remove(&base) else {
                 break;
             };
-            self.dirty.remove(&base);
-            self.directory_is_dirty = true;
+            self.unsynced.remove(base);
+            self.unsynced.directory = true;
             let log_start = self.log_start.max(next);
             self.log_start = log_start;
             self.epochs.advance_start(log_start);

@@ -2,47 +2,134 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kintsugi_types::Offset;
 
-use super::{Log, LogError};
+use super::{Log, LogError, LogSummary};
 use crate::checkpoint::format_leader_epochs;
-use crate::fs::{File, FileSystem, FsError};
+use crate::fs::{File, FileSystem, FsError, OpenMode};
 
 /// The name of Apache Kafka's file of leader epochs.
 const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
+
+/// What a sync is to make durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SyncScope {
+    /// Everything.
+    All,
+    /// All batches. The indexes of the active segment are left: after a loss of power they are
+    /// made anew, because the active segment is always verified.
+    Batches,
+    /// The segments that take no more batches.
+    Sealed,
+}
+
+/// What became of the syncs of one log. Held while one runs, so that no two run at a time: an
+/// error of fsync is told once, and whoever comes second would be told of success.
+pub(super) type SyncGate = Arc<Mutex<Option<String>>>;
+
+/// What was written since it was last synced.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsynced {
+    /// Base offsets of segments with unsynced batches.
+    pub(super) batches: BTreeSet<Offset>,
+    /// Base offsets of segments with unsynced indexes.
+    pub(super) indexes: BTreeSet<Offset>,
+    /// Whether names were made or removed in the directory.
+    pub(super) directory: bool,
+}
+
+impl Unsynced {
+    pub(super) fn insert(&mut self, base: Offset) {
+        self.batches.insert(base);
+        self.indexes.insert(base);
+    }
+
+    pub(super) fn remove(&mut self, base: Offset) {
+        self.batches.remove(&base);
+        self.indexes.remove(&base);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.indexes.is_empty() && !self.directory
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.batches.extend(other.batches);
+        self.indexes.extend(other.indexes);
+        self.directory |= other.directory;
+    }
+
+    /// Takes out what `scope` covers.
+    fn take(&mut self, scope: SyncScope, active: Offset) -> Self {
+        let split = |set: &mut BTreeSet<Offset>, with_active: bool| {
+            let mut taken = std::mem::take(set);
+            if !with_active && taken.remove(&active) {
+                set.insert(active);
+            }
+            taken
+        };
+        Self {
+            batches: split(&mut self.batches, scope != SyncScope::Sealed),
+            indexes: split(&mut self.indexes, scope == SyncScope::All),
+            directory: std::mem::take(&mut self.directory),
+        }
+    }
+}
 
 /// A sync that can run on another thread while the log is appended to.
 pub struct SyncJob<F: FileSystem> {
     fs: F,
     files: Vec<Arc<F::File>>,
-    directory: Option<PathBuf>,
+    directory: PathBuf,
     up_to: Synced,
+}
+
+impl<F: FileSystem> std::fmt::Debug for SyncJob<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SyncJob")
+            .field("directory", &self.directory)
+            .field("up_to", &self.up_to)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a sync made durable; goes back into [`Log::finish_sync`].
 #[derive(Clone, Debug)]
 pub struct Synced {
+    number: u64,
     offset: Offset,
     truncations: u64,
-    segments: BTreeSet<Offset>,
-    with_directory: bool,
+    covered: Unsynced,
+    gate: SyncGate,
 }
 
 impl<F: FileSystem> SyncJob<F> {
-    /// Syncs the files, then the directory. Blocks.
+    /// Syncs the files, then the directory. Blocks; waits for another sync of the same log.
     ///
     /// # Errors
-    /// The first failure; hand it to [`Log::finish_sync`].
+    /// The first failure, of this sync or of an earlier one; hand it to [`Log::finish_sync`].
     pub fn run(self) -> Result<Synced, FsError> {
+        let gate = Arc::clone(&self.up_to.gate);
+        let mut failed = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &*failed {
+            let source = std::io::Error::other(format!("an earlier sync failed: {reason}"));
+            return Err(FsError::new("sync", &self.directory, source));
+        }
+        self.run_alone()
+            .inspect_err(|error| *failed = Some(error.to_string()))
+    }
+
+    fn run_alone(self) -> Result<Synced, FsError> {
         for file in &self.files {
             file.sync_data()?;
         }
-        if let Some(directory) = &self.directory {
-            self.fs.sync_dir(directory)?;
+        if self.up_to.covered.directory {
+            self.fs.sync_dir(&self.directory)?;
             // The directory's own entry; without it a new partition is lost whole.
-            if let Some(parent) = directory.parent().filter(|p| *p != Path::new("")) {
+            if let Some(parent) = self.directory.parent().filter(|p| *p != Path::new("")) {
                 self.fs.sync_dir(parent)?;
             }
         }
@@ -54,55 +141,102 @@ impl<F: FileSystem> Log<F> {
     /// Whether anything was written or removed since the last sync began.
     #[must_use]
     pub fn needs_sync(&self) -> bool {
-        !self.dirty.is_empty() || self.directory_is_dirty
+        !self.unsynced.is_empty()
     }
 
-    /// Takes what has to be synced. Until [`Log::finish_sync`] the recovery point stays.
+    /// What should be synced now, if anything: batches where `flush.messages` says so, and segments
+    /// that take no more batches, so that the recovery point moves past them. Nothing while a sync
+    /// is under way.
+    #[must_use]
+    pub fn sync_wanted(&self) -> Option<SyncScope> {
+        if self.syncing.is_some() || self.poisoned.is_some() {
+            return None;
+        }
+        let unflushed = self.log_end().since(self.recovery_point);
+        if u64::try_from(unflushed).is_ok_and(|n| n > 0 && n >= self.config.flush_messages) {
+            return Some(SyncScope::Batches);
+        }
+        let active = self.active().base;
+        let has_sealed = |set: &BTreeSet<Offset>| set.first().is_some_and(|base| *base < active);
+        (has_sealed(&self.unsynced.batches) || has_sealed(&self.unsynced.indexes))
+            .then_some(SyncScope::Sealed)
+    }
+
+    /// Takes what has to be synced. Until [`Log::finish_sync`] the recovery point stays, and no
+    /// other sync is wanted.
     ///
     /// # Errors
-    /// When the log takes no writes, or a file cannot be opened.
-    pub fn begin_sync(&mut self) -> Result<SyncJob<F>, LogError> {
+    /// When the log takes no writes, or a file cannot be opened; nothing is taken then.
+    pub fn begin_sync(&mut self, scope: SyncScope) -> Result<SyncJob<F>, LogError> {
         self.check_usable()?;
+        let active = self.active().base;
+        let mut left = self.unsynced.clone();
+        // One that is under way may yet fail.
+        left.extend(self.syncing.clone().unwrap_or_default());
+        let covered = left.take(scope, active);
         let mut files = Vec::new();
-        for segment in self.dirty.iter().filter_map(|base| self.segments.get(base)) {
-            files.extend(segment.files()?);
+        for base in covered.batches.union(&covered.indexes) {
+            if let Some(segment) = self.segments.get(base) {
+                let [log, indexes @ ..] = segment.files()?;
+                files.push(log);
+                if covered.indexes.contains(base) {
+                    files.extend(indexes);
+                }
+            }
         }
-        let with_directory = std::mem::take(&mut self.directory_is_dirty);
+        self.unsynced = left;
+        self.syncs += 1;
+        if scope != SyncScope::Sealed {
+            self.unflushed_since = None;
+        }
+        self.syncing = Some(covered.clone());
         Ok(SyncJob {
             fs: self.context.fs().clone(),
             files,
-            directory: with_directory.then(|| self.directory.clone()),
+            directory: self.directory.clone(),
             up_to: Synced {
-                offset: self.log_end(),
+                number: self.syncs,
+                offset: if scope == SyncScope::Sealed {
+                    active
+                } else {
+                    self.log_end()
+                },
                 truncations: self.truncations,
-                segments: std::mem::take(&mut self.dirty),
-                with_directory,
+                covered,
+                gate: Arc::clone(&self.sync_gate),
             },
         })
     }
 
     /// Takes note of how a sync went. A failed one means that what was written may be lost though
-    /// it can still be read: the log then takes no more writes.
+    /// it can still be read: the log then takes no more writes. One that was begun on another
+    /// [`Log`], or that a later one covers, is passed over.
     ///
     /// # Errors
     /// The failure.
     pub fn finish_sync(&mut self, result: Result<Synced, FsError>) -> Result<(), LogError> {
-        match result {
+        let synced = match result {
             Err(error) => {
                 self.poison(&error);
-                Err(error.into())
+                return Err(error.into());
             }
-            Ok(synced) => {
-                if synced.truncations == self.truncations {
-                    self.recovery_point = self.recovery_point.max(synced.offset);
-                } else {
-                    // What was cut and written anew meanwhile may not be what was synced.
-                    self.dirty.extend(synced.segments);
-                    self.directory_is_dirty |= synced.with_directory;
-                }
-                Ok(())
-            }
+            Ok(synced) => synced,
+        };
+        if !Arc::ptr_eq(&synced.gate, &self.sync_gate) || synced.number != self.syncs {
+            return Ok(());
         }
+        self.syncing = None;
+        if synced.truncations == self.truncations {
+            self.recovery_point = self.recovery_point.max(synced.offset);
+            self.settle_recovery_point();
+        } else {
+            // What was cut and written anew meanwhile may not be what was synced.
+            let mut covered = synced.covered;
+            covered.batches.retain(|b| self.segments.contains_key(b));
+            covered.indexes.retain(|b| self.segments.contains_key(b));
+            self.unsynced.extend(covered);
+        }
+        Ok(())
     }
 
     /// Syncs everything, and raises the recovery point to the log's end. Blocks.
@@ -110,32 +244,41 @@ impl<F: FileSystem> Log<F> {
     /// # Errors
     /// When it fails; the log then takes no more writes.
     pub fn sync(&mut self) -> Result<(), LogError> {
-        let result = self.begin_sync()?.run();
+        let result = self.begin_sync(SyncScope::All)?.run();
         self.finish_sync(result)
     }
 
-    /// Writes the leader epochs to `leader-epoch-checkpoint`, in Apache Kafka's format.
+    /// Writes the leader epochs to `leader-epoch-checkpoint`, in Apache Kafka's format. Not synced:
+    /// only Kafka's tools read it.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_leader_epochs(&self) -> Result<(), LogError> {
         let path = self.directory.join(LEADER_EPOCH_FILE);
         let text = format_leader_epochs(self.epoch_entries());
-        Ok(self.context.fs().write_atomically(&path, text.as_bytes())?)
+        let file = self.context.fs().open(&path, OpenMode::Create)?;
+        file.set_len(0)?;
+        Ok(file.write_at(text.as_bytes(), 0)?)
     }
 
     /// Closes the log in order: completes the time index, keeps the producers, syncs, and writes
-    /// the leader epochs.
+    /// the leader epochs; of what did not change nothing. Gives what the next open may know the log by.
     ///
     /// # Errors
     /// When any of it fails; the log must then be recovered at the next open.
-    pub fn close(mut self) -> Result<(), LogError> {
+    pub fn close(mut self) -> Result<LogSummary, LogError> {
         self.check_usable()?;
         let base = self.active().base;
-        self.active_mut().seal()?;
-        self.dirty.insert(base);
+        if self.active_mut().seal()? {
+            self.unsynced.insert(base);
+        }
         self.snapshot_producers()?;
-        self.sync()?;
-        self.write_leader_epochs()
+        if self.needs_sync() || self.syncing.is_some() {
+            self.sync()?;
+        }
+        if self.epochs_written.as_deref() != Some(self.epoch_entries()) {
+            self.write_leader_epochs()?;
+        }
+        Ok(self.summary())
     }
 }

@@ -6,6 +6,7 @@
 use kintsugi_types::Offset;
 use kintsugi_types::bug::{Bug, is_on};
 
+use super::sync::Unsynced;
 use super::{Log, LogError};
 use crate::fs::FileSystem;
 use crate::segment::Segment;
@@ -15,8 +16,8 @@ impl<F: FileSystem> Log<F> {
     /// which is at most `offset`. Blocks. Does nothing when the log ends before it. Below the log's start, the log becomes
     /// empty and starts there.
     ///
-    /// The recovery point falls with the end. A caller that keeps it in a checkpoint file must
-    /// write the lower one before more is appended: recovery verifies nothing below it.
+    /// The recovery point falls with the end. A checkpoint that holds the higher one does no harm: a
+    /// bound in the log's directory goes before it.
     ///
     /// # Errors
     /// When it fails; the log then takes no more writes.
@@ -29,6 +30,9 @@ impl<F: FileSystem> Log<F> {
             self.truncate_fully_and_start_at(offset)?;
             return Ok(offset);
         }
+        // Before anything is cut, so that a full disk only puts it off.
+        let end = self.base_of_batch(offset)?;
+        self.bound_recovery_point(end)?;
         let cut = self.cut(offset);
         let end = cut.inspect_err(|error| self.poison(error))?;
         if !is_on(Bug::UnsyncedCut) {
@@ -46,7 +50,7 @@ impl<F: FileSystem> Log<F> {
         let active = self.active_mut();
         let base = active.base;
         let end = active.truncate_to(offset)?;
-        self.dirty.insert(base);
+        self.unsynced.insert(base);
         if end < self.log_start {
             // Its batch began before the log's start: all of it is gone.
             self.log_start = end;
@@ -56,10 +60,21 @@ impl<F: FileSystem> Log<F> {
         Ok(end)
     }
 
+    /// The base offset of the batch that holds an offset.
+    fn base_of_batch(&self, offset: Offset) -> Result<Offset, LogError> {
+        let holder = self.segments.range(..=offset).next_back();
+        let found = holder
+            .map(|(_, segment)| segment.find(offset))
+            .transpose()?;
+        Ok(found
+            .flatten()
+            .map_or(offset, |(_, batch)| batch.base_offset))
+    }
+
     fn remove_last(&mut self) -> Result<(), LogError> {
         if let Some((base, segment)) = self.segments.pop_last() {
-            self.dirty.remove(&base);
-            self.directory_is_dirty = true;
+            self.unsynced.remove(base);
+            self.unsynced.directory = true;
             segment.remove()?;
         }
         Ok(())
@@ -80,6 +95,7 @@ impl<F: FileSystem> Log<F> {
     /// When it fails; the log then takes no more writes.
     pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), LogError> {
         self.check_usable()?;
+        self.bound_recovery_point(offset)?;
         let emptied = self.empty_and_start_at(offset);
         emptied.inspect_err(|error| self.poison(error))?;
         self.sync()
@@ -111,13 +127,21 @@ impl<F: FileSystem> Log<F> {
                 }
             }
         }
-        self.dirty.clear();
-        self.dirty.insert(offset);
-        self.directory_is_dirty = true;
+        self.unsynced = Unsynced::default();
+        self.unsynced.insert(offset);
+        self.unsynced.directory = true;
         self.log_start = offset;
         self.epochs.clear();
         self.settle_after_cut(offset);
         self.forget_producers()
+    }
+
+    /// The log's start, if it lies after the first segment's base offset, so that only a checkpoint
+    /// keeps it.
+    #[must_use]
+    pub fn log_start_to_checkpoint(&self) -> Option<Offset> {
+        let first = self.segments.keys().next().copied().unwrap_or_default();
+        (self.log_start > first).then_some(self.log_start)
     }
 
     /// Raises the log's start; does nothing when it is that high. Segments that lie wholly before

@@ -71,12 +71,15 @@ impl<F: FileSystem> Segment<F> {
         self.write_entries(entries)
     }
 
-    /// Completes the time index before the segment takes no more batches.
-    pub(crate) fn seal(&mut self) -> Result<(), SegmentError> {
+    /// Completes the time index before the segment takes no more batches; gives whether there was
+    /// something to write.
+    pub(crate) fn seal(&mut self) -> Result<bool, SegmentError> {
         let before = self.content.clone();
         let mut entries = Entries::new(self.base, before, self.index_interval_bytes);
         entries.add_time_entry();
-        self.write_entries(entries)
+        let has_new = !entries.time_index.is_empty();
+        self.write_entries(entries)?;
+        Ok(has_new)
     }
 
     pub(super) fn write_entries(&mut self, entries: Entries) -> Result<(), SegmentError> {
@@ -119,12 +122,13 @@ impl<F: FileSystem> Segment<F> {
         Ok(())
     }
 
-    /// The files, to be synced.
-    pub(crate) fn files(&self) -> Result<Vec<Arc<F::File>>, FsError> {
-        self.slots()
-            .into_iter()
-            .map(|slot| self.descriptors.get(slot, OpenMode::Write))
-            .collect()
+    /// The files, to be synced: the log first.
+    pub(crate) fn files(&self) -> Result<[Arc<F::File>; 3], FsError> {
+        Ok([
+            self.descriptors.get(&self.log, OpenMode::Write)?,
+            self.descriptors.get(&self.index, OpenMode::Write)?,
+            self.descriptors.get(&self.time_index, OpenMode::Write)?,
+        ])
     }
 
     /// Closes the files, if they are open.

@@ -93,6 +93,16 @@ impl<F: FileSystem> Descriptors<F> {
         drop(closed);
     }
 
+    /// The most files that are kept open.
+    pub(crate) fn open_files_max(&self) -> usize {
+        self.open_files_max
+    }
+
+    /// How many files are open.
+    pub(crate) fn open_files(&self) -> usize {
+        self.lock().open.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Cache<F::File>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,7 +8,7 @@ use kintsugi_wire::batch::BatchHeader;
 use super::index::Entries;
 use super::scan::{BATCHES_WINDOW_BYTES, HEADERS_WINDOW_BYTES};
 use super::{
-    Content, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES,
+    Content, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES, damage,
 };
 use crate::fs::{File, FileSystem, OpenMode};
 
@@ -19,8 +19,19 @@ pub(crate) struct SegmentRecovery {
     pub(crate) verified_bytes: u64,
     /// The bytes that were cut off at the end.
     pub(crate) cut_bytes: u64,
+    /// Whether some of them had been synced once; they are kept then.
+    pub(crate) is_damaged: bool,
     /// Why.
     pub(crate) cause: Option<SegmentError>,
+}
+
+/// What a segment that is recovered comes after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Follows {
+    /// The leader epoch of the last batch before it.
+    pub(crate) epoch: Option<LeaderEpoch>,
+    /// What lies before this offset was synced.
+    pub(crate) trusted: Offset,
 }
 
 impl<F: FileSystem> Segment<F> {
@@ -48,32 +59,51 @@ impl<F: FileSystem> Segment<F> {
     }
 
     /// Opens a segment after a crash: verifies each batch, cuts the file at the first that is not
-    /// intact or does not follow `expected` and `epoch`, and rebuilds the indexes.
+    /// intact or does not follow, and rebuilds the indexes.
     pub(crate) fn recover(
         descriptors: &Descriptors<F>,
         directory: &Path,
         base: Offset,
         index_interval_bytes: u64,
-        epoch: Option<LeaderEpoch>,
+        follows: Follows,
     ) -> Result<(Self, SegmentRecovery), SegmentError> {
         let mut segment = Self::at(descriptors, directory, base, index_interval_bytes);
         let log = segment.descriptors.get(&segment.log, OpenMode::Write)?;
         let size_bytes = log.size_bytes()?;
-        segment.content.last_epoch = epoch;
+        segment.content.last_epoch = follows.epoch;
         let cause = segment.rebuild(size_bytes, true)?;
         let verified_bytes = segment.content.size_bytes;
         if verified_bytes == 0 {
             segment.content.last_epoch = None;
         }
-        if verified_bytes < size_bytes {
+        let is_cut = verified_bytes < size_bytes;
+        let is_damaged = is_cut && segment.content.next_offset < follows.trusted;
+        if is_damaged {
+            let fs = segment.descriptors.fs();
+            damage::keep_tail(fs, &segment.log.path, &log, verified_bytes)?;
+        }
+        if is_cut {
             log.set_len(verified_bytes)?;
         }
         let recovery = SegmentRecovery {
             verified_bytes,
             cut_bytes: size_bytes - verified_bytes,
+            is_damaged,
             cause,
         };
         Ok((segment, recovery))
+    }
+
+    /// A segment of which everything is known: no file is touched.
+    pub(crate) fn known(
+        descriptors: &Descriptors<F>,
+        directory: &Path,
+        (base, content): (Offset, Content),
+        index_interval_bytes: u64,
+    ) -> Self {
+        let mut segment = Self::at(descriptors, directory, base, index_interval_bytes);
+        segment.content = content;
+        segment
     }
 
     /// Counts the entries of the indexes; `false` if a file cannot be one, or contradicts the log.
@@ -156,12 +186,7 @@ impl<F: FileSystem> Segment<F> {
         if header.base_offset == expected {
             return Ok(());
         }
-        Err(SegmentError::Disordered {
-            path: self.log.path.display().to_string(),
-            position,
-            expected,
-            found: header.base_offset,
-        })
+        Err(self.disordered(position, expected, header.base_offset))
     }
 
     fn check_order(
@@ -176,12 +201,7 @@ impl<F: FileSystem> Segment<F> {
         if is_ordered {
             return Ok(());
         }
-        Err(SegmentError::Disordered {
-            path: self.log.path.display().to_string(),
-            position,
-            expected,
-            found: header.base_offset,
-        })
+        Err(self.disordered(position, expected, header.base_offset))
     }
 
     /// Writes the indexes anew from the batches in the first `size_bytes`. With `verify`, checks

@@ -6,6 +6,7 @@
 //! Assumes batches in ascending order of offset. Never decodes records.
 
 mod append;
+pub(crate) mod damage;
 mod descriptors;
 mod index;
 mod load;
@@ -16,10 +17,12 @@ mod truncate;
 
 use kintsugi_types::{LeaderEpoch, Offset, TimestampMs};
 use kintsugi_wire::batch::BatchError;
+use serde::{Deserialize, Serialize};
 
 use crate::fs::{FileSystem, FsError};
 pub use descriptors::Descriptors;
 use descriptors::FileSlot;
+pub(crate) use load::Follows;
 pub(crate) use names::{base_offset_of, is_index_name, log_name};
 pub(crate) use read::{ReadLimits, whole_batches};
 
@@ -76,14 +79,14 @@ impl SegmentError {
 }
 
 /// A timestamp and the last offset of the batch that it is the greatest of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct TimedOffset {
     pub(crate) timestamp: TimestampMs,
     pub(crate) offset: Offset,
 }
 
 /// What a segment knows of its content without reading it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
     /// Bytes of `.log` that count.
     pub(crate) size_bytes: u64,
@@ -104,6 +107,13 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// Whether the numbers can be those of a segment at `base`.
+    pub(crate) fn is_plausible(&self, base: Offset) -> bool {
+        self.next_offset >= base
+            && (self.next_offset > base) == (self.size_bytes > 0)
+            && self.bytes_since_entry <= self.size_bytes
+    }
+
     fn empty(base: Offset) -> Self {
         Self {
             size_bytes: 0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kintsugi_types::{LeaderEpoch, Offset, TimestampMs};
-use kintsugi_wire::batch::{BatchHeader, HEADER_BYTES};
+use kintsugi_wire::batch::{self, BatchError, BatchHeader, HEADER_BYTES};
 
 use super::index::IndexEntry;
 use super::scan::{HEADERS_WINDOW_BYTES, Scan};
@@ -108,7 +108,7 @@ impl<F: FileSystem> Segment<F> {
         }
     }
 
-    /// Whole batches from the one that holds `offset` on; none if no batch here holds it or a
+    /// Whole batches, each intact, from the one that holds `offset` on; none if no batch here holds it or a
     /// later one, or the limits let none through.
     pub(crate) fn read(
         &self,
@@ -118,6 +118,11 @@ impl<F: FileSystem> Segment<F> {
         let Some((position, header)) = self.find(offset)? else {
             return Ok(None);
         };
+        // The base offset lies outside the CRC.
+        let expected = offset.max(self.base);
+        if header.base_offset > expected {
+            return Err(self.disordered(position, expected, header.base_offset));
+        }
         let is_too_large = header.size_bytes() > limits.max_bytes && !limits.minimum_one;
         if is_too_large || header.next_offset() > limits.upper {
             return Ok(None);
@@ -128,11 +133,74 @@ impl<F: FileSystem> Segment<F> {
         let file = self.descriptors.get(&self.log, OpenMode::Write)?;
         let read = file.read_full_at(&mut buffer, position)?;
         buffer.truncate(read);
-        let Some((end, next_offset)) = whole_batches(&buffer, limits) else {
+        if buffer.len() < header.size_bytes() {
+            return Err(self.corrupt(
+                position,
+                BatchError::Truncated {
+                    needed: header.size_bytes() as u64,
+                    found: buffer.len(),
+                },
+            ));
+        }
+        let Some((end, _)) = whole_batches(&buffer, limits) else {
             return Ok(None);
         };
         buffer.truncate(end);
+        let next_offset = self.verify(position, &mut buffer)?;
         Ok(Some((buffer.freeze(), next_offset)))
+    }
+
+    /// Checks the CRC of each of the whole batches that were read, and that each follows the one
+    /// before it. Keeps those before the first that is not intact; an error when that is the first
+    /// of all. Gives the offset after the last.
+    fn verify(&self, position: u64, batches: &mut BytesMut) -> Result<Offset, SegmentError> {
+        let (mut at, mut next) = (0, None);
+        while at < batches.len() {
+            let place = position + at as u64;
+            let whole = BatchHeader::parse(&batches[at..]).map_or(0, |h| h.size_bytes());
+            let end = batches.len().min(at + whole);
+            let checked = match batch::verify(&batches[at..end]) {
+                Err(source) => Err(self.corrupt(place, source)),
+                Ok(header) => match next {
+                    Some(expected) if expected != header.base_offset => {
+                        Err(self.disordered(place, expected, header.base_offset))
+                    }
+                    _ => Ok(header),
+                },
+            };
+            match (checked, next) {
+                (Ok(header), _) => {
+                    at += header.size_bytes();
+                    next = Some(header.next_offset());
+                }
+                (Err(_), Some(_)) => batches.truncate(at),
+                (Err(error), None) => return Err(error),
+            }
+        }
+        Ok(next.unwrap_or(self.content.next_offset))
+    }
+
+    fn corrupt(&self, position: u64, source: BatchError) -> SegmentError {
+        let path = self.log.path.display().to_string();
+        SegmentError::Corrupt {
+            path,
+            position,
+            source,
+        }
+    }
+
+    pub(super) fn disordered(
+        &self,
+        position: u64,
+        expected: Offset,
+        found: Offset,
+    ) -> SegmentError {
+        SegmentError::Disordered {
+            path: self.log.path.display().to_string(),
+            position,
+            expected,
+            found,
+        }
     }
 
     /// The whole batch at a position.

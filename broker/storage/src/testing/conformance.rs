@@ -68,6 +68,8 @@ fn lengths<F: FileSystem>(fs: &F, directory: &Path) -> Result<(), FsError> {
     file.allocate_zeroed(5)?;
     assert_eq!(file.size_bytes()?, 200_000);
     assert!(fs.read_to_vec(&path, 100).is_err());
+    assert_eq!(fs.size_of(&path)?, Some(200_000));
+    assert_eq!(fs.size_of(&directory.join("no"))?, None);
     Ok(())
 }
 

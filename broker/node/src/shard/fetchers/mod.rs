@@ -92,6 +92,14 @@ impl Fetchers {
         }
     }
 
+    /// The leader has to hear of this partition's position again.
+    pub fn tell_again(&mut self, partition: PartitionId) {
+        let key = self.sources.get(&partition);
+        if let Some(fetcher) = key.and_then(|key| self.fetchers.get_mut(key)) {
+            fetcher.changed.insert(partition);
+        }
+    }
+
     /// A leader has a new incarnation: its sessions begin anew, at once.
     pub fn reset(&mut self, now: Time, leader: BrokerId) {
         let keys = (leader, 0)..=(leader, u16::MAX);

@@ -83,11 +83,8 @@ impl<F: FileSystem> Shard<F> {
             deadline: now + COMMIT_WAIT_MAX,
         };
         self.groups.appends.insert(ticket, append);
-        self.wake_watchers(id);
         let end = self.partitions.get(&id).map(|p| p.log.log_end())?;
-        self.with_replica(id, |replica, brokers, commands| {
-            replica.appended(now, end, Some(ticket), brokers, commands);
-        });
+        self.count_append(now, id, end, Some(ticket));
         None
     }
 

@@ -169,13 +169,18 @@ impl<F: FileSystem> Shard<F> {
             return;
         }
         session.expected.remove(&id);
+        if fetch.counted_end < fetch.fetch_offset {
+            // It is syncing: a fetch that is held would keep it from saying when it is done.
+            session.expected.insert(id);
+            session.expected_until = now + self.config.timings.expecting_for;
+        }
         if check(partition, &fetch) != PositionCheck::Matches {
             return;
         }
         let fetch = FollowerFetch {
             follower: key.0,
             broker_epoch: session.broker_epoch,
-            end: fetch.fetch_offset,
+            end: fetch.fetch_offset.min(fetch.counted_end),
         };
         self.with_replica(id, |replica, brokers, commands| {
             replica.fetched(now, fetch, brokers, commands);

@@ -9,8 +9,7 @@ use kintsugi_metadata::{
     BrokerRegistration, Delta, Image, MetadataRecord, PartitionState, RecoveryState,
 };
 use kintsugi_replica::bugs::Bugs;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
-use kintsugi_storage::{LogContext, LogLimits, MemoryFileSystem};
+use kintsugi_storage::{FileSystem, LogContext, LogLimits, MemoryFileSystem, SyncJob};
 use kintsugi_types::{
     BootId, BrokerEpoch, BrokerId, Endpoint, Generation, Incarnation, LeaderEpoch, MetadataOffset,
     Offset, PartitionEpoch, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, StartCounter,
@@ -19,6 +18,7 @@ use kintsugi_types::{
 use kintsugi_wire::records::{BatchOptions, Record, build, build_with};
 use uuid::Uuid;
 
+use crate::directory::LastRun;
 use crate::message::link::IsrChange;
 use crate::message::shard::{
     Acks, ClientPosition, Command, Event, Fetch, Fetched, Produce, Produced, Token,
@@ -48,6 +48,9 @@ pub struct Cluster {
     pub now: Time,
     /// Brokers that no fetch reaches and that reach none.
     pub cut_off: BTreeSet<usize>,
+    /// Brokers whose syncs take for ever.
+    pub slow_disks: BTreeSet<usize>,
+    syncs: Vec<(usize, PartitionId, SyncJob<MemoryFileSystem>)>,
     queue: VecDeque<(usize, Event)>,
     /// Who awaits the answer to a follower's fetch.
     fetches: BTreeMap<u64, (usize, usize)>,
@@ -121,44 +124,31 @@ pub fn numbered(epoch: i16, sequence: i32, value: &str) -> Bytes {
     build_with(options, &[record]).unwrap()
 }
 
-pub fn open(
-    fs: &MemoryFileSystem,
-    id: usize,
-    checkpoint: &OffsetCheckpoint,
-) -> Shard<MemoryFileSystem> {
-    open_with(fs, id, checkpoint, Bugs::default())
+pub fn open(fs: &MemoryFileSystem, id: usize, last: &LastRun) -> Shard<MemoryFileSystem> {
+    open_with(fs, id, last, Bugs::default())
 }
 
 pub fn open_with(
     fs: &MemoryFileSystem,
     id: usize,
-    checkpoint: &OffsetCheckpoint,
+    last: &LastRun,
     bugs: Bugs,
 ) -> Shard<MemoryFileSystem> {
-    open_after(fs, id, checkpoint, bugs, false)
+    open_after(fs, id, last, bugs)
 }
 
 pub fn open_after(
     fs: &MemoryFileSystem,
     id: usize,
-    checkpoint: &OffsetCheckpoint,
+    last: &LastRun,
     bugs: Bugs,
-    was_clean: bool,
 ) -> Shard<MemoryFileSystem> {
     let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     config.bugs = bugs;
     let context = LogContext::new(fs.clone(), LogLimits::default());
     let seed = id as u64;
-    Shard::open(
-        config,
-        context,
-        Path::new("data"),
-        checkpoint,
-        was_clean,
-        Time::ZERO,
-        seed,
-    )
-    .unwrap()
+    let root = Path::new("data");
+    Shard::open(config, context, root, last, Time::ZERO, seed).unwrap()
 }
 
 impl Cluster {
@@ -170,9 +160,10 @@ impl Cluster {
     pub fn with_bugs(bugs: Bugs) -> Self {
         let brokers = (0..3).map(|id| {
             let fs = MemoryFileSystem::new(id as u64);
-            kintsugi_storage::FileSystem::create_dir_all(&fs, Path::new("data")).unwrap();
+            fs.create_dir_all(Path::new("data")).unwrap();
+            fs.sync_dir(Path::new("/")).unwrap();
             Broker {
-                shard: Some(open_with(&fs, id, &OffsetCheckpoint::new(), bugs)),
+                shard: Some(open_with(&fs, id, &LastRun::default(), bugs)),
                 fs,
                 commands: Vec::new(),
             }
@@ -182,6 +173,8 @@ impl Cluster {
             image: Image::default(),
             now: Time::ZERO,
             cut_off: BTreeSet::new(),
+            slow_disks: BTreeSet::new(),
+            syncs: Vec::new(),
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
             last_token: 0,
@@ -211,12 +204,24 @@ impl Cluster {
         cluster
     }
 
+    /// The same with these settings.
+    pub fn with_configs(configs: &[(&str, &str)]) -> Self {
+        let mut cluster = Self::new();
+        let configs = configs.iter();
+        cluster.create_topic_with(configs.map(|(k, v)| ((*k).into(), (*v).into())).collect());
+        cluster
+    }
+
     pub fn create_topic(&mut self) {
+        self.create_topic_with(BTreeMap::new());
+    }
+
+    fn create_topic_with(&mut self, configs: BTreeMap<String, String>) {
         self.publish(vec![
             MetadataRecord::TopicCreated {
                 topic: TOPIC,
                 name: "t".parse().unwrap(),
-                configs: BTreeMap::new(),
+                configs,
             },
             state(0, 1, 1, &[0, 1, 2]),
         ]);
@@ -315,9 +320,34 @@ impl Cluster {
                 };
                 self.queue.push_back((follower, fetched));
             }
+            Command::Sync { partition } => {
+                let shard = self.brokers[from].shard.as_mut().unwrap();
+                let job = shard.begin_sync(partition);
+                self.syncs.extend(job.map(|job| (from, partition, job)));
+                self.run_syncs();
+            }
             Command::Applied { .. } | Command::Checkpoint { .. } => {}
             other => self.brokers[from].commands.push(other),
         }
+    }
+
+    fn run_syncs(&mut self) {
+        for (id, partition, job) in std::mem::take(&mut self.syncs) {
+            if self.slow_disks.contains(&id) {
+                self.syncs.push((id, partition, job));
+            } else {
+                let result = job.run();
+                let event = Event::Synced { partition, result };
+                self.queue.push_back((id, event));
+            }
+        }
+    }
+
+    /// The disks are as fast as others again.
+    pub fn finish_syncs(&mut self) {
+        self.slow_disks.clear();
+        self.run_syncs();
+        self.run();
     }
 
     /// Lets time pass, waking every shard when it wants to be woken.

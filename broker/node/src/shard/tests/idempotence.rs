@@ -1,7 +1,6 @@
 //! Producers that number their batches (KIP-98): sent again is not appended again.
 
 use kintsugi_replica::bugs::Bugs;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{BrokerEpoch, ErrorCode, Offset, Time};
 use kintsugi_wire::batch::split;
 
@@ -197,8 +196,11 @@ fn a_broker_that_starts_again_knows_the_sequences_after_a_crash_and_a_clean_stop
             drop(shard);
         }
         fs.crash_process();
-        let none = OffsetCheckpoint::new();
-        let shard = open_after(&fs, 0, &none, Bugs::default(), is_clean);
+        let last = crate::directory::LastRun {
+            was_clean: is_clean,
+            ..Default::default()
+        };
+        let shard = open_after(&fs, 0, &last, Bugs::default());
         cluster.brokers[0].shard = Some(shard);
         cluster.drop_fetches(0);
         cluster.push_image(None, &[0]);

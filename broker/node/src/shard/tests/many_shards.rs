@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kintsugi_metadata::{Image, MetadataRecord, PartitionState, RecoveryState};
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_storage::{LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId,
@@ -13,6 +12,7 @@ use kintsugi_types::{
 };
 
 use super::harness::{TOPIC, WALL, batch, registration};
+use crate::directory::LastRun;
 use crate::message::shard::{Acks, Command, Event, Produce, Token};
 use crate::shard::{Shard, ShardConfig};
 
@@ -76,17 +76,8 @@ fn open(fs: &MemoryFileSystem, (broker, shard): Place, shards: u16) -> Shard<Mem
     let mut config = ShardConfig::new(BrokerId(broker));
     (config.shard, config.shards) = (shard, shards);
     let context = LogContext::new(fs.clone(), LogLimits::default());
-    let none = OffsetCheckpoint::new();
-    Shard::open(
-        config,
-        context,
-        Path::new("data"),
-        &none,
-        false,
-        Time::ZERO,
-        1,
-    )
-    .unwrap()
+    let (root, none) = (Path::new("data"), LastRun::default());
+    Shard::open(config, context, root, &none, Time::ZERO, 1).unwrap()
 }
 
 impl Net {

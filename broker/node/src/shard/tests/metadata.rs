@@ -6,10 +6,10 @@ use std::sync::Arc;
 use kintsugi_metadata::MetadataRecord;
 use kintsugi_replica::RoleName;
 use kintsugi_storage::FileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{BrokerEpoch, LeaderEpoch, Offset, PartitionIndex, Time};
 
 use super::harness::{Cluster, PARTITION, TOPIC, open, state};
+use crate::directory::LastRun;
 use crate::message::link::LogEnd;
 use crate::message::shard::{Acks, Command, Event};
 
@@ -17,9 +17,11 @@ fn names(cluster: &Cluster, id: usize) -> Vec<String> {
     cluster.brokers[id].fs.read_dir(Path::new("data")).unwrap()
 }
 
-fn checkpoint(offset: i64) -> OffsetCheckpoint {
+fn checkpoint(offset: i64) -> LastRun {
     let key = ("t".parse().unwrap(), PartitionIndex(0));
-    [(key, Offset(offset))].into()
+    let mut last = LastRun::default();
+    last.checkpoints.high_watermarks = [(key, Offset(offset))].into();
+    last
 }
 
 #[test]
@@ -111,7 +113,9 @@ fn a_shard_closes_all_logs_for_a_clean_stop() {
     let until = Time::ZERO;
     cluster.send(0, Event::ExtendLease { until });
     let shard = cluster.brokers[0].shard.take().unwrap();
-    assert_eq!(shard.close().unwrap(), checkpoint(1));
+    let mut closed = checkpoint(1).checkpoints;
+    closed.recovery_points.clone_from(&closed.high_watermarks);
+    assert_eq!(shard.close().unwrap().checkpoints, closed);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Shards that replicate from each other.
 
+mod flush;
 mod groups;
 mod harness;
 mod idempotence;

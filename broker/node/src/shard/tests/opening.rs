@@ -1,12 +1,11 @@
 //! What a shard takes over from its directory.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use kintsugi_types::{PartitionIndex, TimestampMs};
 use kintsugi_wire::records::{Record, build};
 
 use super::harness::{Cluster, PARTITION, open};
+use crate::directory::LastRun;
 use crate::message::shard::Acks;
 
 #[test]
@@ -36,8 +35,10 @@ fn a_high_watermark_of_another_log_falls_to_the_end_of_a_whole_batch() {
     ] {
         fs.crash_process();
         let key = (topic.clone(), PartitionIndex(0));
-        let checkpoint = BTreeMap::from([(key, kintsugi_types::Offset(checkpointed))]);
-        let shard = open(&fs, 0, &checkpoint);
+        let mut last = LastRun::default();
+        let checkpointed_at = kintsugi_types::Offset(checkpointed);
+        last.checkpoints.high_watermarks = [(key, checkpointed_at)].into();
+        let shard = open(&fs, 0, &last);
         let view = shard.inspect().next().unwrap();
         let found = (view.high_watermark.0, view.log.log_end().0);
         assert_eq!(found, (expected, 6), "checkpointed {checkpointed}");

@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use kintsugi_metadata::MetadataRecord;
 use kintsugi_replica::bugs::Bugs;
-use kintsugi_storage::checkpoint::OffsetCheckpoint;
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, Time};
 use kintsugi_wire::batch;
 use std::collections::BTreeMap;
@@ -144,7 +143,7 @@ impl History {
         }
         self.dead[id] = false;
         let fs = self.cluster.brokers[id].fs.clone();
-        let shard = open_with(&fs, id, &OffsetCheckpoint::new(), self.bugs);
+        let shard = open_with(&fs, id, &crate::directory::LastRun::default(), self.bugs);
         self.cluster.brokers[id].shard = Some(shard);
         self.broker_epochs[id] += 10;
         let epoch = BrokerEpoch(self.broker_epochs[id]);

@@ -61,6 +61,7 @@ fn request(sequence: u64, changed: &[(i32, i64)]) -> FetchRequest {
         leader_epoch: LeaderEpoch(2),
         fetch_offset: Offset(*offset),
         last_fetched_epoch: LeaderEpoch(if *offset == 0 { -1 } else { 2 }),
+        counted_end: Offset(*offset),
         log_start: Offset(0),
     });
     FetchRequest {

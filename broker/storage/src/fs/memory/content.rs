@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::Kept;
+
 /// The unit in which a kernel writes back.
 const PAGE_BYTES: usize = 4096;
 
@@ -114,6 +116,15 @@ impl Content {
             0 => {}
             1 => self.sync(),
             _ => self.durable = self.draw_survivors(rng),
+        }
+        self.fail_sync();
+        self.live.clone_from(&self.durable);
+    }
+
+    /// The same with what stays given.
+    pub(super) fn lose_power_keeping(&mut self, kept: Kept) {
+        for _ in 0..kept.of(self.pending.len()) {
+            self.write_back_oldest();
         }
         self.fail_sync();
         self.live.clone_from(&self.durable);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Kept;
+
 /// The number of a file or directory, never used twice.
 pub(super) type Inode = u64;
 
@@ -72,6 +74,15 @@ impl Directory {
     /// metadata goes through a journal.
     pub(super) fn lose_power(&mut self, rng: &mut fastrand::Rng) {
         let survived = rng.usize(0..=self.pending.len());
+        for change in self.pending.drain(..).take(survived) {
+            change.apply(&mut self.durable);
+        }
+        self.live.clone_from(&self.durable);
+    }
+
+    /// The same with what stays given.
+    pub(super) fn lose_power_keeping(&mut self, kept: Kept) {
+        let survived = kept.of(self.pending.len());
         for change in self.pending.drain(..).take(survived) {
             change.apply(&mut self.durable);
         }

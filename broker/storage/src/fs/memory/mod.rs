@@ -27,6 +27,27 @@ pub struct MemoryFileSystem {
     state: Arc<Mutex<State>>,
 }
 
+/// What a loss of power leaves of what was not synced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// All of it.
+    All,
+    /// The older half of the changes.
+    OlderHalf,
+}
+
+impl Kept {
+    fn of(self, changes: usize) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::All => changes,
+            Self::OlderHalf => changes / 2,
+        }
+    }
+}
+
 /// An open file in memory. Of no use any more after a crash or loss of power.
 pub struct MemoryFile {
     state: Arc<Mutex<State>>,
@@ -79,6 +100,12 @@ impl MemoryFileSystem {
     /// drawn from `rng` stays.
     pub fn lose_power(&self, rng: &mut fastrand::Rng) {
         self.lock().lose_power(rng);
+    }
+
+    /// The same, but what stays of the unsynced bytes of files, and of the unsynced names in
+    /// directories, is said, not drawn.
+    pub fn lose_power_keeping(&self, bytes: Kept, names: Kept) {
+        self.lock().lose_power_keeping(bytes, names);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path};
 
+use super::Kept;
 use super::content::Content;
 use super::directory::{Directory, Inode};
 use super::faults::{FaultPlan, input_output_error};
@@ -79,6 +80,17 @@ impl State {
             match node {
                 Node::File(content) => content.lose_power(rng),
                 Node::Directory(directory) => directory.lose_power(rng),
+            }
+        }
+        self.collect();
+    }
+
+    pub(super) fn lose_power_keeping(&mut self, bytes: Kept, names: Kept) {
+        self.crash_process();
+        for node in self.nodes.values_mut() {
+            match node {
+                Node::File(content) => content.lose_power_keeping(bytes),
+                Node::Directory(directory) => directory.lose_power_keeping(names),
             }
         }
         self.collect();

@@ -190,12 +190,12 @@ fn open_files_stay_within_their_limit() {
 fn a_sync_beside_appends_raises_the_recovery_point_to_where_it_began() {
     let (_, mut log) = fresh(small());
     append(&mut log, 2, 1);
-    let job = log.begin_sync().unwrap();
+    let job = log.begin_sync(SyncScope::All).unwrap();
     append(&mut log, 2, 1);
     log.finish_sync(job.run()).unwrap();
     assert_eq!(log.recovery_point(), Offset(2));
     assert!(log.needs_sync());
-    let job = log.begin_sync().unwrap();
+    let job = log.begin_sync(SyncScope::All).unwrap();
     log.truncate_to(Offset(2)).unwrap();
     append(&mut log, 2, 2);
     log.finish_sync(job.run()).unwrap();

@@ -1,4 +1,5 @@
 mod appending;
+mod crashes;
 mod damage;
 mod model;
 mod opening;

@@ -29,6 +29,14 @@ enum Step {
     },
     Roll,
     Sync,
+    /// A sync begins beside whatever follows...
+    BeginSync {
+        scope: SyncScope,
+    },
+    /// ...and is done.
+    EndSync,
+    /// The recovery point is written to the checkpoint that a crash will find.
+    Checkpoint,
     Delete {
         keep: i64,
     },
@@ -51,6 +59,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..9_i64).prop_map(|ahead| Step::StartAt { ahead }),
         1 => Just(Step::Roll),
         2 => Just(Step::Sync),
+        3 => prop_oneof![
+            Just(SyncScope::All), Just(SyncScope::Batches), Just(SyncScope::Sealed)
+        ].prop_map(|scope| Step::BeginSync { scope }),
+        3 => Just(Step::EndSync),
+        3 => Just(Step::Checkpoint),
         1 => (0..40_i64).prop_map(|keep| Step::Delete { keep }),
         1 => Just(Step::CloseAndOpen),
         1 => Just(Step::Crash),
@@ -61,6 +74,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct World {
     fs: MemoryFileSystem,
     log: Option<Log<MemoryFileSystem>>,
+    job: Option<SyncJob<MemoryFileSystem>>,
+    checkpoint: Offset,
     batches: Vec<Vec<u8>>,
     /// Every batch that was ever written, by base offset and leader epoch.
     history: BTreeMap<(Offset, LeaderEpoch), Vec<u8>>,
@@ -84,6 +99,8 @@ impl World {
         let mut world = Self {
             fs,
             log: Some(log),
+            job: None,
+            checkpoint: Offset(0),
             batches: Vec::new(),
             history: BTreeMap::new(),
             log_start: Offset(0),
@@ -161,6 +178,9 @@ impl World {
                 self.synced = self.log_end;
                 assert_eq!(self.log().recovery_point(), self.synced);
             }
+            Step::BeginSync { scope } => self.begin_sync(*scope),
+            Step::EndSync => self.end_sync(),
+            Step::Checkpoint => self.checkpoint = self.log().checkpoint_recovery_point(),
             Step::Delete { keep } => {
                 let start = Offset((self.log_end.0 - keep).max(self.log_start.0));
                 let end = self.log_end;
@@ -168,27 +188,66 @@ impl World {
                 self.log().delete_old_segments(NOW, end).unwrap();
                 self.log_start = start;
             }
-            Step::CloseAndOpen => {
-                let producers = self.log().producers().clone();
-                self.log.take().unwrap().close().unwrap();
-                self.synced = self.log_end;
-                self.reopen(OpenHow::Clean);
-                assert_eq!(*self.log().producers(), producers);
-                assert_eq!(self.log().recovery_point(), self.synced);
-            }
+            Step::CloseAndOpen => self.close_and_open(),
             Step::Crash => {
-                let from = self.log().recovery_point();
-                self.log = None;
+                let from = self.checkpoint;
+                (self.log, self.job) = (None, None);
                 self.fs.crash_process();
                 self.reopen(OpenHow::Recover { from });
             }
             Step::LosePower { seed } => {
-                let from = self.log().recovery_point();
-                self.log = None;
+                let from = self.checkpoint;
+                (self.log, self.job) = (None, None);
                 self.fs.lose_power(&mut fastrand::Rng::with_seed(*seed));
-                let log = open(&self.fs, Self::config(), OpenHow::Recover { from }).0;
+                let (log, report) = open(&self.fs, Self::config(), OpenHow::Recover { from });
+                assert!(!report.is_damaged, "{:?}", report.cause);
                 self.follow(log);
             }
+        }
+    }
+
+    fn close_and_open(&mut self) {
+        let producers = self.log().producers().clone();
+        let summary = self.log.take().unwrap().close().unwrap();
+        self.job = None;
+        (self.synced, self.checkpoint) = (self.log_end, self.log_end);
+        let before = self.fs.mutations();
+        let known = Log::open_closed(
+            &context(&self.fs),
+            Path::new(DIRECTORY),
+            Self::config(),
+            &summary,
+        );
+        let known = known.unwrap().unwrap();
+        let mut expected = summary.clone();
+        expected.bound = None;
+        assert_eq!(known.summary(), expected);
+        assert!(self.fs.mutations() < before + 2);
+        self.reopen(OpenHow::Clean);
+        let found = self.log().epoch_entries().to_vec();
+        // Of what lies before the log's start less is known the longer a log lives.
+        let log_start = self.log_start;
+        let mut present = found.iter().filter(|(_, start)| *start > log_start);
+        assert!(present.all(|entry| known.epoch_entries().contains(entry)));
+        if found.len().is_multiple_of(2) {
+            // Either goes on as well as the other.
+            self.log = Some(known);
+        }
+        assert_eq!(*self.log().producers(), producers);
+        assert_eq!(self.log().recovery_point(), self.synced);
+    }
+
+    fn begin_sync(&mut self, scope: SyncScope) {
+        if self.job.is_none() {
+            self.job = Some(self.log().begin_sync(scope).unwrap());
+        }
+    }
+
+    fn end_sync(&mut self) {
+        if let Some(job) = self.job.take() {
+            let result = job.run();
+            self.log().finish_sync(result).unwrap();
+            self.synced = self.synced.max(self.log().recovery_point());
         }
     }
 

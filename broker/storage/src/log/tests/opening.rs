@@ -278,3 +278,46 @@ fn the_real_file_system_holds_logs_too() {
         log.close().unwrap();
     }
 }
+
+#[test]
+fn a_log_that_was_closed_is_opened_without_reading_it() {
+    use crate::fs::memory::FaultPlan;
+    let (fs, mut log) = fresh(small());
+    for number in 0..30 {
+        append(&mut log, 2, number / 9);
+    }
+    log.advance_log_start(Offset(5)).unwrap();
+    let summary = log.close().unwrap();
+    let all = read_all(&open(&fs, small(), OpenHow::Clean).0, 10_000);
+    fs.set_faults(FaultPlan {
+        read_error_after: Some(0),
+        ..FaultPlan::default()
+    });
+    let directory = Path::new(DIRECTORY);
+    let known = Log::open_closed(&context(&fs), directory, small(), &summary);
+    let mut known = known.unwrap().unwrap();
+    fs.set_faults(FaultPlan::default());
+    assert_eq!(
+        (known.log_start(), known.log_end()),
+        (Offset(5), Offset(60))
+    );
+    assert!(all.ends_with(&read_all(&known, 10_000)));
+    assert_eq!(append(&mut known, 1, 50).first_offset, Offset(60));
+    // It is good for one opening.
+    let again = Log::open_closed(&context(&fs), directory, small(), &summary);
+    assert!(again.unwrap().is_none());
+}
+
+#[test]
+fn a_log_that_nothing_happened_to_is_closed_without_a_write() {
+    let (fs, mut log) = fresh(small());
+    for number in 0..30 {
+        append(&mut log, 2, number / 9);
+    }
+    let summary = log.close().unwrap();
+    let before = fs.mutations();
+    let directory = Path::new(DIRECTORY);
+    let known = Log::open_closed(&context(&fs), directory, small(), &summary);
+    assert_eq!(known.unwrap().unwrap().close().unwrap(), summary);
+    assert_eq!(fs.mutations(), before);
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::fs::{File, FileSystem, OpenMode};
 
 #[test]
 fn reads_give_whole_batches_within_their_limits() {
@@ -201,4 +202,44 @@ fn an_idle_log_gives_its_share_of_memory_back() {
     assert_eq!(log.context.tail_budget.used_bytes(), 0);
     append(&mut log, 2, 1);
     assert_eq!(read_all(&log, 10_000).len() as u64, log.size_bytes());
+}
+
+#[test]
+fn a_damaged_batch_is_never_given_to_a_reader_and_what_lies_before_it_is() {
+    let config = LogConfig {
+        segment_bytes: 1 << 20,
+        ..small()
+    };
+    let (fs, mut log) = fresh(config);
+    for _ in 0..10 {
+        append(&mut log, 2, 1);
+    }
+    let all = read_all(&log, 10_000);
+    let sizes: Vec<usize> = headers(&all).iter().map(|h| h.size_bytes()).collect();
+    let path = Path::new(DIRECTORY).join(format!("{:020}.log", 0));
+    let file = fs.open(&path, OpenMode::Write).unwrap();
+    let fifth: usize = sizes[..5].iter().sum();
+    // A bit of the records, of the base offset; and a file that is too short.
+    for damage in 0..3 {
+        match damage {
+            0 => file
+                .write_at(&[all[fifth + 70] ^ 4], fifth as u64 + 70)
+                .unwrap(),
+            1 => file
+                .write_at(&[all[fifth + 7] ^ 1], fifth as u64 + 7)
+                .unwrap(),
+            _ => file.set_len(fifth as u64 + 40).unwrap(),
+        }
+        let end = log.log_end();
+        let read = log.read(Offset(0), 10_000, end, true).unwrap();
+        assert_eq!(read.bytes, all[..fifth], "damage {damage}");
+        let error = log.read(read.next_offset, 10_000, end, true).unwrap_err();
+        assert_eq!(
+            error.error_code(),
+            kintsugi_types::ErrorCode::KafkaStorageError
+        );
+        if damage < 2 {
+            file.write_at(&all, 0).unwrap();
+        }
+    }
 }

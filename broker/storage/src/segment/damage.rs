@@ -1,0 +1,54 @@
+//! Keeping what recovery cuts off although it had been synced: the disk is at fault then, and a
+//! person may want to look. Names end in `.damaged`, which nothing here reads.
+
+use std::path::{Path, PathBuf};
+
+use crate::fs::{File, FileSystem, FsError, OpenMode};
+
+/// The end of such a name.
+const DAMAGED: &str = ".damaged";
+
+/// How many such files of one segment are kept; the last one is replaced beyond that.
+const KEPT_MAX: u32 = 4;
+
+/// The bytes copied at once.
+const COPY_BYTES: usize = 256 * 1024;
+
+/// Renames a log file so that it is kept but not used.
+pub(crate) fn set_aside<F: FileSystem>(fs: &F, path: &Path) -> Result<(), FsError> {
+    fs.rename(path, &free_name(fs, path)?)
+}
+
+/// Copies what lies in a log file from `position` on. Synced on return, but for the file's name.
+pub(super) fn keep_tail<F: FileSystem>(
+    fs: &F,
+    path: &Path,
+    log: &F::File,
+    position: u64,
+) -> Result<(), FsError> {
+    let copy = fs.open(&free_name(fs, path)?, OpenMode::Create)?;
+    copy.set_len(0)?;
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut done = 0;
+    loop {
+        let read = log.read_full_at(&mut buffer, position + done)?;
+        if read == 0 {
+            break;
+        }
+        copy.write_at(&buffer[..read], done)?;
+        done += read as u64;
+    }
+    copy.sync_data()
+}
+
+fn free_name<F: FileSystem>(fs: &F, path: &Path) -> Result<PathBuf, FsError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut free = path.to_owned();
+    for number in 0..KEPT_MAX {
+        free = path.with_file_name(format!("{name}.{number}{DAMAGED}"));
+        if !fs.exists(&free)? {
+            break;
+        }
+    }
+    Ok(free)
+}
