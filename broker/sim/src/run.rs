@@ -143,6 +143,7 @@ fn build(options: &Options) -> World {
         is_troubled: false,
     };
     world.fabric.machines = machines;
+    world.fabric.oracles.committed.excuses_nothing = world.scenario.syncs_each;
     add_clients(&mut world);
     for index in 0..world.controllers.len() {
         world.start(Node::Controller(index));

@@ -93,6 +93,8 @@ pub(crate) struct Scenario {
     /// One in so many starts dies in its midst; 0: none.
     pub(crate) torn_start_one_in: u32,
     pub(crate) clocks_drift: bool,
+    /// A record counts only once it is synced (`flush.messages=1`): no loss of power excuses one.
+    pub(crate) syncs_each: bool,
     /// How many members the consumer group has.
     pub(crate) members: usize,
     /// Whether a topic is deleted and created over and over.
@@ -129,6 +131,7 @@ impl Scenario {
             slow_write_one_in: [40, 40, 5, 2][rng.usize(..4)],
             torn_start_one_in: [0, 0, 20, 5][rng.usize(..4)],
             clocks_drift: options.faults,
+            syncs_each: rng.u8(..4) == 0,
             members: rng.usize(1..=3),
             churns: rng.bool(),
             climate: Climate::draw(rng),

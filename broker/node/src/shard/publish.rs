@@ -195,6 +195,9 @@ impl<F: FileSystem> Shard<F> {
         }
         if !self.partitions.contains_key(&id) && !self.add_partition(id)? {
             self.nameless.insert(id);
+            if let Some(topic) = self.image.topics.get(&id.topic) {
+                self.stale_names.insert(&topic.name, id.index);
+            }
             self.name_again_at = self.name_again_at.min(now + NAME_AGAIN);
             return Ok(());
         }

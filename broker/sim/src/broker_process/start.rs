@@ -113,6 +113,9 @@ fn open_shards(
         config.lag_max = scenario.lag_max;
         config.topic_defaults.min_isr = usize::try_from(scenario.min_isr).unwrap_or(1);
         config.topic_defaults.log.segment_bytes = scenario.segment_bytes;
+        if scenario.syncs_each {
+            config.topic_defaults.log.flush_messages = 1;
+        }
         config.topic_defaults.log.tail_cache_bytes = 4 << 10;
         config.timings.checkpoint = scenario.checkpoint;
         config.groups.session_timeout_min = Duration::from_millis(500);

@@ -83,6 +83,8 @@ pub(crate) struct Committed {
     pub(crate) lossy: u64,
     /// Acknowledgements of batches that an earlier leader had appended.
     pub(crate) repeated: u64,
+    /// Records count only once they are synced: losses of power excuse nothing.
+    pub(crate) excuses_nothing: bool,
     /// Who ever lost power.
     powerless: BTreeSet<usize>,
 }
@@ -306,13 +308,26 @@ impl Committed {
     }
 
     /// After a loss of power: what no machine holds any more is excused.
-    pub(super) fn excuse(&mut self, machines: impl Iterator<Item = usize>, mirrors: &Mirrors) {
+    ///
+    /// With `flush.messages=1` there is no such excuse.
+    pub(super) fn excuse(
+        &mut self,
+        machines: impl Iterator<Item = usize>,
+        mirrors: &Mirrors,
+    ) -> Result<(), String> {
         self.powerless.extend(machines);
         for (partition, ledger) in &mut self.ledgers {
             let is_held =
                 |batch: &Batch| mirrors.copies(*partition).any(|(_, log)| holds(log, batch));
-            self.excused += ledger.forget(is_held);
+            let lost = ledger.forget(is_held);
+            if lost > 0 && self.excuses_nothing {
+                return Err(format!(
+                    "synced record lost: a loss of power took {lost} promised batches of {partition}, which were to be synced first"
+                ));
+            }
+            self.excused += lost;
         }
+        Ok(())
     }
 
     /// Whether something that was promised of this partition is gone, and nobody to blame.

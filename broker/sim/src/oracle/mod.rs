@@ -307,7 +307,8 @@ impl Oracles {
             self.check(result);
         }
         let machines = machines.iter().map(|(broker, _)| *broker);
-        self.committed.excuse(machines, &self.mirrors);
+        let result = self.committed.excuse(machines, &self.mirrors);
+        self.check(result);
         unsynced_tails
     }
 
