@@ -129,7 +129,7 @@ impl World {
                 self.kill(node);
                 self.retire(node);
             }
-            End::Fatal(_) if self.is_leaving(node) => {
+            End::Fatal(_) if self.is_leaving(node) || self.is_being_replaced(node) => {
                 self.kill(node);
             }
             End::Fatal(reason) => self.fabric.oracles.fail(reason),

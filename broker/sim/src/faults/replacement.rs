@@ -27,6 +27,15 @@ impl World {
         self.replacement.is_some()
     }
 
+    /// Whether the operator has asked for the next generation of this machine's broker: it may be
+    /// granted before the operator hears of it.
+    pub(super) fn is_being_replaced(&self, node: Node) -> bool {
+        match (node, self.replacement) {
+            (Node::Broker(index), Some(replacement)) => broker_id(index) == replacement.broker,
+            _ => false,
+        }
+    }
+
     /// Whether every partition of this broker is surely whole elsewhere.
     fn is_whole_elsewhere(&self, machine: usize) -> bool {
         let Some(image) = self.fabric.oracles.images.newest() else {
@@ -136,6 +145,10 @@ impl World {
             };
             let asked = self.next_generation(replacement.broker);
             self.last_answer = format!("{result:?}");
+            if let Err(GenerationRefused::LastCopy { example, .. }) = &result {
+                let images = &self.fabric.oracles.images;
+                self.last_answer = images.with_history(self.last_answer.clone(), *example);
+            }
             match result {
                 Ok(granted) if granted == asked => self.replace(replacement),
                 Err(GenerationRefused::WrongGeneration(highest)) if highest == asked => {

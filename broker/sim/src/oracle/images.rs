@@ -178,7 +178,7 @@ impl Images {
     }
 
     /// Adds a partition's states, each with the offset that it began at.
-    pub(super) fn with_history(&self, what: String, partition: PartitionId) -> String {
+    pub(crate) fn with_history(&self, what: String, partition: PartitionId) -> String {
         let mut text = what;
         let mut last = None;
         for (offset, (_, image)) in &self.seen {
