@@ -20,7 +20,7 @@ IMAGE := $(CARGO_TARGET_DIR)/image
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit api sim sim-bugs smoke e2e demo demo-down bench bench-failover bench-start crds advisories preflight
+.PHONY: help verify fix test unit api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-start crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -82,6 +82,11 @@ bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under 
 	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
 	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) \
 	  --kafka-kills $(KAFKA_KILLS)
+
+console-tools: preflight ## run Apache Kafka's console tools against a cluster of processes
+	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
+	KINTSUGI_KAFKA_JARS=$(KINTSUGI_CACHE)/kafka-4.1.1 RUST_BACKTRACE=0 cargo test --profile image \
+	  --workspace --test console_tools --test reassign_tool -- --nocapture
 
 bench: preflight ## measure speed, processor time and memory beside Apache Kafka, RUNS times each
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e

@@ -14,7 +14,6 @@ use support::{single, text};
 /// Asks in every version that is served.
 async fn ask_all<R: Request>(connection: &Connection, request: impl Fn(i16) -> R) {
     let api = Api::find(R::KEY).unwrap();
-    assert!(api.is_served);
     for version in api.version_min..=api.version_max {
         let answer = connection.request(version, &request(version)).await;
         assert!(
@@ -36,6 +35,8 @@ async fn every_version_of_every_api_is_answered() {
     assert_eq!(produce(&connection, "t", 0, "x").await, Some(Ok(0)));
     data_apis(&connection).await;
     admin_apis(&connection).await;
+    cluster_apis(&connection).await;
+    reassignment_apis(&connection).await;
     group_apis(&connection).await;
     offset_apis(&connection).await;
 }
@@ -134,8 +135,106 @@ async fn admin_apis(connection: &Connection) {
             .with_include_synonyms(true)
     })
     .await;
+    config_apis(connection).await;
     ask_all(connection, |_| {
         DescribeClusterRequest::default().with_endpoint_type(1)
+    })
+    .await;
+}
+
+async fn cluster_apis(connection: &Connection) {
+    ask_all(connection, |version| {
+        let topic = create_partitions_request::CreatePartitionsTopic::default()
+            .with_name(text("t").into())
+            .with_count(i32::from(version) + 2)
+            .with_assignments(None);
+        CreatePartitionsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(5000)
+    })
+    .await;
+    ask_all(connection, |_| {
+        let partition = delete_records_request::DeleteRecordsPartition::default().with_offset(-1);
+        let topic = delete_records_request::DeleteRecordsTopic::default()
+            .with_name(text("t").into())
+            .with_partitions(vec![partition]);
+        DeleteRecordsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(5000)
+    })
+    .await;
+    ask_all(connection, |version| {
+        ElectLeadersRequest::default()
+            .with_election_type(i8::from(version == 2))
+            .with_topic_partitions(None)
+            .with_timeout_ms(500)
+    })
+    .await;
+    ask_all(connection, |_| {
+        DescribeLogDirsRequest::default().with_topics(None)
+    })
+    .await;
+    ask_all(connection, |_| {
+        let topic = describe_quorum_request::TopicData::default()
+            .with_topic_name(text("__cluster_metadata").into())
+            .with_partitions(vec![describe_quorum_request::PartitionData::default()]);
+        DescribeQuorumRequest::default().with_topics(vec![topic])
+    })
+    .await;
+    ask_all(connection, |_| {
+        UnregisterBrokerRequest::default().with_broker_id(BrokerId(77))
+    })
+    .await;
+    ask_all(connection, |_| {
+        DescribeTopicPartitionsRequest::default()
+            .with_response_partition_limit(2)
+            .with_cursor(None)
+    })
+    .await;
+}
+
+async fn reassignment_apis(connection: &Connection) {
+    ask_all(connection, |_| {
+        let partition = alter_partition_reassignments_request::ReassignablePartition::default()
+            .with_replicas(Some(vec![BrokerId(1)]));
+        let topic = alter_partition_reassignments_request::ReassignableTopic::default()
+            .with_name(text("t").into())
+            .with_partitions(vec![partition]);
+        AlterPartitionReassignmentsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(5000)
+    })
+    .await;
+    ask_all(connection, |_| {
+        ListPartitionReassignmentsRequest::default()
+            .with_topics(None)
+            .with_timeout_ms(5000)
+    })
+    .await;
+}
+
+async fn config_apis(connection: &Connection) {
+    ask_all(connection, |_| {
+        let config = alter_configs_request::AlterableConfig::default()
+            .with_name(text("retention.ms"))
+            .with_value(Some(text("5")));
+        let resource = alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(text("t"))
+            .with_configs(vec![config]);
+        AlterConfigsRequest::default().with_resources(vec![resource])
+    })
+    .await;
+    ask_all(connection, |_| {
+        let config = incremental_alter_configs_request::AlterableConfig::default()
+            .with_name(text("retention.ms"))
+            .with_config_operation(1)
+            .with_value(None);
+        let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(text("t"))
+            .with_configs(vec![config]);
+        IncrementalAlterConfigsRequest::default().with_resources(vec![resource])
     })
     .await;
 }
@@ -209,6 +308,18 @@ async fn offset_apis(connection: &Connection) {
     })
     .await;
     ask_all(connection, |_| {
+        let topic = |name: &str| {
+            let partition = offset_delete_request::OffsetDeleteRequestPartition::default();
+            offset_delete_request::OffsetDeleteRequestTopic::default()
+                .with_name(text(name).into())
+                .with_partitions(vec![partition])
+        };
+        OffsetDeleteRequest::default()
+            .with_group_id(group())
+            .with_topics(vec![topic("t"), topic("nowhere")])
+    })
+    .await;
+    ask_all(connection, |_| {
         DescribeGroupsRequest::default().with_groups(vec![group()])
     })
     .await;
@@ -241,10 +352,24 @@ fn the_test_asks_for_every_api_that_is_served() {
         ApiKey::DeleteTopics,
         ApiKey::InitProducerId,
         ApiKey::DescribeConfigs,
+        ApiKey::AlterConfigs,
+        ApiKey::IncrementalAlterConfigs,
+        ApiKey::CreatePartitions,
+        ApiKey::DeleteRecords,
+        ApiKey::DescribeLogDirs,
+        ApiKey::ElectLeaders,
+        ApiKey::DescribeQuorum,
+        ApiKey::UnregisterBroker,
+        ApiKey::DescribeTopicPartitions,
+        ApiKey::AlterPartitionReassignments,
+        ApiKey::ListPartitionReassignments,
         ApiKey::DeleteGroups,
+        ApiKey::OffsetDelete,
         ApiKey::DescribeCluster,
     ];
-    for (key, ..) in Api::advertised() {
-        assert!(asked.contains(&key), "{key:?}");
+    let advertised: Vec<ApiKey> = Api::advertised().map(|(key, ..)| key).collect();
+    for key in &advertised {
+        assert!(asked.contains(key), "{key:?}");
     }
+    assert_eq!(advertised.len(), asked.len());
 }

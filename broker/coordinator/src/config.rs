@@ -15,6 +15,10 @@ pub struct CoordinatorConfig {
     pub members_max: usize,
     /// `offset.metadata.max.bytes`: the most text that a commit may attach to an offset.
     pub offset_metadata_max_bytes: usize,
+    /// `offsets.retention.minutes`: how long offsets stay that no group with members has a use for.
+    pub offsets_retention: Duration,
+    /// `offsets.retention.check.interval.ms`: how often such offsets are looked for.
+    pub offsets_check: Duration,
     /// The most groups of one partition. A join or commit for one more is refused.
     pub groups_max: usize,
     /// The most partitions that a group may have offsets of.
@@ -37,6 +41,8 @@ impl Default for CoordinatorConfig {
             session_timeout_max: Duration::from_secs(30 * 60),
             members_max: 1_000,
             offset_metadata_max_bytes: 4_096,
+            offsets_retention: Duration::from_secs(7 * 24 * 3_600),
+            offsets_check: Duration::from_secs(600),
             groups_max: 10_000,
             offsets_max: 100_000,
             member_bytes_max: 256 * 1024,

@@ -8,10 +8,10 @@ use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use kafka_protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, SyncGroupRequest,
-    SyncGroupResponse,
+    LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
 };
-use kintsugi_types::ErrorCode;
+use kintsugi_types::{ErrorCode, TopicName};
 
 use crate::id::GroupId;
 
@@ -52,6 +52,15 @@ pub enum Event {
     },
     /// The moment of [`crate::Coordinator::next_wake`] has come.
     Wake,
+    /// These topics are no more: offsets of them that were committed until now go, too.
+    TopicsDeleted {
+        /// Their names.
+        topics: Vec<TopicName>,
+    },
+    /// Everything that is known is to be appended anew, so that the log before is not needed any
+    /// more. Answered by one [`Command::Rewritten`], unless the coordinator resigns before. Does
+    /// nothing while an earlier one is under way.
+    Rewrite,
 }
 
 /// A request, of one group. Requests that name several groups are taken apart by the caller, for
@@ -65,11 +74,14 @@ pub enum GroupRequest {
     LeaveGroup(LeaveGroupRequest),
     OffsetCommit(OffsetCommitRequest),
     OffsetFetch(OffsetFetchRequestGroup),
+    OffsetDelete(OffsetDeleteRequest),
     DescribeGroup(GroupId),
     DeleteGroup(GroupId),
-    /// The groups of this partition, in one of these states (by Kafka's names; none: in any).
+    /// The groups of this partition, in one of these states and of one of these types (by Kafka's
+    /// names in any case; none: of any).
     ListGroups {
         states: Vec<String>,
+        types: Vec<String>,
     },
 }
 
@@ -83,6 +95,7 @@ pub enum GroupResponse {
     LeaveGroup(LeaveGroupResponse),
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponseGroup),
+    OffsetDelete(OffsetDeleteResponse),
     DescribeGroup(DescribedGroup),
     DeleteGroup(DeletableGroupResult),
     ListGroups(Vec<ListedGroup>),
@@ -105,5 +118,13 @@ pub enum Command {
         token: u64,
         /// The answer.
         response: GroupResponse,
+    },
+    /// What [`Event::Rewrite`] asked for is done, or given up.
+    Rewritten {
+        /// Whether all is committed: then nothing before the log's end at the time of the event is
+        /// needed any more.
+        is_done: bool,
+        /// The bytes of all batches that it took.
+        size_bytes: usize,
     },
 }

@@ -8,6 +8,7 @@ use kafka_protocol::messages::offset_commit_response::{
 use kafka_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use kafka_protocol::messages::{
     GroupId as WireGroupId, LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse,
+    OffsetDeleteResponse,
 };
 use kintsugi_types::ErrorCode;
 
@@ -27,6 +28,7 @@ impl GroupRequest {
             Self::LeaveGroup(request) => Some(request.group_id.as_str()),
             Self::OffsetCommit(request) => Some(request.group_id.as_str()),
             Self::OffsetFetch(request) => Some(request.group_id.as_str()),
+            Self::OffsetDelete(request) => Some(request.group_id.as_str()),
             Self::DescribeGroup(GroupId(id)) | Self::DeleteGroup(GroupId(id)) => Some(id),
             Self::ListGroups { .. } => None,
         }
@@ -52,6 +54,9 @@ impl GroupRequest {
                     .with_group_id(request.group_id.clone())
                     .with_error_code(code),
             ),
+            Self::OffsetDelete(_) => {
+                GroupResponse::OffsetDelete(OffsetDeleteResponse::default().with_error_code(code))
+            }
             Self::DescribeGroup(id) => GroupResponse::DescribeGroup(
                 DescribedGroup::default()
                     .with_group_id(WireGroupId(id.wire()))

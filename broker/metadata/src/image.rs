@@ -8,6 +8,7 @@ use kintsugi_types::{
     ProducerId, TopicId, TopicName,
 };
 
+use crate::configs::DynamicConfigs;
 use crate::record::{BrokerRegistration, MetadataRecord, PartitionState};
 
 /// All metadata up to [`Image::offset`]. Cheap to clone: topics and brokers are shared.
@@ -27,6 +28,8 @@ pub struct Image {
     pub names: BTreeMap<TopicName, TopicId>,
     /// The first producer id that is not handed out.
     pub next_producer_id: ProducerId,
+    /// The settings of brokers that were changed while they run.
+    pub dynamic_configs: Arc<DynamicConfigs>,
 }
 
 /// One broker's registration and state.
@@ -66,6 +69,10 @@ pub struct Delta {
     pub topics_configured: BTreeSet<TopicId>,
     /// Brokers whose registration, fencing or stopping changed.
     pub brokers: BTreeSet<BrokerId>,
+    /// Brokers whose settings changed.
+    pub brokers_configured: BTreeSet<BrokerId>,
+    /// Whether settings changed that all brokers share.
+    pub all_brokers_configured: bool,
 }
 
 impl Image {
@@ -131,6 +138,14 @@ impl Image {
             MetadataRecord::ProducerIdsAllocated { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
             }
+            MetadataRecord::BrokerConfigChanged { broker, key, value } => {
+                let configs = Arc::make_mut(&mut self.dynamic_configs);
+                configs.set(*broker, key, value.as_deref());
+                match broker {
+                    Some(broker) => _ = delta.brokers_configured.insert(*broker),
+                    None => delta.all_brokers_configured = true,
+                }
+            }
             MetadataRecord::BrokerRegistered { .. }
             | MetadataRecord::BrokerRestored { .. }
             | MetadataRecord::BrokerFenced { .. }
@@ -187,6 +202,9 @@ impl Image {
             }
             MetadataRecord::BrokerUnregistered { broker } => {
                 self.brokers.remove(broker);
+                Arc::make_mut(&mut self.dynamic_configs)
+                    .brokers
+                    .remove(broker);
                 delta.brokers.insert(*broker);
             }
             _ => {}

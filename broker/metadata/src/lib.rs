@@ -4,6 +4,7 @@
 //! Assumes that records come from the quorum, committed and in order. Never does I/O and reads
 //! no clock; decisions are functions from an image and a request to records.
 
+pub mod configs;
 pub mod decision;
 pub mod failure_detector;
 pub mod image;
@@ -14,5 +15,5 @@ pub mod snapshot;
 pub mod topics;
 
 pub use image::{BrokerImage, Delta, Image, TopicImage};
-pub use record::{BrokerRegistration, MetadataRecord, PartitionState, RecoveryState};
+pub use record::{BrokerRegistration, MetadataRecord, PartitionState, Reassignment, RecoveryState};
 pub use settings::ClusterSettings;

@@ -105,6 +105,15 @@ pub enum MetadataRecord {
         /// The first that is not.
         next: ProducerId,
     },
+    /// A setting of a broker, or of all brokers, changed while they run; `None` removes it.
+    BrokerConfigChanged {
+        /// The broker; `None`: every broker that has none of its own.
+        broker: Option<BrokerId>,
+        /// The setting's name in Kafka.
+        key: String,
+        /// Its new value.
+        value: Option<String>,
+    },
 }
 
 /// What a broker registers with.
@@ -162,4 +171,40 @@ pub struct PartitionState {
     pub partition_epoch: PartitionEpoch,
     /// Whether the leader may have lost records.
     pub recovery: RecoveryState,
+    /// The move to other replicas that is under way. While it is, `replicas` are the new ones and
+    /// then those that will leave.
+    pub reassignment: Option<Box<Reassignment>>,
+}
+
+/// A partition's move to other replicas (KIP-455).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Reassignment {
+    /// Replicas of the target that were not replicas before, or are still being added by an
+    /// earlier move.
+    pub adding: Vec<BrokerId>,
+    /// Replicas that leave when the move is complete.
+    pub removing: Vec<BrokerId>,
+    /// The replicas before the move, in their order: what a cancelled move goes back to.
+    pub original: Vec<BrokerId>,
+}
+
+impl PartitionState {
+    /// The replicas when the move under way is complete; without one, the replicas.
+    #[must_use]
+    pub fn target_replicas(&self) -> Vec<BrokerId> {
+        let leaves = |broker: &BrokerId| {
+            let reassignment = self.reassignment.as_deref();
+            reassignment.is_some_and(|moving| moving.removing.contains(broker))
+        };
+        let replicas = self.replicas.iter().copied();
+        replicas.filter(|broker| !leaves(broker)).collect()
+    }
+
+    /// How many replicas the partition counts as having: of a move under way, those before it, so
+    /// that what acks=all promised neither grows nor shrinks before the move is complete.
+    #[must_use]
+    pub fn replicas_in_force(&self) -> usize {
+        let reassignment = self.reassignment.as_deref();
+        reassignment.map_or(self.replicas.len(), |moving| moving.original.len())
+    }
 }

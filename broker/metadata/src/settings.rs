@@ -2,9 +2,9 @@
 
 use kintsugi_types::TopicId;
 
+use crate::configs::topic::{MIN_INSYNC_REPLICAS, UNCLEAN_LEADER_ELECTION};
 use crate::image::Image;
 use crate::record::PartitionState;
-use crate::topics::config;
 
 /// The cluster's defaults, by Kafka's names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub struct ClusterSettings {
     pub default_replication_factor: i16,
     /// `min.insync.replicas`: of a topic that does not set its own.
     pub min_insync_replicas: i32,
+    /// `unclean.leader.election.enable`: of a topic that does not set its own.
+    pub unclean_leader_election: bool,
 }
 
 impl Default for ClusterSettings {
@@ -25,23 +27,39 @@ impl Default for ClusterSettings {
             num_partitions: 1,
             default_replication_factor: 3,
             min_insync_replicas: 2,
+            unclean_leader_election: false,
         }
     }
 }
 
 impl ClusterSettings {
     /// How many replicas of this partition have to be in sync before an acks=all write is
-    /// acknowledged: the topic's `min.insync.replicas` or the cluster's, but never more than
+    /// acknowledged: `min.insync.replicas` of the topic, as set for all brokers while they run, or
+    /// as the controllers were started with, but never more than
     /// there are replicas (KIP-966's effective minimum), and at least one.
     #[must_use]
     pub fn min_isr(&self, image: &Image, topic: TopicId, state: &PartitionState) -> usize {
-        let own = image
-            .topics
-            .get(&topic)
-            .and_then(|topic| topic.configs.get(config::MIN_INSYNC_REPLICAS))
-            .and_then(|value| value.parse::<i32>().ok());
-        let asked = own.unwrap_or(self.min_insync_replicas);
+        let set = set_value(image, topic, MIN_INSYNC_REPLICAS);
+        let set = set.and_then(|value| value.parse::<i32>().ok());
+        let asked = set.unwrap_or(self.min_insync_replicas);
         let asked = usize::try_from(asked).unwrap_or(1);
-        asked.clamp(1, state.replicas.len().max(1))
+        asked.clamp(1, state.replicas_in_force().max(1))
     }
+
+    /// Whether a live replica of this topic that may lack committed records is elected where no
+    /// other can lead (`unclean.leader.election.enable`).
+    #[must_use]
+    pub fn allows_unclean_election(&self, image: &Image, topic: TopicId) -> bool {
+        let set = set_value(image, topic, UNCLEAN_LEADER_ELECTION);
+        set.map_or(self.unclean_leader_election, |value| {
+            value.eq_ignore_ascii_case("true")
+        })
+    }
+}
+
+/// What a topic, or the whole cluster, was set to while it runs.
+fn set_value<'a>(image: &'a Image, topic: TopicId, name: &str) -> Option<&'a str> {
+    let own = image.topics.get(&topic)?.configs.get(name);
+    let shared = || image.dynamic_configs.all_brokers.get(name);
+    own.or_else(shared).map(String::as_str)
 }

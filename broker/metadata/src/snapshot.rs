@@ -33,6 +33,18 @@ pub fn records_of(image: &Image) -> Vec<MetadataRecord> {
             stopping: broker.stopping,
         });
     }
+    let configs = &image.dynamic_configs;
+    let shared = [(None, &configs.all_brokers)].into_iter();
+    let of_brokers = configs.brokers.iter().map(|(id, own)| (Some(*id), own));
+    for (broker, configs) in shared.chain(of_brokers) {
+        for (key, value) in configs {
+            records.push(MetadataRecord::BrokerConfigChanged {
+                broker,
+                key: key.clone(),
+                value: Some(value.clone()),
+            });
+        }
+    }
     for topic in image.topics.values() {
         records.push(MetadataRecord::TopicCreated {
             topic: topic.id,

@@ -9,6 +9,9 @@ use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch};
 pub struct Assignment {
     /// All replicas.
     pub replicas: BTreeSet<BrokerId>,
+    /// How many of them count for `min.insync.replicas`: while the partition moves to other
+    /// replicas, as many as it had before. The controller counts the same way.
+    pub replicas_in_force: usize,
     /// The in-sync replicas.
     pub isr: BTreeSet<BrokerId>,
     /// The leader, if there is one.

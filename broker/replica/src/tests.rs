@@ -37,6 +37,7 @@ fn ids(ids: &[i32]) -> BTreeSet<BrokerId> {
 fn assignment(leader: i32, epoch: i32, partition_epoch: i32, isr: &[i32]) -> Assignment {
     Assignment {
         replicas: ids(&[0, 1, 2]),
+        replicas_in_force: 3,
         isr: ids(isr),
         leader: Some(BrokerId(leader)),
         leader_epoch: LeaderEpoch(epoch),

@@ -80,6 +80,9 @@ impl World {
         let Some(leader) = state.leader else {
             return Err(format!("nobody leads {id}: {state:?}"));
         };
+        if state.reassignment.is_some() {
+            return Err(format!("{id} still moves: {state:?}"));
+        }
         if state.isr.len() < state.replicas.len() {
             return Err(format!("{id} has not all replicas in sync: {state:?}"));
         }

@@ -14,6 +14,7 @@ mod fabric;
 mod faults;
 mod happening;
 mod healing;
+mod mover;
 mod network;
 mod oracle;
 mod place;

@@ -58,6 +58,8 @@ counts! {
         /// A change of an ISR that the controller refused.
         rejected_alter_partitions,
         rolls,
+        /// Moves of partitions that were begun, replaced or cancelled.
+        moves,
         torn_writes,
         torn_starts,
         disk_errors,

@@ -179,6 +179,7 @@ fn add_clients(world: &mut World) {
             add_client(world, Job::ProduceNumbered, &topic, partition, start);
             add_client(world, Job::Consume, &topic, partition, start);
         }
+        add_client(world, Job::Move { partitions }, &topic, 0, start);
         add_client(world, Job::Produce(Acks::Leader), &topic, 0, start);
         add_client(world, Job::Produce(Acks::None), &topic, partitions - 1, start);
         for _ in 0..world.scenario.members {

@@ -79,7 +79,7 @@ pub fn topic_results(answer: AdminAnswer, names: &[TopicName]) -> Vec<TopicResul
     let error = match answer {
         AdminAnswer::Topics(results) => return results,
         AdminAnswer::NotDecided(error) => error,
-        AdminAnswer::Generation(_) | AdminAnswer::ProducerIds(_) => ErrorCode::UnknownServerError,
+        _ => ErrorCode::UnknownServerError,
     };
     let failed = names.iter().map(|name| TopicResult {
         name: name.clone(),

@@ -10,13 +10,16 @@ use kintsugi_types::ErrorCode;
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
-use super::metadata::{controller, live_brokers};
+use super::metadata::controller;
 use super::topics::own;
 
 /// The kind of endpoint that brokers have; controllers' (2) are not told to clients.
 const ENDPOINT_BROKERS: i8 = 1;
 
-/// Answers with every live broker.
+/// The first version that may also ask for fenced brokers (KIP-1073).
+const FENCED_SINCE: i16 = 2;
+
+/// Answers with every live broker, and the fenced ones if they are asked for.
 pub fn serve(call: Call) -> impl Future<Output = Result<Answer, ApiError>> {
     std::future::ready(answer(&call))
 }
@@ -39,13 +42,20 @@ fn answer(call: &Call) -> Result<Answer, ApiError> {
             return call.encode::<DescribeClusterRequest>(&response);
         }
     }
-    let brokers = live_brokers(&image).map(|broker| {
+    let with_fenced = call.version() >= FENCED_SINCE && request.include_fenced_brokers;
+    let brokers = image.brokers.values();
+    let brokers = brokers.filter(|broker| with_fenced || !broker.fenced);
+    let brokers = brokers.map(|broker| {
         let registration = &broker.registration;
-        DescribeClusterBroker::default()
+        let described = DescribeClusterBroker::default()
             .with_broker_id(WireBrokerId(registration.incarnation.broker.0))
             .with_host(own(&registration.client_endpoint.host))
             .with_port(registration.client_endpoint.port.into())
-            .with_rack(registration.rack.as_ref().map(|rack| own(&rack.0)))
+            .with_rack(registration.rack.as_ref().map(|rack| own(&rack.0)));
+        match call.version() >= FENCED_SINCE {
+            true => described.with_is_fenced(broker.fenced),
+            false => described,
+        }
     });
     call.encode::<DescribeClusterRequest>(&response.with_brokers(brokers.collect()))
 }

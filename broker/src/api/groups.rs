@@ -1,8 +1,7 @@
-//! Requests about one group: JoinGroup, SyncGroup, Heartbeat, LeaveGroup and OffsetCommit. Each
-//! goes as it is to the coordinator of the group's partition of `__consumer_offsets`.
+//! Requests of the members of a group: JoinGroup, SyncGroup, Heartbeat and LeaveGroup. Each goes as it is to the coordinator of the group's partition of `__consumer_offsets`.
 
 use kafka_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, SyncGroupRequest,
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::Request;
 use kintsugi_coordinator::{Client, GroupRequest, GroupResponse, partition_for};
@@ -48,16 +47,6 @@ pub async fn leave_group(call: Call) -> Result<Answer, ApiError> {
     let answer = ask(&call, GroupRequest::LeaveGroup(request)).await?;
     encode::<LeaveGroupRequest>(&call, answer, |answer| match answer {
         GroupResponse::LeaveGroup(response) => Some(response),
-        _ => None,
-    })
-}
-
-/// OffsetCommit.
-pub async fn offset_commit(call: Call) -> Result<Answer, ApiError> {
-    let request = call.decode::<OffsetCommitRequest>()?;
-    let answer = ask(&call, GroupRequest::OffsetCommit(request)).await?;
-    encode::<OffsetCommitRequest>(&call, answer, |answer| match answer {
-        GroupResponse::OffsetCommit(response) => Some(response),
         _ => None,
     })
 }

@@ -1,6 +1,7 @@
 //! ListGroups: every group that this broker coordinates.
 
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
+use kafka_protocol::protocol::StrBytes;
 use kintsugi_coordinator::{GroupRequest, GroupResponse};
 use kintsugi_types::PartitionId;
 
@@ -14,6 +15,8 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
     let request = call.decode::<ListGroupsRequest>()?;
     let states = request.states_filter.iter().map(ToString::to_string);
     let states: Vec<String> = states.collect();
+    let types = request.types_filter.iter().map(ToString::to_string);
+    let types: Vec<String> = types.collect();
     let published = call.broker().image();
     let mut asked = Vec::new();
     if let Some(topic) = topics::topic(&published, OFFSETS_TOPIC) {
@@ -23,8 +26,10 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
                     topic: topic.id,
                     index: *index,
                 };
-                let states = states.clone();
-                let list = GroupRequest::ListGroups { states };
+                let list = GroupRequest::ListGroups {
+                    states: states.clone(),
+                    types: types.clone(),
+                };
                 asked.push(ask_partition(&call, partition, list));
             }
         }
@@ -35,9 +40,12 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
             groups.extend(listed);
         }
     }
-    if call.version() < STATES_SINCE {
-        for group in &mut groups {
-            group.group_state = kafka_protocol::protocol::StrBytes::new();
+    for group in &mut groups {
+        if call.version() < STATES_SINCE {
+            group.group_state = StrBytes::new();
+        }
+        if call.version() < TYPES_SINCE {
+            group.group_type = StrBytes::new();
         }
     }
     let response = ListGroupsResponse::default().with_groups(groups);
@@ -46,3 +54,5 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
 
 /// The first version that tells groups' states (KIP-518).
 const STATES_SINCE: i16 = 4;
+/// The first version that tells groups' types (KIP-848).
+const TYPES_SINCE: i16 = 5;

@@ -24,7 +24,7 @@ const EMPTY_MEANS_NONE_SINCE: i16 = 1;
 const AUTO_CREATE_FLAG_SINCE: i16 = 4;
 
 /// "Not asked for", as Kafka writes it.
-const OPERATIONS_UNKNOWN: i32 = i32::MIN;
+pub const OPERATIONS_UNKNOWN: i32 = i32::MIN;
 
 /// Answers with the topics asked for, created first if that is wanted.
 pub async fn serve(call: Call) -> Result<Answer, ApiError> {
@@ -192,17 +192,22 @@ fn describe(view: &MetadataView, topic: &Arc<TopicImage>) -> MetadataResponseTop
         .with_topic_authorized_operations(OPERATIONS_UNKNOWN)
 }
 
+/// Whom clients are told as the leader. One that there is evidence against is never named: they
+/// would stop asking.
+pub fn leader_of(view: &MetadataView, state: &PartitionState) -> Option<BrokerId> {
+    let leader = state.leader?;
+    let may_be_named = view.image.is_unfenced(leader) && !view.suspects.contains(&leader);
+    may_be_named.then_some(leader)
+}
+
 fn describe_partition(
     view: &MetadataView,
     index: PartitionIndex,
     state: &PartitionState,
 ) -> MetadataResponsePartition {
-    let is_live = |id: &BrokerId| view.image.brokers.get(id).is_some_and(|b| !b.fenced);
+    let is_live = |id: &BrokerId| view.image.is_unfenced(*id);
     let wire = |ids: &[BrokerId]| ids.iter().map(|id| WireBrokerId(id.0)).collect();
-    // A leader that there is evidence against is never named: clients would stop asking.
-    let leader = state
-        .leader
-        .filter(|leader| is_live(leader) && !view.suspects.contains(leader));
+    let leader = leader_of(view, state);
     let error = match leader {
         Some(_) => ErrorCode::None,
         None => ErrorCode::LeaderNotAvailable,

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
+use super::configs::max_message_bytes;
 use super::topics::OFFSETS_TOPIC;
 use super::{leader, topics};
 use crate::broker::Published;
@@ -117,7 +118,7 @@ fn check(
         return Err(ErrorCode::InvalidRequest);
     }
     let records = records.take().ok_or(ErrorCode::InvalidRecord)?;
-    let max_bytes = topics::max_message_bytes(&call.broker().settings, image);
+    let max_bytes = max_message_bytes(call.broker(), &published.image, image);
     let header = verify_produced(&records, max_bytes).map_err(|cause| {
         tracing::debug!(topic = &*topic.name, %cause, "refused a batch");
         cause.error_code()

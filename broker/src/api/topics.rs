@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
 use kintsugi_metadata::TopicImage;
-use kintsugi_metadata::topics::config::{self as topic_config, TopicConfig};
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, NewTopic};
 use kintsugi_types::{ErrorCode, PartitionId, PartitionIndex, TopicName};
 
 use crate::broker::{BrokerHandle, Published};
-use crate::settings::{Settings, Source};
+use crate::settings::Settings;
 
 /// The topic that holds committed offsets.
 pub const OFFSETS_TOPIC: &str = kintsugi_coordinator::TOPIC_NAME;
@@ -39,44 +38,6 @@ pub fn partition(topic: &TopicImage, index: PartitionIndex) -> Option<PartitionI
         })
 }
 
-/// A topic setting's value in force, and where it comes from: the topic, the process, or the
-/// default.
-pub fn config<'a>(
-    settings: &'a Settings,
-    topic: &'a TopicImage,
-    definition: &TopicConfig,
-) -> (&'a str, ConfigSource) {
-    if let Some(own) = topic.configs.get(definition.name) {
-        return (own, ConfigSource::Topic);
-    }
-    match settings.values.get(definition.broker_setting) {
-        Some((value, Source::Given)) => (value, ConfigSource::Process),
-        Some((value, Source::Default)) => (value, ConfigSource::Default),
-        None => (definition.default, ConfigSource::Default),
-    }
-}
-
-/// Where a setting's value comes from, by DescribeConfigs' numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(i8)]
-pub enum ConfigSource {
-    /// The topic's own.
-    Topic = 1,
-    /// The process's properties.
-    Process = 4,
-    /// The default.
-    Default = 5,
-}
-
-/// The largest batch that a topic takes, in bytes.
-pub fn max_message_bytes(settings: &Settings, topic: &TopicImage) -> usize {
-    let definition = topic_config::find("max.message.bytes");
-    definition
-        .map(|definition| config(settings, topic, definition).0)
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(usize::MAX)
-}
-
 /// Creates topics that a client named, with the settings for such topics.
 pub async fn auto_create(broker: &BrokerHandle, names: &[TopicName]) -> Result<(), ErrorCode> {
     let topics = names.iter().map(|name| new_topic(&broker.settings, name));
@@ -101,9 +62,7 @@ pub async fn auto_create(broker: &BrokerHandle, names: &[TopicName]) -> Result<(
             }
         }
         Some(AdminAnswer::NotDecided(error)) => Err(error),
-        Some(AdminAnswer::Generation(_) | AdminAnswer::ProducerIds(_)) | None => {
-            Err(ErrorCode::UnknownServerError)
-        }
+        Some(_) | None => Err(ErrorCode::UnknownServerError),
     }
 }
 
@@ -120,8 +79,9 @@ fn new_topic(settings: &Settings, name: &TopicName) -> NewTopic {
         topic.partitions = i32::try_from(number("offsets.topic.num.partitions")).ok();
         topic.replication_factor = i16::try_from(number("offsets.topic.replication.factor")).ok();
         // Kept for ever until compaction exists: a group's offsets may be old and still in use.
-        let forever = ("retention.ms".to_owned(), "-1".to_owned());
-        topic.configs.extend([forever]);
+        let for_ever = |name: &str| (name.to_owned(), "-1".to_owned());
+        let of_time_and_size = ["retention.ms", "retention.bytes"].map(for_ever);
+        topic.configs.extend(of_time_and_size);
     }
     topic
 }

@@ -8,11 +8,11 @@ use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::shard::{
-    EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, OffsetAnswer, OffsetQuery,
-    Produce, Produced, Token,
+    DeletedRecords, EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, LogSize,
+    OffsetAnswer, OffsetQuery, Produce, Produced, Token,
 };
 use kintsugi_storage::{LogContext, RealFileSystem};
-use kintsugi_types::{BrokerId, ErrorCode, PartitionId, ProducerId, TopicName};
+use kintsugi_types::{BrokerId, ErrorCode, Offset, PartitionId, ProducerId, TopicName};
 use tokio::sync::{oneshot, watch};
 
 use super::{ControlInput, Published, Reply, ShardInput};
@@ -83,6 +83,14 @@ impl BrokerHandle {
         self.published.borrow().clone()
     }
 
+    /// A count that may be changed while the broker runs, or else is a setting with a default.
+    pub fn size(&self, name: &'static str) -> usize {
+        let published = self.published.borrow();
+        let changed = published.image.dynamic_configs.get(self.id, name);
+        let changed = changed.and_then(|(value, _)| value.parse().ok());
+        changed.unwrap_or_else(|| self.settings.size(name))
+    }
+
     /// Asks a shard to append. The answer's channel closes without one when the shard gave up.
     pub fn produce(&self, shard: u16, produce: Produce) -> oneshot::Receiver<Vec<Produced>> {
         let (reply, answer) = oneshot::channel();
@@ -110,6 +118,41 @@ impl BrokerHandle {
         let event = Event::ListOffsets { token, positions };
         self.ask(shard, token, event, Reply::ListOffsets(reply));
         answer
+    }
+
+    /// Asks a shard to delete records; each partition with the first offset that stays.
+    pub fn delete_records(
+        &self,
+        shard: u16,
+        before: Vec<(PartitionId, Offset)>,
+        wait_ms: u32,
+    ) -> oneshot::Receiver<Vec<DeletedRecords>> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        let event = Event::DeleteRecords {
+            token,
+            before,
+            wait_ms,
+        };
+        self.ask(shard, token, event, Reply::DeleteRecords(reply));
+        answer
+    }
+
+    /// Asks every shard what its logs take.
+    pub fn describe_logs(&self) -> Vec<oneshot::Receiver<Vec<LogSize>>> {
+        let shards = 0..u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
+        let asked = shards.map(|shard| {
+            let (reply, answer) = oneshot::channel();
+            let token = self.token();
+            self.ask(
+                shard,
+                token,
+                Event::DescribeLogs { token },
+                Reply::Logs(reply),
+            );
+            answer
+        });
+        asked.collect()
     }
 
     /// Asks a shard where epochs end.

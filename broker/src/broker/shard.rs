@@ -7,7 +7,7 @@ use kintsugi_node::directory::Closed;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{
-    Command, EpochEndAnswer, Event, Fetched, OffsetAnswer, Produced, Token,
+    Command, DeletedRecords, EpochEndAnswer, Event, Fetched, LogSize, OffsetAnswer, Produced, Token,
 };
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
@@ -21,6 +21,7 @@ use super::replication::Fetchers;
 use crate::clock::Clock;
 use crate::exit::{Ending, Exit};
 use crate::mailbox::{Letter, Letters, Mailbox};
+use crate::metrics::ShardCounters;
 use crate::progress::Progress;
 use crate::thread::wait_until;
 
@@ -61,6 +62,10 @@ pub enum Reply {
     ListOffsets(oneshot::Sender<Vec<OffsetAnswer>>),
     /// Of an OffsetForLeaderEpoch request.
     EpochEnds(oneshot::Sender<Vec<EpochEndAnswer>>),
+    /// Of a DeleteRecords request.
+    DeleteRecords(oneshot::Sender<Vec<DeletedRecords>>),
+    /// Of a question about logs.
+    Logs(oneshot::Sender<Vec<LogSize>>),
     /// Of a request to a group's coordinator.
     Group(oneshot::Sender<GroupResponse>),
     /// Of a follower's fetch.
@@ -85,6 +90,8 @@ pub struct ShardThread {
     pub events: Mailbox<ShardInput>,
     /// Where files are synced.
     pub disk: DiskPool,
+    /// The counters of all shards.
+    pub counters: ShardCounters,
     /// The connections to leaders.
     pub fetchers: Fetchers,
     /// Its signs of life.
@@ -188,6 +195,16 @@ impl ShardThread {
                     drop(reply.send(results));
                 }
             }
+            Command::AnswerDeleteRecords { token, results } => {
+                if let Some(Reply::DeleteRecords(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(results));
+                }
+            }
+            Command::AnswerLogs { token, logs } => {
+                if let Some(Reply::Logs(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(logs));
+                }
+            }
             Command::AnswerGroup { token, response } => {
                 if let Some(Reply::Group(reply)) = self.waiting.remove(&token) {
                     drop(reply.send(response));
@@ -220,6 +237,7 @@ impl ShardThread {
             Command::Sync { partition } => self.sync(partition),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
+            Command::Counted(counts) => self.counters.add(&counts),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
         }
     }

@@ -1,12 +1,13 @@
 //! Opening the shards, and starting their threads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use kintsugi_coordinator::CoordinatorConfig;
-use kintsugi_node::shard::{Limits, Shard, ShardConfig, Timings, TopicDefaults};
+use kintsugi_node::shard::{Limits, Shard, ShardConfig, Throttles, Timings, TopicDefaults};
 use kintsugi_storage::{LogConfig, LogContext, LogLimits, RealFileSystem};
 use kintsugi_types::BrokerId;
 
@@ -25,6 +26,9 @@ use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::thread;
 use crate::transport::Vigilance;
+
+/// Milliseconds in a minute over those in a millisecond: a setting in minutes is read as milliseconds.
+const MINUTE_MS: u32 = 60_000;
 
 /// A shard that is open but has no thread yet.
 pub struct Starting {
@@ -88,8 +92,10 @@ impl Opening<'_> {
         letters: Vec<Letters<ShardInput>>,
     ) -> anyhow::Result<Vec<Starting>> {
         let settings = &self.shared.settings;
+        let throttles: Arc<Throttles> = Arc::default();
         let open_one = |shard: u16| {
-            let config = config(settings, id, shard);
+            let mut config = config(settings, id, shard);
+            config.throttles = Arc::clone(&throttles);
             let (now, seed) = (self.shared.clock.now(), fastrand::u64(..));
             self.directory
                 .open_shard(config, self.logs.clone(), now, seed)
@@ -139,6 +145,7 @@ impl Opening<'_> {
                 checkpoints: self.checkpoints.clone(),
                 events: mailbox.clone(),
                 disk: self.disk.clone(),
+                counters: self.shared.metrics.shards.clone(),
                 fetchers,
                 progress: progress.clone(),
                 waiting: BTreeMap::new(),
@@ -198,10 +205,14 @@ fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
         session_timeout_max: settings.millis("group.max.session.timeout.ms"),
         members_max: settings.size("group.max.size"),
         offset_metadata_max_bytes: settings.size("offset.metadata.max.bytes"),
+        offsets_retention: settings.millis("offsets.retention.minutes") * MINUTE_MS,
+        offsets_check: settings.millis("offsets.retention.check.interval.ms"),
         ..CoordinatorConfig::default()
     };
     config.limits = Limits {
         produce_wait_max: Duration::from_secs(600),
+        group_log_bytes: u64::try_from(settings.number("kintsugi.offsets.log.bytes"))
+            .unwrap_or(u64::MAX),
         fetch_bytes_max: settings.size("fetch.max.bytes"),
         replica_bytes_max: settings.size("replica.fetch.response.max.bytes"),
         ..Limits::default()
@@ -227,6 +238,7 @@ fn log_config(settings: &Settings) -> LogConfig {
         flush_ms: flush_ms(settings.number("log.flush.interval.ms")),
         max_message_bytes: settings.size("message.max.bytes"),
         producer_expiration_ms: settings.number("producer.id.expiration.ms"),
+        producers_max: settings.size("kintsugi.producer.ids.max"),
         ..LogConfig::default()
     }
 }

@@ -15,10 +15,13 @@ use crate::transport::{Slots, prepare};
 /// How long to wait after a failed accept, for want of descriptors for example.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
+/// The most that `max.connections` may be.
+const CONNECTIONS_MAX: usize = 100_000;
+
 /// Accepts clients until the process ends.
 pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
     let settings = Arc::clone(&broker.settings);
-    let slots = Slots::new(settings.size("max.connections"));
+    let slots = Slots::new(CONNECTIONS_MAX);
     // A request that is legal by itself has to fit into what all requests may take.
     let queued_bytes = settings
         .size("queued.max.request.bytes")
@@ -34,7 +37,7 @@ pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
                 continue;
             }
         };
-        let Some(slot) = slots.take() else {
+        let Some(slot) = slots.take_below(broker.size("max.connections")) else {
             broker.metrics.limit("max.connections");
             continue;
         };

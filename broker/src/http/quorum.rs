@@ -117,6 +117,7 @@ pub fn cluster_settings(settings: &crate::settings::Settings) -> ClusterSettings
         default_replication_factor: i16::try_from(number("default.replication.factor"))
             .unwrap_or(1),
         min_insync_replicas: i32::try_from(number("min.insync.replicas")).unwrap_or(1),
+        unclean_leader_election: settings.is_on("unclean.leader.election.enable"),
     }
 }
 
@@ -156,9 +157,7 @@ pub async fn grant(State(app): Shared, Path(id): Path<i32>, body: Bytes) -> Resp
             (StatusCode::CONFLICT, Json(reason)).into_response()
         }
         Ok(Ok(AdminAnswer::NotDecided(error))) => not_decided(error.name()),
-        Ok(Ok(AdminAnswer::Topics(_) | AdminAnswer::ProducerIds(_))) | Ok(Err(_)) => {
-            not_decided("too many requests wait")
-        }
+        Ok(Ok(_) | Err(_)) => not_decided("too many requests wait"),
         Err(_) => not_decided("the quorum did not decide in time"),
     }
 }

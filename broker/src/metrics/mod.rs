@@ -4,11 +4,13 @@
 //! (`kafka_server_...`); the rest begin with `kintsugi_`.
 
 mod partitions;
+mod shards;
 mod traffic;
 
 use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder};
 
 pub use partitions::{Change, Partitions};
+pub use shards::ShardCounters;
 pub use traffic::Traffic;
 
 /// All metrics of the process.
@@ -19,6 +21,8 @@ pub struct Metrics {
     pub traffic: Traffic,
     /// Partitions and brokers.
     pub partitions: Partitions,
+    /// What shards count.
+    pub shards: ShardCounters,
 }
 
 impl Metrics {
@@ -31,6 +35,7 @@ impl Metrics {
         Ok(Self {
             traffic: Traffic::new(&registry)?,
             partitions: Partitions::new(&registry)?,
+            shards: ShardCounters::new(&registry)?,
             registry,
         })
     }

@@ -21,7 +21,7 @@ use kintsugi_types::{
 pub use dev::dev_values;
 pub use endpoints::Endpoints;
 pub use properties::{FILE_BYTES_MAX, parse as parse_properties, parse_override};
-pub use table::all as all_definitions;
+pub use table::{all as all_definitions, find as definition};
 pub use values::{Source, Values};
 
 /// Why the settings are of no use.

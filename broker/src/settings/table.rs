@@ -151,6 +151,12 @@ const TOPICS: &[Definition] = &[
         "How many in-sync replicas an acks=all record needs. 2, so that an acknowledged record survives one loss.",
     ),
     setting(
+        "unclean.leader.election.enable",
+        Kind::Boolean,
+        Some("false"),
+        "Whether a live replica that may lack records leads where no other can. Kafka's default: records before service.",
+    ),
+    setting(
         "auto.create.topics.enable",
         Kind::Boolean,
         Some("true"),
@@ -209,6 +215,12 @@ const TOPICS: &[Definition] = &[
         Kind::Integer(1, PORTABLE_MAX),
         Some("86400000"),
         "How long a partition knows an idle idempotent producer. Kafka's default: a day.",
+    ),
+    setting(
+        "kintsugi.producer.ids.max",
+        COUNT,
+        Some("5000"),
+        "How many idempotent producers a partition knows; beyond, the one that wrote longest ago is forgotten. About 300 bytes each.",
     ),
     setting(
         "log.index.interval.bytes",
@@ -283,6 +295,24 @@ const GROUPS: &[Definition] = &[
         Kind::Integer(1, 1_000),
         Some("3"),
         "Replicas of __consumer_offsets. Kafka's default.",
+    ),
+    setting(
+        "offsets.retention.minutes",
+        COUNT,
+        Some("10080"),
+        "How long committed offsets stay that no group with members has a use for. Kafka's default: a week.",
+    ),
+    setting(
+        "offsets.retention.check.interval.ms",
+        MILLIS,
+        Some("600000"),
+        "How often such offsets are looked for. Kafka's default: ten minutes.",
+    ),
+    setting(
+        "kintsugi.offsets.log.bytes",
+        Kind::Integer(65_536, i64::MAX),
+        Some("4194304"),
+        "The size of a partition of __consumer_offsets from which on it is rewritten to what is in use. 4 MiB: read in tens of milliseconds.",
     ),
     setting(
         "offset.metadata.max.bytes",

@@ -98,18 +98,27 @@ fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
 #[derive(Clone, Debug)]
 pub struct Slots {
     semaphore: Arc<Semaphore>,
+    max: usize,
 }
 
 impl Slots {
     /// Room for `max` connections.
     pub fn new(max: usize) -> Self {
+        let max = max.min(Semaphore::MAX_PERMITS);
         Self {
-            semaphore: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))),
+            semaphore: Arc::new(Semaphore::new(max)),
+            max,
         }
     }
 
     /// A slot, held until it is dropped; `None` when all are taken.
     pub fn take(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.semaphore).try_acquire_owned().ok()
+    }
+
+    /// A slot if fewer than `limit` are taken: for a limit that changes. One task alone may ask.
+    pub fn take_below(&self, limit: usize) -> Option<OwnedSemaphorePermit> {
+        let taken = self.max - self.semaphore.available_permits();
+        (taken < limit).then(|| self.take()).flatten()
     }
 }

@@ -16,7 +16,9 @@ use kintsugi_client::{Connection, Limits};
 use kintsugi_types::Endpoint;
 
 pub mod http;
+pub mod java;
 pub mod python;
+pub mod reassign;
 pub mod records;
 
 /// How long anything that should happen is waited for.

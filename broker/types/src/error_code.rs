@@ -94,6 +94,8 @@ error_codes! {
     GroupMaxSizeReached = 81, "GROUP_MAX_SIZE_REACHED";
     FencedInstanceId = 82, "FENCED_INSTANCE_ID";
     EligibleLeadersNotAvailable = 83, "ELIGIBLE_LEADERS_NOT_AVAILABLE";
+    ElectionNotNeeded = 84, "ELECTION_NOT_NEEDED";
+    GroupSubscribedToTopic = 86, "GROUP_SUBSCRIBED_TO_TOPIC";
     InvalidRecord = 87, "INVALID_RECORD";
     UnstableOffsetCommit = 88, "UNSTABLE_OFFSET_COMMIT";
     ThrottlingQuotaExceeded = 89, "THROTTLING_QUOTA_EXCEEDED";
@@ -106,6 +108,7 @@ error_codes! {
     InvalidUpdateVersion = 95, "INVALID_UPDATE_VERSION";
     IneligibleReplica = 107, "INELIGIBLE_REPLICA";
     NewLeaderElected = 108, "NEW_LEADER_ELECTED";
+    NoReassignmentInProgress = 85, "NO_REASSIGNMENT_IN_PROGRESS";
 }
 
 impl ErrorCode {

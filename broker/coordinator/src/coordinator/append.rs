@@ -1,12 +1,14 @@
 //! What waits for a commit.
 
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
-use kafka_protocol::messages::{GroupId as WireGroupId, JoinGroupResponse, OffsetCommitResponse};
-use kintsugi_types::{ErrorCode, PartitionIndex, Time, TimestampMs, TopicName};
+use kafka_protocol::messages::{
+    GroupId as WireGroupId, JoinGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
+};
+use kintsugi_types::{ErrorCode, Time, TimestampMs};
 
 use super::Coordinator;
 use crate::event::{Command, GroupResponse};
-use crate::group::{Group, Waiter, answer, error_join};
+use crate::group::{Group, OffsetKey, Waiter, answer, error_join};
 use crate::id::{GroupId, MemberId};
 use crate::record::OffsetCommit;
 
@@ -27,36 +29,58 @@ pub(crate) enum PendingAppend {
     Offsets {
         group: GroupId,
         token: u64,
-        commits: Vec<((TopicName, PartitionIndex), OffsetCommit)>,
+        commits: Vec<(OffsetKey, OffsetCommit)>,
         /// The answer if all goes well; partitions that were refused already have their error.
         response: Box<OffsetCommitResponse>,
     },
-    /// The group is gone.
-    Delete { group: GroupId, token: u64 },
+    /// These offsets are gone, because they expired or somebody asked for it.
+    Drop {
+        group: GroupId,
+        keys: Vec<OffsetKey>,
+        answer: Option<(u64, Box<OffsetDeleteResponse>)>,
+    },
+    /// The group is gone, because it expired or somebody asked for it.
+    Delete { group: GroupId, token: Option<u64> },
+    /// The rewrite goes on. It is of no single group.
+    Rewrite,
 }
 
 impl PendingAppend {
-    fn group(&self) -> &GroupId {
+    /// Whose it is.
+    pub(crate) fn group(&self) -> Option<&GroupId> {
         match self {
             Self::Assignment { group }
             | Self::Empty { group }
             | Self::Replacement { group, .. }
             | Self::Offsets { group, .. }
-            | Self::Delete { group, .. } => group,
+            | Self::Drop { group, .. }
+            | Self::Delete { group, .. } => Some(group),
+            Self::Rewrite => None,
         }
     }
 
     /// Answers the request that waits for the append itself, if one does.
     pub(super) fn fail(self, error: ErrorCode, out: &mut Vec<Command>) {
         let (token, response) = match self {
-            Self::Assignment { .. } | Self::Empty { .. } => return,
+            Self::Assignment { .. }
+            | Self::Empty { .. }
+            | Self::Drop { answer: None, .. }
+            | Self::Delete { token: None, .. }
+            | Self::Rewrite => return,
             Self::Replacement { waiter, .. } => {
                 (waiter.token, error_join(&MemberId::default(), error))
             }
             Self::Offsets {
                 token, response, ..
             } => (token, failed_commit(*response, error)),
-            Self::Delete { group, token } => (token, deleted(&group, error)),
+            Self::Drop {
+                answer: Some((token, _)),
+                ..
+            } => (token, refuse_drop(error)),
+            Self::Delete {
+                group,
+                token: Some(token),
+            } => (token, deleted(&group, error)),
         };
         out.push(Command::Respond { token, response });
     }
@@ -68,6 +92,11 @@ pub(super) fn deleted(group: &GroupId, error: ErrorCode) -> GroupResponse {
         .with_group_id(WireGroupId(group.wire()))
         .with_error_code(error.code());
     GroupResponse::DeleteGroup(response)
+}
+
+/// The answer to OffsetDelete that nothing was deleted.
+pub(super) fn refuse_drop(error: ErrorCode) -> GroupResponse {
+    GroupResponse::OffsetDelete(OffsetDeleteResponse::default().with_error_code(error.code()))
 }
 
 /// A commit's answer in which nothing was committed after all.
@@ -113,7 +142,10 @@ impl Coordinator {
             return;
         };
         let result = result.map_err(for_clients);
-        let id = pending.group().clone();
+        let Some(id) = pending.group().cloned() else {
+            self.on_rewrite_appended(result, out);
+            return;
+        };
         let unused = self.with_group_or(now, wall, &id, out, pending, |group, context, pending| {
             group.appends_in_flight = group.appends_in_flight.saturating_sub(1);
             settle(group, context, append_token, pending, result);
@@ -174,12 +206,32 @@ fn settle(
             };
             answer(context, token, response);
         }
+        PendingAppend::Drop {
+            keys,
+            answer: reply,
+            ..
+        } => {
+            if result.is_ok() {
+                group.drop_offsets(&keys, append_token);
+                group.delete_if_unused(context);
+            }
+            if let Some((token, response)) = reply {
+                let response = match result {
+                    Ok(()) => GroupResponse::OffsetDelete(*response),
+                    Err(error) => refuse_drop(error),
+                };
+                answer(context, token, response);
+            }
+        }
         PendingAppend::Delete { group: id, token } => {
             if result.is_ok() {
                 group.on_deleted(append_token);
             }
-            let error = result.err().unwrap_or(ErrorCode::None);
-            answer(context, token, deleted(&id, error));
+            if let Some(token) = token {
+                let error = result.err().unwrap_or(ErrorCode::None);
+                answer(context, token, deleted(&id, error));
+            }
         }
+        PendingAppend::Rewrite => {}
     }
 }

@@ -8,11 +8,10 @@ use kafka_protocol::messages::{
 };
 use kintsugi_types::{ErrorCode, Time, TimestampMs};
 
-use super::append::deleted;
-use super::{Context, Coordinator, PendingAppend};
+use super::Coordinator;
 use crate::config::{NAME_MAX_BYTES, PROTOCOLS_MAX};
 use crate::event::{Client, Command, GroupRequest, GroupResponse};
-use crate::group::{Group, GroupState, Waiter, answer, error_join, error_sync, heartbeat};
+use crate::group::{Group, Waiter, error_join, error_sync, heartbeat};
 use crate::id::{GroupId, InstanceId, MemberId};
 
 /// The first LeaveGroup version that names several members.
@@ -45,13 +44,12 @@ impl Coordinator {
             }
             GroupRequest::OffsetCommit(request) => self.commit(now, wall, waiter, &request, out),
             GroupRequest::OffsetFetch(request) => Some(self.fetch_offsets(&request)),
-            GroupRequest::DescribeGroup(id) => {
-                let group = self.groups.get(&id).map(Group::describe);
-                let described = group.unwrap_or_else(|| Group::describe_missing(&id));
-                Some(GroupResponse::DescribeGroup(described))
+            GroupRequest::OffsetDelete(request) => {
+                self.delete_offsets(now, wall, waiter, &request, out)
             }
+            GroupRequest::DescribeGroup(id) => Some(self.describe(&id, waiter.version)),
             GroupRequest::DeleteGroup(id) => self.delete(now, wall, waiter, &id, out),
-            GroupRequest::ListGroups { states } => Some(self.list(&states)),
+            GroupRequest::ListGroups { states, types } => Some(self.list(&states, &types)),
         };
         if let Some(response) = response {
             let token = waiter.token;
@@ -191,57 +189,6 @@ impl Coordinator {
             .with_topics(Group::fetch_offsets(group, request));
         GroupResponse::OffsetFetch(response)
     }
-
-    fn list(&self, states: &[String]) -> GroupResponse {
-        let is_asked_for = |group: &&Group| {
-            let name = group.state.name();
-            states.is_empty() || states.iter().any(|state| state.eq_ignore_ascii_case(name))
-        };
-        let groups = self.groups.values().filter(is_asked_for);
-        GroupResponse::ListGroups(groups.map(Group::list).collect())
-    }
-
-    fn delete(
-        &mut self,
-        now: Time,
-        wall: TimestampMs,
-        waiter: Waiter,
-        id: &GroupId,
-        out: &mut Vec<Command>,
-    ) -> Option<GroupResponse> {
-        let found = self.with_group(now, wall, id, out, |group, context| {
-            let result = delete(group, context, waiter.token);
-            if let Err(error) = result {
-                answer(context, waiter.token, deleted(id, error));
-            }
-        });
-        found
-            .is_none()
-            .then(|| deleted(id, ErrorCode::GroupIdNotFound))
-    }
-}
-
-/// Appends a tombstone for each record of an empty group.
-fn delete(group: &mut Group, context: &mut Context<'_>, token: u64) -> Result<(), ErrorCode> {
-    if group.state != GroupState::Empty || !group.pending_members.is_empty() {
-        return Err(ErrorCode::NonEmptyGroup);
-    }
-    if group.appends_in_flight > 0 {
-        // A commit on its way would outlive its group.
-        return Err(ErrorCode::CoordinatorNotAvailable);
-    }
-    let keys = group.offsets.keys();
-    let tombstones =
-        keys.map(|(topic, partition)| group.offset_record((topic, *partition), None, context.wall));
-    let mut records: Vec<_> = tombstones.collect();
-    records.push(group.group_tombstone(context.wall));
-    let pending = PendingAppend::Delete {
-        group: group.id.clone(),
-        token,
-    };
-    context.append(&records, pending)?;
-    group.appends_in_flight += 1;
-    Ok(())
 }
 
 pub(super) fn check_group_id(id: &GroupId) -> Result<(), ErrorCode> {

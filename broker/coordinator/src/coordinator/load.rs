@@ -1,11 +1,12 @@
 //! Reading the partition's log.
 
 use bytes::Bytes;
-use kintsugi_types::{Offset, Time};
+use kintsugi_types::{Offset, Time, TimestampMs};
 use kintsugi_wire::records::{RecordsError, read};
 
 use super::Coordinator;
 use crate::group::{Group, GroupState};
+use crate::id::GroupId;
 use crate::record::{GroupMetadata, Key, OffsetCommit, RecordError, parse_key};
 
 /// Why a batch could not be taken over.
@@ -94,9 +95,11 @@ impl Coordinator {
     }
 
     /// All of the log is taken over: forgets groups of which only tombstones were left, and gives
-    /// every member a whole session from now on.
-    pub fn finish_load(&mut self, now: Time) {
+    /// every member a whole session from now on. A group that is larger than allowed by now
+    /// rebalances.
+    pub fn finish_load(&mut self, now: Time, wall: TimestampMs) {
         self.groups.retain(|_, group| !group.is_forgettable());
+        self.sweep.at = now + self.config.offsets_check;
         self.deadlines.clear();
         for (id, group) in &mut self.groups {
             group.start_sessions(now);
@@ -104,6 +107,15 @@ impl Coordinator {
             if group.state != GroupState::Empty && deadline < Time::NEVER {
                 self.deadlines.insert((deadline, id.clone()));
             }
+        }
+        let members_max = self.config.members_max;
+        let groups = self.groups.iter();
+        let too_large = groups.filter(|(_, group)| group.members.len() > members_max);
+        let too_large: Vec<GroupId> = too_large.map(|(id, _)| id.clone()).collect();
+        for id in too_large {
+            // Nobody waits yet, so there is nothing to answer.
+            let mut out = Vec::new();
+            self.with_group(now, wall, &id, &mut out, Group::prepare_rebalance);
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The groups of one partition: routing, appends and timers.
 
+mod admin;
 mod append;
 mod context;
+mod cursor;
 mod dispatch;
+mod in_flight;
 mod load;
 mod offsets;
+mod rewrite;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +26,8 @@ use crate::config::CoordinatorConfig;
 use crate::event::{Command, Event};
 use crate::group::Group;
 use crate::id::GroupId;
+use rewrite::Rewrite;
+use sweep::Sweep;
 
 /// The coordinator of the groups in one partition of `__consumer_offsets`.
 ///
@@ -35,6 +42,8 @@ pub struct Coordinator {
     deadlines: BTreeSet<(Time, GroupId)>,
     appends: BTreeMap<u64, PendingAppend>,
     next_append_token: u64,
+    sweep: Sweep,
+    rewrite: Option<Rewrite>,
 }
 
 impl Coordinator {
@@ -49,6 +58,8 @@ impl Coordinator {
             deadlines: BTreeSet::new(),
             appends: BTreeMap::new(),
             next_append_token: 1,
+            sweep: Sweep::new(),
+            rewrite: None,
         }
     }
 
@@ -67,15 +78,24 @@ impl Coordinator {
             Event::Appended {
                 append_token,
                 result,
-            } => self.on_appended(now, wall, append_token, result, out),
+            } => {
+                self.on_appended(now, wall, append_token, result, out);
+                self.rewrite_some(out);
+            }
             Event::Wake => self.on_wake(now, wall, out),
+            Event::TopicsDeleted { topics } => {
+                self.forget_topics(now, wall, topics);
+                self.sweep_some(now, wall, out);
+            }
+            Event::Rewrite => self.begin_rewrite(out),
         }
     }
 
     /// When [`Event::Wake`] is due; [`Time::NEVER`] for not at all.
     #[must_use]
     pub fn next_wake(&self) -> Time {
-        self.deadlines.first().map_or(Time::NEVER, |(at, _)| *at)
+        let deadline = self.deadlines.first().map_or(Time::NEVER, |(at, _)| *at);
+        deadline.min(self.sweep.at)
     }
 
     /// Answers every request that waits with NOT_COORDINATOR, because this broker no longer leads
@@ -99,6 +119,7 @@ impl Coordinator {
         for id in due {
             self.with_group(now, wall, &id, out, Group::tick);
         }
+        self.sweep_some(now, wall, out);
     }
 
     /// Runs `act` on a group, if it exists, then keeps its deadline and forgets it if it is empty.

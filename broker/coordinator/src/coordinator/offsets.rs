@@ -13,12 +13,15 @@ use super::append::failed_commit;
 use super::dispatch::check_group_id;
 use super::{Context, Coordinator, PendingAppend};
 use crate::event::{Command, GroupResponse};
-use crate::group::{Group, Waiter, answer};
+use crate::group::{Group, OffsetKey, Waiter, answer};
 use crate::id::GroupId;
 use crate::record::OffsetCommit;
 
 /// Offsets to commit, by partition.
-type Commits = Vec<((TopicName, PartitionIndex), OffsetCommit)>;
+type Commits = Vec<(OffsetKey, OffsetCommit)>;
+
+/// The first version whose clients know that error (KIP-848).
+const GROUP_ID_NOT_FOUND_SINCE: i16 = 9;
 
 impl Coordinator {
     /// Commits offsets; the answer waits for the commit of their records, unless it is given here.
@@ -36,6 +39,7 @@ impl Coordinator {
             true => Ok(()),
             // A consumer that assigns itself has no other way to make its group.
             false if request.generation_id_or_member_epoch < 0 => self.create(&id, wall),
+            false if waiter.version >= GROUP_ID_NOT_FOUND_SINCE => Err(ErrorCode::GroupIdNotFound),
             false => Err(ErrorCode::IllegalGeneration),
         });
         if let Err(error) = checked {
@@ -66,7 +70,8 @@ impl Coordinator {
                 let error = result.as_ref().err().copied().unwrap_or(ErrorCode::None);
                 if let Ok(name) = result {
                     let key = (name.clone(), PartitionIndex(partition.partition_index));
-                    commits.push((key, commit_of(partition, wall)));
+                    let expires_at = expiry_of(wall, request.retention_time_ms);
+                    commits.push((key, commit_of(partition, wall, expires_at)));
                 }
                 OffsetCommitResponsePartition::default()
                     .with_partition_index(partition.partition_index)
@@ -96,7 +101,17 @@ impl Coordinator {
     }
 }
 
-fn commit_of(partition: &OffsetCommitRequestPartition, wall: TimestampMs) -> OffsetCommit {
+/// When offsets expire by their client's own wish (versions 2 to 4).
+fn expiry_of(wall: TimestampMs, retention_time_ms: i64) -> Option<TimestampMs> {
+    let is_given = retention_time_ms >= 0;
+    is_given.then(|| TimestampMs(wall.0.saturating_add(retention_time_ms)))
+}
+
+fn commit_of(
+    partition: &OffsetCommitRequestPartition,
+    wall: TimestampMs,
+    expires_at: Option<TimestampMs>,
+) -> OffsetCommit {
     let metadata = partition.committed_metadata.as_ref();
     OffsetCommit {
         offset: Offset(partition.committed_offset),
@@ -105,6 +120,7 @@ fn commit_of(partition: &OffsetCommitRequestPartition, wall: TimestampMs) -> Off
             .map(|text| text.as_str().to_owned())
             .unwrap_or_default(),
         committed_at: wall,
+        expires_at,
     }
 }
 

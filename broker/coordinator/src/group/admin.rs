@@ -4,12 +4,16 @@ use kafka_protocol::messages::GroupId as WireGroupId;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::protocol::StrBytes;
+use kintsugi_types::ErrorCode;
 
 use super::{Group, GroupState};
+use crate::coordinator::{Context, PendingAppend};
 use crate::id::GroupId;
 
 /// The state that Kafka shows for a group that does not exist.
 const DEAD: &str = "Dead";
+/// Kafka's name for groups of this protocol.
+pub(crate) const GROUP_TYPE: &str = "classic";
 
 impl Group {
     /// The group for DescribeGroups. What members subscribe to is shown once they agree on it.
@@ -42,11 +46,51 @@ impl Group {
             .with_members(members.collect())
     }
 
-    /// A group that does not exist, as Kafka describes it.
-    pub(crate) fn describe_missing(id: &GroupId) -> DescribedGroup {
-        DescribedGroup::default()
+    /// A group that does not exist, as Kafka describes it: as an error, or in older versions as a
+    /// dead one.
+    pub(crate) fn describe_missing(id: &GroupId, is_error: bool) -> DescribedGroup {
+        let group = DescribedGroup::default()
             .with_group_id(WireGroupId(id.wire()))
-            .with_group_state(StrBytes::from_static_str(DEAD))
+            .with_group_state(StrBytes::from_static_str(DEAD));
+        if !is_error {
+            return group;
+        }
+        let message = format!("Group {id} not found.");
+        group
+            .with_error_code(ErrorCode::GroupIdNotFound.code())
+            .with_error_message(Some(StrBytes::from_string(message)))
+    }
+
+    /// Appends a tombstone for each record of an empty group. `token` is of who asked for it.
+    pub(crate) fn delete(
+        &mut self,
+        context: &mut Context<'_>,
+        token: Option<u64>,
+    ) -> Result<(), ErrorCode> {
+        if self.state != GroupState::Empty || !self.pending_members.is_empty() {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
+        if self.appends_in_flight > 0 {
+            // A commit on its way would outlive its group.
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        let mut records = self.tombstones(self.offsets.keys(), context.wall);
+        records.push(self.group_tombstone(context.wall));
+        let pending = PendingAppend::Delete {
+            group: self.id.clone(),
+            token,
+        };
+        context.append(&records, pending)?;
+        self.appends_in_flight += 1;
+        Ok(())
+    }
+
+    /// Deletes a group of which nothing is left but its record.
+    pub(crate) fn delete_if_unused(&mut self, context: &mut Context<'_>) {
+        if self.offsets.is_empty() && self.generation > 0 {
+            // What fails now is tried again when offsets are looked through the next time.
+            let _ = self.delete(context, None);
+        }
     }
 
     /// The tombstones are committed. Offsets that were committed after them stay, and so do
@@ -54,7 +98,7 @@ impl Group {
     pub(crate) fn on_deleted(&mut self, append_token: u64) {
         self.offsets
             .retain(|_, stored| stored.append_token > append_token);
-        if self.state == GroupState::Empty {
+        if self.state == GroupState::Empty && self.record_append < append_token {
             self.generation = 0;
             self.protocol_type = None;
             self.protocol = None;
@@ -67,6 +111,7 @@ impl Group {
             .with_group_id(WireGroupId(self.id.wire()))
             .with_protocol_type(self.wire_protocol_type())
             .with_group_state(StrBytes::from_static_str(self.state.name()))
+            .with_group_type(StrBytes::from_static_str(GROUP_TYPE))
     }
 
     fn wire_protocol_type(&self) -> StrBytes {

@@ -88,6 +88,7 @@ impl Group {
         }
         let instance = request.group_instance_id.as_ref().map(InstanceId::of);
         self.check_member(id, instance.as_ref())?;
+        self.check_room_to_rejoin(context, id)?;
         match self.state {
             GroupState::Empty => return Err(ErrorCode::UnknownMemberId),
             GroupState::PreparingRebalance => {
@@ -165,6 +166,22 @@ impl Group {
     pub(super) fn offers_the_same(&self, id: &MemberId, request: &JoinGroupRequest) -> bool {
         let member = self.members.get(id);
         member.is_some_and(|member| member.protocols == protocols_of(request))
+    }
+
+    /// In a group that has become too large, those that join again first stay.
+    fn check_room_to_rejoin(&self, context: &Context<'_>, id: &MemberId) -> Result<(), ErrorCode> {
+        let is_awaiting = |member: &Member| member.join_waiter.is_some();
+        if self.state != GroupState::PreparingRebalance
+            || self.members.len() <= context.config.members_max
+            || self.members.get(id).is_some_and(is_awaiting)
+        {
+            return Ok(());
+        }
+        let awaiting = self.members.values().filter(|member| is_awaiting(member));
+        if awaiting.count() >= context.config.members_max {
+            return Err(ErrorCode::GroupMaxSizeReached);
+        }
+        Ok(())
     }
 
     fn check_room(&self, context: &Context<'_>) -> Result<(), ErrorCode> {

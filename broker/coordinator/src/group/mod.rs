@@ -14,16 +14,19 @@ mod rebalance;
 mod replace;
 mod respond;
 mod snapshot;
+mod subscription;
 mod sync;
 mod timers;
 
 use std::collections::BTreeMap;
 
-use kintsugi_types::{ErrorCode, PartitionIndex, Time, TimestampMs, TopicName};
+use kintsugi_types::{ErrorCode, Time, TimestampMs};
 
+pub(crate) use admin::GROUP_TYPE;
 pub(crate) use member::Member;
-pub(crate) use offsets::StoredOffset;
+pub(crate) use offsets::{OffsetKey, StoredOffset};
 pub(crate) use respond::{answer, error_join, error_sync, heartbeat};
+pub(crate) use subscription::Subscribed;
 
 use crate::id::{GroupId, InstanceId, MemberId};
 
@@ -89,7 +92,9 @@ pub(crate) struct Group {
     pub(crate) sync_until: Option<Time>,
     /// The append of the assignment that is to make the group stable.
     pub(crate) assignment_append: Option<u64>,
-    pub(crate) offsets: BTreeMap<(TopicName, PartitionIndex), StoredOffset>,
+    pub(crate) offsets: BTreeMap<OffsetKey, StoredOffset>,
+    /// The last append of a record of its members.
+    pub(crate) record_append: u64,
     /// Appends of this group that await their commit: it is not forgotten before.
     pub(crate) appends_in_flight: usize,
 }
@@ -111,6 +116,7 @@ impl Group {
             sync_until: None,
             assignment_append: None,
             offsets: BTreeMap::new(),
+            record_append: 0,
             appends_in_flight: 0,
         }
     }

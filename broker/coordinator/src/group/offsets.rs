@@ -16,6 +16,9 @@ use crate::coordinator::Context;
 use crate::id::{InstanceId, MemberId};
 use crate::record::{OffsetCommit, offset_commit_key};
 
+/// What an offset is of.
+pub(crate) type OffsetKey = (TopicName, PartitionIndex);
+
 /// A committed offset, and the append that brought it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct StoredOffset {
@@ -71,12 +74,7 @@ impl Group {
         }
     }
 
-    pub(crate) fn store_offset(
-        &mut self,
-        key: (TopicName, PartitionIndex),
-        commit: OffsetCommit,
-        append_token: u64,
-    ) {
+    pub(crate) fn store_offset(&mut self, key: OffsetKey, commit: OffsetCommit, append_token: u64) {
         let stored = self.offsets.get(&key);
         if stored.is_none_or(|stored| stored.append_token <= append_token) {
             let stored = StoredOffset {
@@ -84,6 +82,27 @@ impl Group {
                 append_token,
             };
             self.offsets.insert(key, stored);
+        }
+    }
+
+    /// The records that these offsets are no more.
+    pub(crate) fn tombstones<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a OffsetKey>,
+        wall: TimestampMs,
+    ) -> Vec<Record> {
+        let keys = keys.into_iter();
+        keys.map(|(topic, partition)| self.offset_record((topic, *partition), None, wall))
+            .collect()
+    }
+
+    /// The tombstones of these offsets are committed; what was committed after them stays.
+    pub(crate) fn drop_offsets(&mut self, keys: &[OffsetKey], append_token: u64) {
+        for key in keys {
+            let stored = self.offsets.get(key);
+            if stored.is_some_and(|stored| stored.append_token <= append_token) {
+                self.offsets.remove(key);
+            }
         }
     }
 

@@ -179,7 +179,8 @@ impl Group {
         let pending = PendingAppend::Empty {
             group: self.id.clone(),
         };
-        if context.append(&[record], pending).is_ok() {
+        if let Ok(token) = context.append(&[record], pending) {
+            self.record_append = token;
             self.appends_in_flight += 1;
         }
     }

@@ -11,7 +11,9 @@ use crate::id::MemberId;
 
 impl Group {
     /// Gives a static member's place to its new process, and fences the old one. In a stable group
-    /// nobody else notices, unless the subscription changed.
+    /// nobody else notices, unless the next generation would use another protocol. That what it
+    /// subscribes to differs is no reason: a consumer that starts tells of no generation and no
+    /// partitions that it owns.
     pub(super) fn replace_static(
         &mut self,
         context: &mut Context<'_>,
@@ -20,7 +22,6 @@ impl Group {
         (old, new): (&MemberId, MemberId),
         request: &JoinGroupRequest,
     ) {
-        let is_unchanged = self.offers_the_same(old, request);
         let Some(mut member) = self.members.remove(old) else {
             return;
         };
@@ -38,7 +39,7 @@ impl Group {
         }
         self.members.insert(new.clone(), member);
 
-        if self.state == GroupState::Stable && is_unchanged {
+        if self.state == GroupState::Stable && self.select_protocol() == self.protocol {
             let mut response = self.joined(&new, waiter.version);
             if was_leader {
                 keep_assignment(&mut response, old, waiter.version);
@@ -71,7 +72,10 @@ impl Group {
             response: Box::new(response),
         };
         match context.append(&[record], pending) {
-            Ok(_) => self.appends_in_flight += 1,
+            Ok(token) => {
+                self.record_append = token;
+                self.appends_in_flight += 1;
+            }
             Err(error) => answer(context, waiter.token, error_join(new, error)),
         }
     }

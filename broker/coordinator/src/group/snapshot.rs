@@ -39,6 +39,16 @@ impl Group {
         }
     }
 
+    /// The same of a group that has lost its members.
+    pub(crate) fn memberless_record(&self, wall: TimestampMs) -> Record {
+        let memberless = Self {
+            generation: self.generation,
+            protocol_type: self.protocol_type.clone(),
+            ..Self::new(self.id.clone(), wall)
+        };
+        memberless.group_record(wall)
+    }
+
     /// The record that the group is no more.
     pub(crate) fn group_tombstone(&self, wall: TimestampMs) -> Record {
         Record {

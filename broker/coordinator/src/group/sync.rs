@@ -90,6 +90,7 @@ impl Group {
         match context.append(&[record], pending) {
             Ok(token) => {
                 self.assignment_append = Some(token);
+                self.record_append = token;
                 self.appends_in_flight += 1;
             }
             Err(error) => self.on_assignment_failed(context, error),

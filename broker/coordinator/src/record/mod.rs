@@ -1,5 +1,5 @@
 //! The records of `__consumer_offsets`, in Kafka's own layout (OffsetCommitKey 1, OffsetCommitValue
-//! 3, GroupMetadataKey 2, GroupMetadataValue 3), so that Kafka's tools can read them.
+//! 3 and 1, GroupMetadataKey 2, GroupMetadataValue 3), so that Kafka's tools can read them.
 //!
 //! Guarantees: what is written is read back; any bytes are read or refused without a panic, and
 //! without allocating more than they hold.
@@ -24,12 +24,14 @@ pub enum RecordError {
     #[error("failed to read group record")]
     Malformed(#[from] CodecError),
     /// The value has a version that is not read here.
-    #[error("failed to read group record: value version {0} is not supported, only 3 is")]
+    #[error(
+        "failed to read group record: value version {0} is not supported, only 3 is (and 1 for offsets)"
+    )]
     ValueVersion(i16),
     /// The key names a topic that cannot exist.
     #[error("failed to read group record: invalid topic name")]
     TopicName,
 }
 
-/// The version of both values.
+/// The version of both values, but for offsets that have a time of their own to expire at.
 const VALUE_VERSION: i16 = 3;

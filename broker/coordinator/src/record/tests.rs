@@ -52,12 +52,20 @@ proptest! {
     }
 
     #[test]
-    fn an_offset_survives_a_round_trip(offset: i64, epoch: i32, metadata in ".{0,20}", at: i64) {
+    fn an_offset_survives_a_round_trip(
+        offset: i64,
+        epoch: i32,
+        metadata in ".{0,20}",
+        at: i64,
+        expires_at in option::of(0..i64::MAX),
+    ) {
         let commit = OffsetCommit {
             offset: Offset(offset),
-            leader_epoch: LeaderEpoch(epoch),
+            // The version that has a time to expire at has no epoch.
+            leader_epoch: expires_at.map_or(LeaderEpoch(epoch), |_| LeaderEpoch::UNKNOWN),
             metadata,
             committed_at: TimestampMs(at),
+            expires_at: expires_at.map(TimestampMs),
         };
         prop_assert_eq!(OffsetCommit::decode(&commit.encode()), Ok(commit));
     }

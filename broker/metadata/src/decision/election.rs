@@ -15,6 +15,9 @@ pub enum Election {
     Preferred,
     /// This replica, while ISR and ELR are both empty.
     Unclean(BrokerId),
+    /// This replica, while nobody in ISR or ELR is live: whoever asked would rather lose records
+    /// than wait.
+    Forced(BrokerId),
 }
 
 /// Which brokers may lead, at the moment of a decision.
@@ -98,6 +101,11 @@ pub fn elect(state: &PartitionState, election: Election, candidates: &Candidates
             if nothing_is_sure
                 && state.replicas.contains(&broker)
                 && candidates.may_lead(broker) =>
+        {
+            Elected::Lossy(broker)
+        }
+        Election::Forced(broker)
+            if state.replicas.contains(&broker) && candidates.may_lead(broker) =>
         {
             Elected::Lossy(broker)
         }

@@ -1,4 +1,7 @@
+mod asked;
 mod cases;
+mod configs;
 mod fixture;
 mod invariants;
+mod reassignment;
 mod unclean_recovery;

@@ -16,6 +16,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId};
 
@@ -45,6 +46,10 @@ pub struct Evidence {
     pub answers: BTreeMap<BrokerId, ReplicaLogEnd>,
     /// Whether fenced replicas were waited for long enough.
     pub is_wait_over: bool,
+    /// Whether records may be lost for the sake of service: a live replica is elected also while
+    /// ISR or ELR have members, if none of them is live
+    /// (`unclean.leader.election.enable`, or ElectLeaders).
+    pub may_lose: bool,
 }
 
 /// Whether this partition can only be led again by what the logs of its replicas hold.
@@ -111,12 +116,19 @@ pub fn elect_by_log_ends(
     let mut records = Vec::new();
     for (partition, evidence) in evidence {
         let state = image.partition(*partition);
-        let Some(state) = state.filter(|state| is_needed(state)) else {
+        let is_wanted = |state: &&Arc<PartitionState>| {
+            is_needed(state) || (evidence.may_lose && state.leader.is_none())
+        };
+        let Some(state) = state.filter(is_wanted) else {
             continue;
         };
         if let Some(best) = evidence.best(image, state) {
             let min_isr = settings.min_isr(image, partition.topic, state);
-            let change = PartitionChange::of(state, min_isr).election(Election::Unclean(best));
+            let election = match evidence.may_lose {
+                true => Election::Forced(best),
+                false => Election::Unclean(best),
+            };
+            let change = PartitionChange::of(state, min_isr).election(election);
             records.extend(change.record(*partition, &candidates));
         }
     }

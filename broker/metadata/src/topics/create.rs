@@ -9,9 +9,9 @@ use kintsugi_types::{
 };
 
 use super::{
-    CONFIGS_MAX, PARTITIONS_A_REQUEST_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX, TOPICS_MAX,
-    TopicError, config,
+    PARTITIONS_A_REQUEST_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX, TOPICS_MAX, TopicError,
 };
+use crate::configs::{CONFIGS_MAX, VALUE_BYTES_MAX, topic};
 use crate::image::Image;
 use crate::placement;
 use crate::record::{MetadataRecord, PartitionState, RecoveryState};
@@ -105,17 +105,26 @@ fn check_configs(configs: &BTreeMap<String, String>) -> Result<(), TopicError> {
     }
     for (name, value) in configs {
         let wrong = |message| TopicError::new(ErrorCode::InvalidConfig, message);
-        config::check(name, value).map_err(wrong)?;
+        if value.len() > VALUE_BYTES_MAX {
+            let message = format!("The value of {name} is longer than {VALUE_BYTES_MAX} bytes.");
+            return Err(wrong(message));
+        }
+        topic::check(name, value).map_err(wrong)?;
     }
     Ok(())
 }
 
 fn check_limits(image: &Image, partitions: usize) -> Result<(), TopicError> {
-    let present: usize = image.topics.values().map(|t| t.partitions.len()).sum();
     if image.topics.len() >= TOPICS_MAX {
         let message = format!("A cluster has at most {TOPICS_MAX} topics.");
         return Err(TopicError::new(ErrorCode::PolicyViolation, message));
     }
+    check_partitions_max(image, partitions)
+}
+
+/// Checks that the cluster may have so many partitions more.
+pub(super) fn check_partitions_max(image: &Image, partitions: usize) -> Result<(), TopicError> {
+    let present: usize = image.topics.values().map(|t| t.partitions.len()).sum();
     if present + partitions > PARTITIONS_MAX {
         let message = format!("A cluster has at most {PARTITIONS_MAX} partitions.");
         return Err(TopicError::new(ErrorCode::PolicyViolation, message));
@@ -175,26 +184,35 @@ fn check_assignments(
                 "Partitions must be assigned without gaps from 0; {expected} is missing."
             )));
         }
-        if replicas.is_empty() || replicas.len() > REPLICATION_FACTOR_MAX {
-            return Err(wrong(format!(
-                "Partition {index} must have 1 to {REPLICATION_FACTOR_MAX} replicas."
-            )));
-        }
-        if replicas.len() != factor {
-            return Err(wrong(
-                "Every partition must have the same number of replicas.".to_owned(),
-            ));
-        }
-        if replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len() {
-            return Err(wrong(format!("Partition {index} names a broker twice.")));
-        }
-        if let Some(unknown) = replicas.iter().find(|b| !image.brokers.contains_key(b)) {
-            return Err(wrong(format!(
-                "Partition {index} names broker {unknown}, which is not registered."
-            )));
-        }
+        check_replicas(image, index.0, replicas, factor).map_err(wrong)?;
     }
     Ok(request.assignments.values().cloned().collect())
+}
+
+/// Checks replicas that the caller chose for a partition.
+pub(super) fn check_replicas(
+    image: &Image,
+    index: i32,
+    replicas: &[BrokerId],
+    factor: usize,
+) -> Result<(), String> {
+    if replicas.is_empty() || replicas.len() > REPLICATION_FACTOR_MAX {
+        return Err(format!(
+            "Partition {index} must have 1 to {REPLICATION_FACTOR_MAX} replicas."
+        ));
+    }
+    if replicas.len() != factor {
+        return Err("Every partition must have the same number of replicas.".to_owned());
+    }
+    if replicas.iter().collect::<BTreeSet<_>>().len() != replicas.len() {
+        return Err(format!("Partition {index} names a broker twice."));
+    }
+    if let Some(unknown) = replicas.iter().find(|b| !image.brokers.contains_key(b)) {
+        return Err(format!(
+            "Partition {index} names broker {unknown}, which is not registered."
+        ));
+    }
+    Ok(())
 }
 
 fn records(
@@ -209,31 +227,42 @@ fn records(
         configs: request.configs.clone(),
     }];
     for (index, replicas) in (0_i32..).zip(replicas) {
-        let is_active = |broker: &BrokerId| image.is_active(*broker);
-        let isr: Vec<BrokerId> = replicas.iter().copied().filter(is_active).collect();
-        let Some(leader) = isr.first().copied() else {
-            let message = format!("Every replica of partition {index} is fenced or stopping.");
-            return Err(TopicError::new(
-                ErrorCode::InvalidReplicaAssignment,
-                message,
-            ));
-        };
-        let state = PartitionState {
-            replicas,
-            isr,
-            elr: Vec::new(),
-            last_known_leader: None,
-            leader: Some(leader),
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: PartitionEpoch(0),
-            recovery: RecoveryState::Recovered,
-        };
-        let partition = PartitionId {
-            topic,
-            index: PartitionIndex(index),
-        };
-        let state = Arc::new(state);
-        records.push(MetadataRecord::Partition { partition, state });
+        records.push(new_partition(image, topic, index, replicas)?);
     }
     Ok(records)
+}
+
+/// A partition that begins on these replicas.
+pub(super) fn new_partition(
+    image: &Image,
+    topic: TopicId,
+    index: i32,
+    replicas: Vec<BrokerId>,
+) -> Result<MetadataRecord, TopicError> {
+    let is_active = |broker: &BrokerId| image.is_active(*broker);
+    let isr: Vec<BrokerId> = replicas.iter().copied().filter(is_active).collect();
+    let Some(leader) = isr.first().copied() else {
+        let message = format!("Every replica of partition {index} is fenced or stopping.");
+        return Err(TopicError::new(
+            ErrorCode::InvalidReplicaAssignment,
+            message,
+        ));
+    };
+    let state = PartitionState {
+        replicas,
+        isr,
+        elr: Vec::new(),
+        last_known_leader: None,
+        leader: Some(leader),
+        leader_epoch: LeaderEpoch(0),
+        partition_epoch: PartitionEpoch(0),
+        recovery: RecoveryState::Recovered,
+        reassignment: None,
+    };
+    let partition = PartitionId {
+        topic,
+        index: PartitionIndex(index),
+    };
+    let state = Arc::new(state);
+    Ok(MetadataRecord::Partition { partition, state })
 }

@@ -3,13 +3,14 @@
 //! Guarantees: a topic and all its partitions appear in one entry; each request's limits are
 //! checked before anything of its size is made.
 
-pub mod config;
+mod add_partitions;
 mod create;
 mod delete;
 
 #[cfg(test)]
 mod tests;
 
+pub use add_partitions::{AddRequest, add_partitions};
 pub use create::{CreatedTopic, TopicRequest, create};
 pub use delete::delete;
 
@@ -25,8 +26,6 @@ pub const TOPICS_MAX: usize = 20_000;
 pub const PARTITIONS_MAX: usize = 100_000;
 /// The most replicas of a partition.
 pub const REPLICATION_FACTOR_MAX: usize = 32;
-/// The most settings of one topic, more than the table has names.
-pub const CONFIGS_MAX: usize = 64;
 
 /// Why a topic was not created or deleted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

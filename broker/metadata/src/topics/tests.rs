@@ -8,8 +8,8 @@ use kintsugi_types::{
 use uuid::Uuid;
 
 use super::{
-    CreatedTopic, PARTITIONS_A_REQUEST_MAX, REPLICATION_FACTOR_MAX, TopicError, TopicRequest,
-    create, delete,
+    AddRequest, CreatedTopic, PARTITIONS_A_REQUEST_MAX, REPLICATION_FACTOR_MAX, TopicError,
+    TopicRequest, add_partitions, create, delete,
 };
 use crate::image::{Delta, Image};
 use crate::record::{BrokerRegistration, MetadataRecord, PartitionState};
@@ -230,4 +230,85 @@ fn fencing_a_broker_with_ten_thousand_partitions_takes_less_than_a_megabyte() {
     assert_eq!(records.len(), 10_001);
     let size_bytes = postcard::to_stdvec(&records).unwrap().len();
     assert!(size_bytes < 1 << 20, "{size_bytes}");
+}
+
+fn grow(
+    image: &Image,
+    name: &str,
+    count: i32,
+    assignments: Option<&[Vec<BrokerId>]>,
+) -> Result<Vec<MetadataRecord>, TopicError> {
+    let request = AddRequest {
+        name: &name.parse().unwrap(),
+        count,
+        assignments,
+    };
+    add_partitions(image, &request, &mut fastrand::Rng::with_seed(3))
+}
+
+#[test]
+fn more_partitions_get_the_factor_of_the_first_and_the_next_numbers() {
+    let mut image = image(&[false; 3]);
+    let created = Wanted::assigned(&[(0, &[0, 1]), (1, &[1, 2])])
+        .create(&image)
+        .unwrap();
+    image.apply(MetadataOffset(2), &created.records, &mut Delta::default());
+    let records = grow(&image, "t", 5, None).unwrap();
+    image.apply(MetadataOffset(3), &records, &mut Delta::default());
+    let topic = image.topics.values().next().unwrap();
+    let indexes: Vec<i32> = topic.partitions.keys().map(|index| index.0).collect();
+    assert_eq!(indexes, [0, 1, 2, 3, 4]);
+    assert!(
+        topic
+            .partitions
+            .values()
+            .all(|state| state.replicas.len() == 2)
+    );
+    let chosen = [vec![BrokerId(2), BrokerId(0)]];
+    let records = grow(&image, "t", 6, Some(&chosen)).unwrap();
+    let [MetadataRecord::Partition { partition, state }] = records.as_slice() else {
+        panic!("{records:?}");
+    };
+    assert_eq!(
+        (partition.index, &state.replicas),
+        (PartitionIndex(5), &chosen[0])
+    );
+}
+
+#[test]
+fn fewer_partitions_and_wrong_assignments_are_refused_in_kafkas_words() {
+    let mut image = image(&[false; 3]);
+    let created = Wanted::assigned(&[(0, &[0, 1]), (1, &[1, 2])])
+        .create(&image)
+        .unwrap();
+    image.apply(MetadataOffset(2), &created.records, &mut Delta::default());
+    let refused = |name: &str, count, assignments: Option<&[Vec<BrokerId>]>| {
+        let refused = grow(&image, name, count, assignments).unwrap_err();
+        (refused.error, refused.message)
+    };
+    assert_eq!(
+        refused("t", 1, None),
+        (
+            ErrorCode::InvalidPartitions,
+            "The topic t currently has 2 partition(s); 1 would not be an increase.".to_owned()
+        )
+    );
+    assert_eq!(
+        refused("t", 2, None),
+        (
+            ErrorCode::InvalidPartitions,
+            "Topic already has 2 partition(s).".to_owned()
+        )
+    );
+    assert_eq!(refused("u", 9, None).0, ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(refused("t", i32::MAX, None).0, ErrorCode::PolicyViolation);
+    let three = [vec![BrokerId(0), BrokerId(1), BrokerId(2)]];
+    for assignments in [&three[..], &[], &[vec![BrokerId(0), BrokerId(9)]]] {
+        let (error, _) = refused("t", 3, Some(assignments));
+        assert_eq!(
+            error,
+            ErrorCode::InvalidReplicaAssignment,
+            "{assignments:?}"
+        );
+    }
 }

@@ -78,6 +78,7 @@ fn led_by(index: i32, leader: i32, epoch: i32) -> MetadataRecord {
             leader_epoch: LeaderEpoch(epoch),
             partition_epoch: PartitionEpoch(epoch),
             recovery: RecoveryState::Recovered,
+            reassignment: None,
         }),
     }
 }

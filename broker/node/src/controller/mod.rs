@@ -14,6 +14,7 @@ mod error;
 mod link;
 mod members;
 mod push;
+mod quorum_view;
 mod request;
 mod status;
 mod store;
@@ -34,7 +35,7 @@ pub use status::{BrokerStatus, PartitionCounts};
 pub use store::{ControllerStore, OpenedVoter, StoreError, VoterIdentity};
 
 use crate::message::controller::{Command, Event, LinkId};
-use crate::message::link::{AdminAnswer, Hello, ToBroker};
+use crate::message::link::{AdminAnswer, AdminRequest, Hello, ToBroker, ToController};
 use active::Active;
 use members::Changes;
 use push::Tail;
@@ -127,6 +128,18 @@ impl Controller {
                 if let Some(active) = &mut self.active {
                     active.link_closed(now, link, out);
                 }
+            }
+            Event::FromBroker {
+                link,
+                message:
+                    ToController::Admin {
+                        request_id,
+                        request: AdminRequest::DescribeQuorum,
+                    },
+            } if self.active.is_some() => {
+                let answer = AdminAnswer::Quorum(Box::new(self.quorum_view(now)));
+                let message = ToBroker::AdminAnswer { request_id, answer };
+                out.push(Command::ToBroker { link, message });
             }
             Event::FromBroker { link, message } => {
                 if let Some(active) = &mut self.active {

@@ -1,4 +1,5 @@
 mod active_controller;
+mod admin;
 mod harness;
 mod members;
 mod quorum_of_three;

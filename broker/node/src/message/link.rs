@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kintsugi_metadata::configs::ConfigAlteration;
 use kintsugi_metadata::{BrokerRegistration, MetadataRecord};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, ControllerId, DirectoryId, Endpoint, ErrorCode, Generation,
@@ -13,6 +14,9 @@ use kintsugi_types::{
     ProducerId, TopicId, TopicName,
 };
 use serde::{Deserialize, Serialize};
+
+use super::admin::{AdminResult, ElectionKind, MorePartitions, NamedPartition, QuorumView};
+use super::reassignment::PartitionMove;
 
 /// The first message on every connection to a controller's listener.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -169,6 +173,41 @@ pub enum AdminRequest {
     },
     /// A block of producer ids for the asking broker.
     AllocateProducerIds,
+    /// Move partitions to other replicas, or cancel moves (KIP-455).
+    AlterReassignments {
+        /// What is wanted of each partition.
+        moves: Vec<PartitionMove>,
+        /// Whether the number of replicas may change (KIP-860).
+        may_change_factor: bool,
+    },
+    /// Change settings of topics and brokers.
+    AlterConfigs {
+        /// Whose, and how.
+        alterations: Vec<ConfigAlteration>,
+        /// Check only.
+        validate_only: bool,
+    },
+    /// Give topics more partitions.
+    CreatePartitions {
+        /// The topics.
+        topics: Vec<MorePartitions>,
+        /// Check only.
+        validate_only: bool,
+    },
+    /// Elect leaders.
+    ElectLeaders {
+        /// Whom.
+        kind: ElectionKind,
+        /// Of which partitions; `None`: of all.
+        partitions: Option<Vec<NamedPartition>>,
+    },
+    /// Forget a broker that is gone for good.
+    UnregisterBroker {
+        /// Which one.
+        broker: BrokerId,
+    },
+    /// Tell of the metadata quorum.
+    DescribeQuorum,
 }
 
 /// A topic to create.
@@ -197,6 +236,13 @@ pub enum AdminAnswer {
     NotDecided(ErrorCode),
     /// These producer ids are the asking broker's; committed.
     ProducerIds(ProducerIdBlock),
+    /// One result for each part of the request, in its order. Committed when it says so.
+    Results(Vec<AdminResult>),
+    /// What became of each election; without a request's list, only those that were needed. An
+    /// unclean election that is under way is `EligibleLeadersNotAvailable` until it is decided.
+    Elected(Vec<(NamedPartition, AdminResult)>),
+    /// The metadata quorum.
+    Quorum(Box<QuorumView>),
 }
 
 /// Producer ids that one broker may hand out, each once.

@@ -1,13 +1,62 @@
 //! What a follower's shard and a leader's shard say to each other.
 //!
-//! A follower's shard dials the leader's `replication.listener` once for each shard there and
-//! keeps one fetch in flight on each connection. Fetches are incremental (KIP-227): a request
+//! A follower's shard dials the leader's `replication.listener` once for each shard there and each
+//! [`FetchClass`] that it has partitions of, and keeps one fetch in flight on each connection. Fetches are incremental (KIP-227): a request
 //! names only partitions whose position or epoch changed, an answer only partitions that have
 //! something new.
 
 use bytes::Bytes;
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId};
 use serde::{Deserialize, Serialize};
+
+/// Which partitions share a session and its connection, so that a replica that copies a whole log
+/// never makes those in sync wait behind it.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+pub enum FetchClass {
+    /// The follower is in the ISR.
+    #[default]
+    InSync,
+    /// It is not.
+    CatchingUp,
+    /// It is not, and the leader's rate limits it (KIP-73).
+    LeaderThrottled,
+    /// It is not, and the follower's rate limits it.
+    FollowerThrottled,
+    /// It is not, and both rates limit it.
+    Throttled,
+}
+
+impl FetchClass {
+    /// The first, in order.
+    pub const MIN: Self = Self::InSync;
+    /// The last, in order.
+    pub const MAX: Self = Self::Throttled;
+
+    /// The class of a replica outside the ISR, by whose rates limit it.
+    #[must_use]
+    pub const fn catching_up(by_leader: bool, by_follower: bool) -> Self {
+        match (by_leader, by_follower) {
+            (false, false) => Self::CatchingUp,
+            (true, false) => Self::LeaderThrottled,
+            (false, true) => Self::FollowerThrottled,
+            (true, true) => Self::Throttled,
+        }
+    }
+
+    /// Whether the leader's rate limits it.
+    #[must_use]
+    pub const fn is_limited_by_leader(self) -> bool {
+        matches!(self, Self::LeaderThrottled | Self::Throttled)
+    }
+
+    /// Whether the follower's rate limits it.
+    #[must_use]
+    pub const fn is_limited_by_follower(self) -> bool {
+        matches!(self, Self::FollowerThrottled | Self::Throttled)
+    }
+}
 
 /// One fetch of a follower's shard.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,6 +69,8 @@ pub struct FetchRequest {
     pub follower_shard: u16,
     /// Which of the leader's shards is asked.
     pub leader_shard: u16,
+    /// Which of the follower's sessions with that shard this is.
+    pub class: FetchClass,
     /// The session: drawn by the follower when it begins one.
     pub session: u64,
     /// Zero begins the session anew (`changed` is then everything); else one more than in the
@@ -56,6 +107,8 @@ pub struct FetchPosition {
 /// The answer to a [`FetchRequest`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FetchResponse {
+    /// Which of the follower's sessions this is about.
+    pub class: FetchClass,
     /// The session.
     pub session: u64,
     /// The sequence of the request.

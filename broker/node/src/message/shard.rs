@@ -13,7 +13,7 @@ use kintsugi_types::{
 };
 
 use super::link::{IsrChange, LogEnd};
-use super::replication::{FetchRequest, FetchResponse};
+use super::replication::{FetchClass, FetchRequest, FetchResponse};
 
 /// One request of a client; the process answers by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,6 +44,20 @@ pub enum Event {
     },
     /// A client asks the coordinator of a group.
     Group(Box<GroupAsk>),
+    /// A client has records deleted.
+    DeleteRecords {
+        /// To answer by.
+        token: Token,
+        /// The first offset of each partition that stays; -1: the high watermark.
+        before: Vec<(PartitionId, Offset)>,
+        /// How long to wait until every live replica has deleted them too.
+        wait_ms: u32,
+    },
+    /// A client asks what the logs of this shard take.
+    DescribeLogs {
+        /// To answer by.
+        token: Token,
+    },
     /// A client's connection closed: whatever waits under this token needs no answer.
     Cancel {
         /// Which request.
@@ -71,6 +85,8 @@ pub enum Event {
         leader: BrokerId,
         /// Which of its shards.
         leader_shard: u16,
+        /// Which of the sessions with it.
+        class: FetchClass,
     },
     /// The metadata changed.
     Publish {
@@ -106,6 +122,28 @@ pub enum Event {
         /// The partitions, each with the leader epoch in which it has no leader.
         partitions: Arc<[(PartitionId, LeaderEpoch)]>,
     },
+}
+
+/// What became of one partition of a DeleteRecords request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeletedRecords {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What went wrong; `RequestTimedOut` if a live replica did not follow in time.
+    pub error: ErrorCode,
+    /// The least offset that a live replica still has; -1 after an error.
+    pub low_watermark: Offset,
+}
+
+/// What one partition's log takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogSize {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The bytes of its batches.
+    pub size_bytes: u64,
+    /// How far its end is behind the high watermark.
+    pub offset_lag: i64,
 }
 
 /// A request to the coordinator of a group, or the part of it that is about one group.
@@ -269,6 +307,21 @@ pub struct OffsetAnswer {
     pub leader_epoch: LeaderEpoch,
 }
 
+/// What a shard has counted since it told the last time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Idempotent producers that partitions forgot because they knew too many.
+    pub producers_evicted: u64,
+    /// Idempotent producers that partitions forgot because they wrote nothing for long.
+    pub producers_expired: u64,
+    /// Coordinators of groups that were loaded.
+    pub group_loads: u64,
+    /// How long those took together, from taking over the leadership on.
+    pub group_load_ms: u64,
+    /// Logs of coordinators that were rewritten to what is in use.
+    pub group_log_rewrites: u64,
+}
+
 /// What a shard wants done.
 #[derive(Debug, PartialEq)]
 pub enum Command {
@@ -299,6 +352,20 @@ pub enum Command {
         token: Token,
         /// One result a partition, in the order of the request.
         results: Vec<EpochEndAnswer>,
+    },
+    /// Answer a DeleteRecords request.
+    AnswerDeleteRecords {
+        /// Which one.
+        token: Token,
+        /// One result a partition, in the order of the request.
+        results: Vec<DeletedRecords>,
+    },
+    /// Answer a question about logs.
+    AnswerLogs {
+        /// Which one.
+        token: Token,
+        /// Every log of this shard that the metadata names.
+        logs: Vec<LogSize>,
     },
     /// Answer a request to the coordinator of a group.
     AnswerGroup {
@@ -353,6 +420,8 @@ pub enum Command {
         /// For a person.
         reason: String,
     },
+    /// Add this to the counters of the process.
+    Counted(Counts),
     /// Answer `AskLogEnds`.
     LogEnds {
         /// Of those partitions of which it can be told; never empty.

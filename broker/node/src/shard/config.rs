@@ -1,10 +1,13 @@
 //! What a shard is configured by, and its limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kintsugi_coordinator::CoordinatorConfig;
 use kintsugi_storage::LogConfig;
 use kintsugi_types::BrokerId;
+
+use super::throttle::Throttles;
 
 /// The settings of one shard.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct ShardConfig {
     pub groups: CoordinatorConfig,
     /// Its limits.
     pub limits: Limits,
+    /// What throttled replicas were copied; one for all shards of a broker.
+    pub throttles: Arc<Throttles>,
     /// Deliberate faults of the replicas.
     #[cfg(any(test, feature = "bugs"))]
     pub bugs: kintsugi_replica::bugs::Bugs,
@@ -43,6 +48,7 @@ impl ShardConfig {
             timings: Timings::default(),
             groups: CoordinatorConfig::default(),
             limits: Limits::default(),
+            throttles: Arc::default(),
             #[cfg(any(test, feature = "bugs"))]
             bugs: kintsugi_replica::bugs::Bugs::default(),
         }
@@ -110,6 +116,9 @@ impl Default for Timings {
 /// The limits of a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
+    /// The size of the log of a groups' coordinator from which on what is in use is written anew,
+    /// so that the rest can go (`kintsugi.offsets.log.bytes`).
+    pub group_log_bytes: u64,
     /// Produces that wait at once; more are answered `THROTTLING_QUOTA_EXCEEDED`, unappended.
     pub waiting_produces_max: usize,
     /// Clients' fetches held at once; more are answered with what there is.
@@ -128,11 +137,15 @@ pub struct Limits {
     pub replica_bytes_max: usize,
     /// The most bytes of one partition in such an answer (`replica.fetch.max.bytes`).
     pub replica_partition_bytes_max: usize,
+    /// The most bytes of an answer to a follower that catches up: what those in sync may have to
+    /// wait for.
+    pub catch_up_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            group_log_bytes: 4 << 20,
             waiting_produces_max: 10_000,
             held_fetches_max: 10_000,
             sessions_max: 1_024,
@@ -142,6 +155,7 @@ impl Default for Limits {
             fetch_bytes_max: 55 << 20,
             replica_bytes_max: 10 << 20,
             replica_partition_bytes_max: 1 << 20,
+            catch_up_bytes_max: 1 << 20,
         }
     }
 }

@@ -5,6 +5,8 @@ use kintsugi_storage::{FileSystem, Log};
 use kintsugi_types::{LeaderEpoch, Offset, PartitionId};
 
 use super::Shard;
+use super::partition::Partition;
+use crate::message::shard::LogSize;
 
 /// One partition as it is at present.
 pub struct PartitionView<'a, F: FileSystem> {
@@ -21,6 +23,21 @@ pub struct PartitionView<'a, F: FileSystem> {
 }
 
 impl<F: FileSystem> Shard<F> {
+    /// What the logs take that the metadata names.
+    pub(super) fn log_sizes(&self) -> Vec<LogSize> {
+        let size = |(id, partition): (&PartitionId, &Partition<F>)| LogSize {
+            partition: *id,
+            size_bytes: partition.log.size_bytes(),
+            offset_lag: (partition.replica.high_watermark().0 - partition.log.log_end().0).max(0),
+        };
+        self.partitions.iter().map(size).collect()
+    }
+
+    /// Which of its broker's shards this is.
+    pub fn number(&self) -> u16 {
+        self.config.shard
+    }
+
     /// Every partition of this shard, those included that the metadata has not named yet.
     pub fn inspect(&self) -> impl Iterator<Item = PartitionView<'_, F>> {
         let named = self.partitions.iter().map(|(id, local)| PartitionView {

@@ -10,6 +10,12 @@ use crate::message::shard::{Command, OffsetAnswer, OffsetQuery, Token};
 
 const LATEST: TimestampMs = TimestampMs(-1);
 const EARLIEST: TimestampMs = TimestampMs(-2);
+/// The record with the largest timestamp (KIP-734).
+const MAX_TIMESTAMP: TimestampMs = TimestampMs(-3);
+/// The first record on local disks (KIP-405): there are no others.
+const EARLIEST_LOCAL: TimestampMs = TimestampMs(-4);
+/// The last record in remote storage (KIP-1005): there is none.
+const LATEST_TIERED: TimestampMs = TimestampMs(-5);
 
 /// An offset, its timestamp and its epoch.
 type Found = (Offset, TimestampMs, LeaderEpoch);
@@ -32,7 +38,7 @@ impl<F: FileSystem> Shard<F> {
     fn find_offset(&self, now: Time, query: &OffsetQuery) -> Result<Option<Found>, ErrorCode> {
         let partition = self.led(now, query.partition, query.leader_epoch)?;
         match query.timestamp {
-            EARLIEST => {
+            EARLIEST | EARLIEST_LOCAL => {
                 let first_epoch = partition.log.epoch_entries().first();
                 let epoch = first_epoch.map_or(LeaderEpoch::UNKNOWN, |(epoch, _)| *epoch);
                 Ok(Some((partition.log.log_start(), TimestampMs(-1), epoch)))
@@ -43,6 +49,11 @@ impl<F: FileSystem> Shard<F> {
                 let epoch = partition.replica.leader_epoch();
                 Ok(Some((end, TimestampMs(-1), epoch)))
             }
+            LATEST_TIERED => Ok(None),
+            MAX_TIMESTAMP => match partition.log.max_timestamp() {
+                Some(largest) => first_at_or_after(partition, largest),
+                None => Ok(None),
+            },
             TimestampMs(time) if time >= 0 => first_at_or_after(partition, query.timestamp),
             _ => Err(ErrorCode::UnsupportedVersion),
         }

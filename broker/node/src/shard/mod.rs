@@ -10,6 +10,8 @@
 
 mod client_fetch;
 mod config;
+mod counts;
+mod delete_records;
 pub(crate) mod directories;
 mod epoch_ends;
 mod fetchers;
@@ -24,9 +26,11 @@ mod produce;
 mod publish;
 mod sessions;
 mod settle;
+mod sources;
 mod stale_names;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod topic_settings;
 mod upkeep;
 
@@ -40,10 +44,11 @@ use kintsugi_types::{
     BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, PartitionId, Time, TimestampMs,
 };
 
-use crate::message::shard::{Command, CurrentLeader, Event};
+use crate::message::shard::{Command, Counts, CurrentLeader, Event};
 
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
+use delete_records::WaitingDeletes;
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
@@ -54,6 +59,7 @@ use produce::WaitingProduces;
 use sessions::Sessions;
 use settle::Todo;
 use stale_names::StaleNames;
+pub use throttle::{Throttle, Throttles};
 use upkeep::Upkeep;
 
 /// A shard. See the module's documentation.
@@ -77,11 +83,13 @@ pub struct Shard<F: FileSystem> {
     lease_until: Option<Time>,
     produces: WaitingProduces,
     fetches: HeldFetches,
+    deletes: WaitingDeletes,
     sessions: Sessions,
     fetchers: Fetchers,
     groups: Groups,
     upkeep: Upkeep,
     todo: Todo,
+    counts: Counts,
 }
 
 impl<F: FileSystem> Shard<F> {
@@ -96,6 +104,7 @@ impl<F: FileSystem> Shard<F> {
             .min(self.name_again_at)
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
+            .min(self.deletes.next_wake())
             .min(self.sessions.next_wake())
             .min(self.fetchers.next_wake())
             .min(self.groups.next_wake())
@@ -115,6 +124,15 @@ impl<F: FileSystem> Shard<F> {
                 self.list_offsets(now, token, &positions, out);
             }
             Event::EpochEnds { token, queries } => self.epoch_ends(now, token, &queries, out),
+            Event::DeleteRecords {
+                token,
+                before,
+                wait_ms,
+            } => self.delete_records(now, token, &before, wait_ms),
+            Event::DescribeLogs { token } => {
+                let logs = self.log_sizes();
+                out.push(Command::AnswerLogs { token, logs });
+            }
             Event::Group(ask) => self.group_request(now, *ask, out),
             Event::Cancel { token } => self.cancel(token),
             Event::ReplicaFetch { token, request } => self.replica_fetch(now, token, request, out),
@@ -122,11 +140,15 @@ impl<F: FileSystem> Shard<F> {
                 leader,
                 leader_shard,
                 response,
-            } => self.replica_fetched(now, wall, (leader, leader_shard), response),
+            } => {
+                let key = (leader, leader_shard, response.class);
+                self.replica_fetched(now, wall, key, response);
+            }
             Event::ReplicaFetchFailed {
                 leader,
                 leader_shard,
-            } => self.fetchers.failed(now, (leader, leader_shard)),
+                class,
+            } => self.fetchers.failed(now, (leader, leader_shard, class)),
             Event::Publish {
                 image,
                 delta,
@@ -146,6 +168,7 @@ impl<F: FileSystem> Shard<F> {
             Event::Synced { partition, result } => self.synced(now, partition, result),
         }
         self.keep_up(now, wall, out);
+        self.answer_deletes(now, out);
         self.settle_all(now, out);
     }
 
@@ -174,6 +197,7 @@ impl<F: FileSystem> Shard<F> {
             self.cancel_ticket(partition, ticket);
         }
         self.forget_fetch(token);
+        self.deletes.cancel(token);
         self.sessions.cancel(token);
     }
 

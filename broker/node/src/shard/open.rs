@@ -10,6 +10,7 @@ use kintsugi_types::{BrokerEpoch, Offset, PartitionId, Time, TopicName};
 use kintsugi_wire::batch::BatchHeader;
 
 use super::client_fetch::HeldFetches;
+use super::delete_records::WaitingDeletes;
 use super::directories::Found;
 use super::fetchers::Fetchers;
 use super::groups::Groups;
@@ -104,11 +105,13 @@ impl<F: FileSystem> Shard<F> {
             lease_until: None,
             produces: WaitingProduces::default(),
             fetches: HeldFetches::default(),
+            deletes: WaitingDeletes::default(),
             sessions: Sessions::default(),
             fetchers: Fetchers::new(config.timings, seed),
             groups: Groups::new(config.groups.clone(), !seed),
             upkeep: Upkeep::new(config.timings, now),
             todo: Todo::default(),
+            counts: crate::message::shard::Counts::default(),
             config,
         })
     }

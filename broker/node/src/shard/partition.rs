@@ -20,6 +20,8 @@ pub(super) struct Partition<F: FileSystem> {
     pub sync_waits: SyncWaits,
     /// Whether `flush.ms` wants a sync that has not begun.
     pub is_flush_due: bool,
+    /// The replicas of the state that this partition was last brought to.
+    pub replicas: Vec<BrokerId>,
     /// Followers' sessions that have a position here.
     pub sessions: BTreeSet<SessionKey>,
     /// Clients' fetches that are held and name this partition.
@@ -34,6 +36,7 @@ impl<F: FileSystem> Partition<F> {
             replica,
             sync_waits: SyncWaits::default(),
             is_flush_due: false,
+            replicas: Vec::new(),
             sessions: BTreeSet::new(),
             fetches: BTreeSet::new(),
         }
@@ -61,6 +64,7 @@ pub(super) fn last_epoch<F: FileSystem>(log: &Log<F>) -> LeaderEpoch {
 pub(super) fn assignment_of(state: &PartitionState) -> Assignment {
     Assignment {
         replicas: state.replicas.iter().copied().collect(),
+        replicas_in_force: state.replicas_in_force(),
         isr: state.isr.iter().copied().collect(),
         leader: state.leader,
         leader_epoch: state.leader_epoch,

@@ -13,6 +13,7 @@ use super::open::ShardError;
 use super::partition::{Partition, assignment_of};
 use super::topic_settings::topic_settings;
 use super::{Shard, TopicDefaults, directories};
+use crate::message::replication::FetchClass;
 use crate::message::shard::Command;
 
 /// When a log whose name was taken is made again. 20 ms: several times what another shard takes to
@@ -28,7 +29,9 @@ impl<F: FileSystem> Shard<F> {
         broker_epoch: BrokerEpoch,
         out: &mut Vec<Command>,
     ) {
+        let rates = self.throttle_rates();
         let before = std::mem::replace(&mut self.image, image);
+        self.note_rates(rates);
         self.broker_epoch = broker_epoch;
         let image = Arc::clone(&self.image);
         let offset = image.offset;
@@ -45,8 +48,8 @@ impl<F: FileSystem> Shard<F> {
             .remove_partitions(delta)
             .and_then(|()| self.set_strays_aside());
         self.note_failure(result);
-        for topic in changed_topics(&image, delta) {
-            self.configure(topic);
+        for topic in changed_topics(&image, self.config.broker, delta) {
+            self.configure(now, topic);
         }
         for id in self.changed_partitions(&image, delta) {
             if let Some(state) = image.partition(id) {
@@ -62,6 +65,12 @@ impl<F: FileSystem> Shard<F> {
             self.tick_leaders(now);
         }
         self.resign_lost_groups(out);
+        self.begin_groups(now);
+        if let Some(delta) = delta {
+            let deleted = delta.topics_deleted.values();
+            let deleted: Vec<_> = deleted.map(|topic| topic.name.clone()).collect();
+            self.forget_offsets_of(now, &deleted, out);
+        }
         out.push(Command::Applied { offset });
     }
 
@@ -121,7 +130,8 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    /// Stops serving a partition. Its log is removed if its topic was deleted, else set aside.
+    /// Stops serving a partition. Its log is removed if the metadata says that it is not needed
+    /// here any more: its topic was deleted, or others replaced this replica. Else it is set aside.
     fn drop_partition(&mut self, id: PartitionId, is_deleted: bool) -> Result<(), ShardError> {
         self.with_replica(id, |replica, _, commands| replica.fail_waiting(commands));
         self.fail_sync_waits(id);
@@ -163,8 +173,8 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    fn configure(&mut self, topic: &TopicImage) {
-        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+    fn configure(&mut self, now: Time, topic: &TopicImage) {
+        let settings = self.settings_of(topic);
         let first = PartitionId {
             topic: topic.id,
             index: kintsugi_types::PartitionIndex(0),
@@ -177,6 +187,21 @@ impl<F: FileSystem> Shard<F> {
                 self.todo.syncs.insert(*id);
             }
         }
+        // Which replicas are throttled may have changed.
+        for (index, state) in &topic.partitions {
+            let id = PartitionId {
+                topic: topic.id,
+                index: *index,
+            };
+            self.fetch_from_leader(now, id, state, false);
+        }
+    }
+
+    /// What is in force for a topic on this broker.
+    fn settings_of(&self, topic: &TopicImage) -> TopicDefaults {
+        let configs = &self.image.dynamic_configs;
+        let configs = configs.for_topic(self.config.broker, &topic.configs);
+        topic_settings(&configs, &self.config.topic_defaults)
     }
 
     /// Brings one partition to its committed state.
@@ -187,8 +212,9 @@ impl<F: FileSystem> Shard<F> {
         state: &PartitionState,
     ) -> Result<(), ShardError> {
         if !state.replicas.contains(&self.config.broker) {
+            // The replicas that took over hold everything, and it is committed that they do.
             return if self.partitions.contains_key(&id) {
-                self.drop_partition(id, false)
+                self.drop_partition(id, true)
             } else {
                 Ok(())
             };
@@ -201,17 +227,26 @@ impl<F: FileSystem> Shard<F> {
             self.name_again_at = self.name_again_at.min(now + NAME_AGAIN);
             return Ok(());
         }
-        let Some(partition) = self.partitions.get(&id) else {
+        let Some(partition) = self.partitions.get_mut(&id) else {
             return Ok(());
         };
         let known_epoch = partition.replica.leader_epoch();
+        let are_new_replicas = partition.replicas != state.replicas;
+        if are_new_replicas {
+            partition.replicas.clone_from(&state.replicas);
+        }
         let end = partition.log.counted_end();
         let assignment = assignment_of(state);
         self.with_replica(id, |replica, brokers, commands| {
             replica.assign(now, &assignment, end, brokers, commands);
         });
-        if state.leader_epoch != known_epoch {
-            self.change_epoch(now, id, state);
+        let is_new_epoch = state.leader_epoch != known_epoch;
+        if is_new_epoch {
+            self.note_group_partition(id);
+        }
+        self.fetch_from_leader(now, id, state, is_new_epoch);
+        if state.leader == Some(self.config.broker) && (is_new_epoch || are_new_replicas) {
+            self.await_followers(now, id, state, is_new_epoch);
         }
         if state.leader != Some(self.config.broker) {
             self.fail_sync_waits(id);
@@ -222,26 +257,24 @@ impl<F: FileSystem> Shard<F> {
         Ok(())
     }
 
-    /// The leader or its epoch changed: fetch from the new leader, or await the new followers.
-    fn change_epoch(&mut self, now: Time, id: PartitionId, state: &PartitionState) {
+    /// This broker leads in a new epoch, or has new followers.
+    fn await_followers(
+        &mut self,
+        now: Time,
+        id: PartitionId,
+        state: &PartitionState,
+        is_new_epoch: bool,
+    ) {
         let broker = self.config.broker;
-        let shards_of = |broker: &BrokerId| {
-            let broker = self.image.brokers.get(broker);
-            broker.map_or(1, |broker| broker.registration.shards)
-        };
-        let source = state.leader.filter(|leader| *leader != broker);
-        let source = source.map(|leader| (leader, id.shard_of(shards_of(&leader))));
-        self.fetchers.assign(now, id, source);
-        if state.leader != Some(broker) {
-            return;
-        }
         let until = now + self.config.timings.expecting_for;
-        for follower in state.replicas.iter().filter(|id| **id != broker) {
-            let key = (*follower, id.shard_of(shards_of(follower)));
+        let in_sync = state.isr.iter().filter(|id| **id != broker && is_new_epoch);
+        for follower in in_sync {
+            let shard = id.shard_of(self.shards_of(*follower));
+            let key = (*follower, shard, FetchClass::InSync);
             self.sessions.expect(key, id, until);
             self.todo.sessions.insert(key);
         }
-        // Followers that heard of this epoch first have told their positions already.
+        // Followers that heard of this state first have told their positions already.
         let sessions = self.partitions.get(&id).map(|p| p.sessions.clone());
         for key in sessions.unwrap_or_default() {
             self.count_position(now, key, id);
@@ -270,7 +303,7 @@ impl<F: FileSystem> Shard<F> {
         let Some(topic) = image.topics.get(&id.topic) else {
             return Ok(true);
         };
-        let settings = topic_settings(&topic.configs, &self.config.topic_defaults);
+        let settings = self.settings_of(topic);
         let (log, high_watermark) = match self.recovered.remove(&id) {
             Some(found) if found.topic == topic.name => {
                 let mut log = found.log;
@@ -345,9 +378,12 @@ fn all_partitions(image: &Image) -> impl Iterator<Item = PartitionId> {
 
 fn changed_topics<'a>(
     image: &'a Image,
+    broker: BrokerId,
     delta: Option<&Delta>,
 ) -> impl Iterator<Item = &'a TopicImage> {
-    let changed: BTreeSet<_> = match delta {
+    let is_own_default =
+        |delta: &&Delta| delta.all_brokers_configured || delta.brokers_configured.contains(&broker);
+    let changed: BTreeSet<_> = match delta.filter(|delta| !is_own_default(delta)) {
         Some(delta) => delta.topics_configured.clone(),
         None => image.topics.keys().copied().collect(),
     };

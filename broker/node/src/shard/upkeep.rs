@@ -67,11 +67,13 @@ impl<F: FileSystem> Shard<F> {
             self.upkeep.isr_check_at = now + self.upkeep.timings.isr_check;
             self.tick_leaders(now);
             self.flush_overdue(wall);
+            self.rewrite_groups(now, out);
         }
         if now >= self.upkeep.checkpoint_at {
             self.upkeep.checkpoint_at = now + self.upkeep.timings.checkpoint;
             let offsets = Box::new(self.checkpoints());
             out.push(Command::Checkpoint { offsets });
+            self.tell_counts(out);
         }
         if now >= self.upkeep.retention_at {
             self.upkeep.retention_at = now + self.upkeep.timings.retention;
@@ -144,7 +146,8 @@ impl<F: FileSystem> Shard<F> {
             let Some(partition) = self.partitions.get_mut(&id) else {
                 continue;
             };
-            partition.log.expire_producers(wall);
+            let expired = partition.log.expire_producers(wall);
+            self.counts.producers_expired += u64::try_from(expired).unwrap_or(u64::MAX);
             let high_watermark = partition.replica.high_watermark();
             let result = partition.log.delete_old_segments(wall, high_watermark);
             self.note_storage(id, result.err());

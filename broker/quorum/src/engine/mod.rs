@@ -307,6 +307,13 @@ impl Engine {
         self.role == Role::Leader && self.commit >= self.first_of_term
     }
 
+    /// When each follower was last heard from in this term; empty unless leader.
+    #[must_use]
+    pub fn contacts(&self) -> BTreeMap<ControllerId, Time> {
+        let each = self.progress.iter();
+        each.map(|(id, progress)| (*id, progress.contact)).collect()
+    }
+
     /// For each follower, up to where its disk holds this leader's log; empty unless leader.
     #[must_use]
     pub fn matched(&self) -> BTreeMap<ControllerId, MetadataOffset> {

@@ -4,7 +4,7 @@ mod isr;
 mod progress;
 mod waits;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerEpoch, BrokerId, Offset, Time};
@@ -35,6 +35,7 @@ pub(crate) struct Leader {
     pub end: Offset,
     pub isr: Isr,
     pub waits: Waits,
+    replicas_in_force: usize,
     followers: BTreeMap<BrokerId, Progress>,
 }
 
@@ -45,14 +46,17 @@ impl Leader {
             end,
             isr: Isr::new(assignment),
             waits: Waits::default(),
+            replicas_in_force: 0,
             followers: BTreeMap::new(),
         };
-        leader.set_replicas(now, local, &assignment.replicas);
+        leader.set_replicas(now, local, assignment);
         leader
     }
 
     /// Starts and stops following the progress of replicas.
-    pub fn set_replicas(&mut self, now: Time, local: BrokerId, replicas: &BTreeSet<BrokerId>) {
+    pub fn set_replicas(&mut self, now: Time, local: BrokerId, assignment: &Assignment) {
+        let replicas = &assignment.replicas;
+        self.replicas_in_force = assignment.replicas_in_force.max(1);
         self.followers.retain(|broker, _| replicas.contains(broker));
         for broker in replicas.iter().filter(|broker| **broker != local) {
             let in_sync = self.isr.committed.contains(broker);
@@ -64,7 +68,7 @@ impl Leader {
 
     /// How many in-sync replicas an acks=all produce needs: never more than there are replicas.
     pub fn min_isr(&self, config: &ReplicaConfig) -> usize {
-        config.min_isr.min(self.followers.len() + 1)
+        config.min_isr.min(self.replicas_in_force)
     }
 
     pub fn is_under_min_isr(&self, config: &ReplicaConfig) -> bool {

@@ -32,7 +32,13 @@ impl Progress {
         }
     }
 
+    /// Notes where a follower is. Within a leader epoch the log of one incarnation only grows once
+    /// it was found to match, so a lower end comes late, from a session that it has left.
     pub fn fetched(&mut self, now: Time, fetch: FollowerFetch, leader_end: Offset) {
+        let is_same_log = self.broker_epoch == Some(fetch.broker_epoch);
+        if is_same_log && self.end > Some(fetch.end) {
+            return;
+        }
         if fetch.end >= leader_end {
             self.caught_up_at = Some(now);
         } else if self.end.is_some() && fetch.end >= self.leader_end_at_fetch {

@@ -160,7 +160,7 @@ impl Replica {
         match &mut self.role {
             Role::Leader(leader) if !is_new_epoch => {
                 leader.isr.commit(assignment);
-                leader.set_replicas(now, local, &assignment.replicas);
+                leader.set_replicas(now, local, assignment);
             }
             Role::Leader(leader) => {
                 // It leads on: its log is what it was, so the produces that wait may go on waiting.

@@ -351,7 +351,9 @@ impl BrokerProcess {
             Command::AnswerFetch { token, results } => self.answer_fetch(fabric, token, results),
             // Clients here ask for none of these.
             Command::AnswerListOffsets { .. }
-            | Command::AnswerEpochEnds { .. } => {}
+            | Command::AnswerEpochEnds { .. }
+            | Command::AnswerDeleteRecords { .. }
+            | Command::AnswerLogs { .. } => {}
             Command::AnswerGroup { token, response } => {
                 self.answer_group(fabric, token, response);
             }
@@ -394,6 +396,8 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardDrained { shard });
             }
+            // No oracle goes by them.
+            Command::Counted(_) => {}
             Command::LogEnds { ends } => {
                 self.tell_control(fabric, number, Event::LogEnds { ends });
             }

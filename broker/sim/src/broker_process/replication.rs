@@ -1,7 +1,7 @@
-//! Fetches to leaders, and of followers: one connection for each pair of shards.
+//! Fetches to leaders, and of followers: one connection for each pair of shards and class.
 
 use kintsugi_node::message::broker::{Event, Evidence};
-use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
+use kintsugi_node::message::replication::{FetchClass, FetchRequest, FetchResponse};
 use kintsugi_node::message::shard;
 use kintsugi_types::{BrokerId, Endpoint};
 
@@ -11,8 +11,8 @@ use crate::happening::{Frame, Input};
 use crate::place::{Loop, Node};
 use crate::stream::{Purpose, StreamId};
 
-/// This broker's shard, the leader, and its shard.
-pub(super) type FetcherKey = (u16, BrokerId, u16);
+/// This broker's shard, the leader, its shard, and which session with it.
+pub(super) type FetcherKey = (u16, BrokerId, u16, FetchClass);
 
 /// One connection to a leader's shard.
 pub(super) struct Fetching {
@@ -33,7 +33,7 @@ impl BrokerProcess {
         request: FetchRequest,
     ) {
         let (place, life) = (self.place(), self.life);
-        let key = (number, leader, request.leader_shard);
+        let key = (number, leader, request.leader_shard, request.class);
         if self.fetching.get(&key).is_some_and(|f| f.in_flight) {
             // Replaced: the connection may still carry the answer to the request before.
             if let Some(before) = self.fetching.remove(&key) {
@@ -90,10 +90,11 @@ impl BrokerProcess {
             return;
         };
         self.fetching.remove(&key);
-        let (number, leader, leader_shard) = key;
+        let (number, leader, leader_shard, class) = key;
         let event = shard::Event::ReplicaFetchFailed {
             leader,
             leader_shard,
+            class,
         };
         self.pass_to_shard(fabric, number, event);
         if let Some(evidence) = evidence {
@@ -114,7 +115,7 @@ impl BrokerProcess {
         if let Some(fetching) = self.fetching.get_mut(&key) {
             fetching.in_flight = false;
         }
-        let (number, leader, leader_shard) = key;
+        let (number, leader, leader_shard, _) = key;
         let event = shard::Event::ReplicaFetched {
             leader,
             leader_shard,

@@ -24,6 +24,7 @@ use kintsugi_wire::records::{BatchOptions, Record, build_with};
 
 use crate::fabric::Fabric;
 use crate::happening::{Answer, Ask, Frame, Input};
+use crate::mover::{REST_MS, draw_move};
 use crate::oracle::Value;
 use crate::place::{Loop, Node, machine_of};
 use crate::stream::{Purpose, StreamId};
@@ -52,6 +53,10 @@ pub(crate) enum Job {
     },
     /// As a member of a consumer group.
     Join(Box<Member>),
+    /// Moves partitions.
+    Move {
+        partitions: i32,
+    },
 }
 
 /// Where it stands.
@@ -162,6 +167,7 @@ impl Client {
             Job::Consume => !self.is_asking_round(),
             Job::Create { .. } | Job::Churn { .. } => self.phase == Phase::Done,
             Job::Join(member) => self.stopping && member.rounds_after_stop > 1,
+            Job::Move { .. } => true,
         }
     }
 
@@ -248,6 +254,11 @@ impl Client {
     }
 
     fn begin(&mut self, fabric: &mut Fabric) {
+        let moves = matches!(self.job, Job::Move { .. });
+        if self.stopping && moves {
+            self.phase = Phase::Done;
+            return;
+        }
         if self.stopping && self.batch.is_none() && self.acks().is_some() {
             self.phase = Phase::Resting(fabric.now + Duration::from_millis(500));
             return;
@@ -299,6 +310,11 @@ impl Client {
             }
             (Job::Create { partitions } | Job::Churn { partitions, .. }, _) => {
                 Ask::Admin(create(&self.topic, *partitions))
+            }
+            (Job::Move { partitions }, _) => {
+                let (brokers, partitions) = (self.brokers, *partitions);
+                let rng = &mut fabric.rng;
+                Ask::Admin(draw_move(rng, brokers, &self.topic, partitions))
             }
             (_, None) => Ask::Metadata(self.topic.clone()),
             (Job::ProduceNumbered, Some(_)) if !self.numbering.has_id() => Ask::ProducerId,
@@ -448,6 +464,11 @@ impl Client {
                 fabric.counts.topics_created += 1;
                 self.phase = Phase::Done;
                 self.hang_up(fabric);
+            }
+            AdminAnswer::Results(results) => {
+                let begun = results.iter().filter(|result| result.error.is_none());
+                fabric.counts.moves += u64::try_from(begun.count()).unwrap_or(0);
+                self.rest(fabric, REST_MS);
             }
             _ => self.retry(fabric),
         }

@@ -74,7 +74,7 @@ impl Mirrors {
     }
 
     /// A machine's logs are gone.
-    pub(crate) fn forget(&mut self, machine: usize) {
+    pub(crate) fn forget_machine(&mut self, machine: usize) {
         self.logs.retain(|(of, _), _| *of != machine);
         self.unsure.retain(|(of, _), _| *of != machine);
         self.synced.retain(|(of, _), _| *of != machine);
@@ -105,6 +105,14 @@ impl Mirrors {
     /// The broker leads the partition or is in sync: all that it has counts.
     pub(crate) fn confirm(&mut self, broker: usize, partition: PartitionId) {
         self.unsure.remove(&(broker, partition));
+    }
+
+    /// The broker was replaced by others: its log is deleted, or set aside.
+    pub(crate) fn forget(&mut self, broker: usize, partition: PartitionId) {
+        let key = (broker, partition);
+        self.logs.remove(&key);
+        self.synced.remove(&key);
+        self.unsure.remove(&key);
     }
 
     /// Takes over what changed in a log; gives the batches that were cut off.

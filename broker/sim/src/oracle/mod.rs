@@ -55,6 +55,8 @@ pub(crate) struct Oracles {
     running: BTreeMap<usize, Incarnation>,
     /// The topic that brokers themselves append to.
     offsets_topic: Option<TopicId>,
+    /// The partitions that each shard of each life of a broker had when it was last looked at.
+    had: BTreeMap<(usize, u64, u16), BTreeSet<PartitionId>>,
     /// The checksums of all batches that clients sent.
     sent: BTreeSet<(PartitionId, u32)>,
 }
@@ -145,6 +147,11 @@ impl Oracles {
         incarnation: Incarnation,
         shard: &Shard<MemoryFileSystem>,
     ) {
+        let has: BTreeSet<_> = shard.inspect().map(|view| view.partition).collect();
+        let had = self.had.insert((broker, life, shard.number()), has.clone());
+        for gone in had.unwrap_or_default().difference(&has) {
+            self.mirrors.forget(broker, *gone);
+        }
         for view in shard.inspect() {
             let (partition, epoch) = (view.partition, view.leader_epoch);
             let before = self.mirrors.of(broker, partition).len();
@@ -322,7 +329,7 @@ impl Oracles {
     /// A whole disk is lost. Nothing is excused by that: what was promised is elsewhere too.
     pub(crate) fn disk_lost(&mut self, broker: usize) {
         self.running.remove(&broker);
-        self.mirrors.forget(broker);
+        self.mirrors.forget_machine(broker);
     }
 
     /// What a machine holds counts no more: its generation was given up, or it never was a

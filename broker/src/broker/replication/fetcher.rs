@@ -1,4 +1,4 @@
-//! A shard's connections to leaders: one for each shard of each leader.
+//! A shard's connections to leaders: one for each shard of each leader and each class of fetches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kintsugi_node::message::broker::{self, Evidence};
-use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
+use kintsugi_node::message::replication::{FetchClass, FetchRequest, FetchResponse};
 use kintsugi_node::message::shard::Event;
 use kintsugi_types::{BrokerId, Endpoint};
 use tokio::io::AsyncWriteExt as _;
@@ -38,7 +38,7 @@ pub struct Fetchers {
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
-    open: BTreeMap<(BrokerId, u16), Running>,
+    open: BTreeMap<(BrokerId, u16, FetchClass), Running>,
 }
 
 /// A connection's task.
@@ -68,7 +68,7 @@ impl Fetchers {
 
     /// Sends a fetch; its answer or failure goes to the shard's mailbox.
     pub fn fetch(&mut self, leader: BrokerId, endpoint: Endpoint, request: FetchRequest) {
-        let key = (leader, request.leader_shard);
+        let key = (leader, request.leader_shard, request.class);
         let mut work = (endpoint, request);
         if let Some(running) = self.open.get(&key) {
             if !running.is_busy.swap(true, Ordering::AcqRel) {
@@ -86,6 +86,7 @@ impl Fetchers {
         let task = Fetcher {
             leader,
             leader_shard: key.1,
+            class: key.2,
             shard: self.shard.clone(),
             control: self.control.clone(),
             vigilance: self.vigilance,
@@ -102,13 +103,6 @@ impl Fetchers {
     }
 }
 
-fn failed(shard: &Mailbox<ShardInput>, leader: BrokerId, leader_shard: u16) {
-    shard.post(ShardInput::Event(Event::ReplicaFetchFailed {
-        leader,
-        leader_shard,
-    }));
-}
-
 /// An open connection and whom it was dialled for.
 struct Connection {
     endpoint: Endpoint,
@@ -119,6 +113,7 @@ struct Connection {
 struct Fetcher {
     leader: BrokerId,
     leader_shard: u16,
+    class: FetchClass,
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
@@ -146,7 +141,12 @@ impl Fetcher {
                     tracing::debug!(leader = %self.leader, cause = crate::thread::chain(&cause), "fetch from leader failed");
                     connection = None;
                     self.tell_evidence(&cause);
-                    failed(&self.shard, self.leader, self.leader_shard);
+                    self.shard
+                        .post(ShardInput::Event(Event::ReplicaFetchFailed {
+                            leader: self.leader,
+                            leader_shard: self.leader_shard,
+                            class: self.class,
+                        }));
                 }
             }
             next = self.idle(&mut connection, &mut work).await;

@@ -104,6 +104,12 @@ impl<F: FileSystem> Log<F> {
         self.segments.len()
     }
 
+    /// The offset at which the segment begins that is appended to.
+    #[must_use]
+    pub fn active_base(&self) -> Offset {
+        self.active().base
+    }
+
     /// The directory.
     #[must_use]
     pub fn directory(&self) -> &Path {

@@ -38,6 +38,11 @@ impl<F: FileSystem> Log<F> {
         self.producers.expire(now_wall, expiration_ms)
     }
 
+    /// How many producers were forgotten since the last call because there were too many.
+    pub fn take_evicted_producers(&mut self) -> u64 {
+        self.producers.take_evicted()
+    }
+
     /// Learns the producers of a log that was opened. Snapshots as of an offset above `trusted` may
     /// be of a history that was cut off, and are removed.
     pub(super) fn load_producers(&mut self, trusted: Offset) -> Result<(), LogError> {

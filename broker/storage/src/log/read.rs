@@ -184,6 +184,15 @@ impl<F: FileSystem> Log<F> {
         Ok(None)
     }
 
+    /// The largest timestamp of a batch in any segment, also of records before the log's start
+    /// whose segment is still there.
+    #[must_use]
+    pub fn max_timestamp(&self) -> Option<TimestampMs> {
+        let segments = self.segments.values();
+        let largest = segments.filter_map(|segment| segment.content.max_timestamp);
+        largest.map(|largest| largest.timestamp).max()
+    }
+
     /// Forgets the batches kept in memory, so that an idle log gives its share back.
     pub fn drop_tail_cache(&mut self) {
         self.tail.clear(self.log_end());

@@ -29,6 +29,7 @@ pub struct Producers {
     /// By the offset of their last record, which no two share.
     by_last_offset: BTreeMap<Offset, ProducerId>,
     producers_max: usize,
+    evicted: u64,
 }
 
 impl Producers {
@@ -39,6 +40,7 @@ impl Producers {
             entries: BTreeMap::new(),
             by_last_offset: BTreeMap::new(),
             producers_max: producers_max.max(1),
+            evicted: 0,
         }
     }
 
@@ -122,6 +124,7 @@ impl Producers {
             && let Some((_, producer)) = self.by_last_offset.pop_first()
         {
             self.entries.remove(&producer);
+            self.evicted += 1;
         }
     }
 
@@ -139,6 +142,11 @@ impl Producers {
             is_kept
         });
         before - self.entries.len()
+    }
+
+    /// How many were forgotten since the last call because there were too many.
+    pub(crate) fn take_evicted(&mut self) -> u64 {
+        std::mem::take(&mut self.evicted)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -116,6 +116,7 @@ fn the_producer_that_appended_longest_ago_makes_room() {
     producers.set_max(1);
     assert_eq!(producers.get(ProducerId(1)), None);
     assert_eq!(producers.last_offset(), Some(Offset(3)));
+    assert_eq!((producers.take_evicted(), producers.take_evicted()), (2, 0));
 }
 
 #[test]

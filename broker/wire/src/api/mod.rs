@@ -33,13 +33,23 @@ pub enum ApiKey {
     ApiVersions = 18,
     CreateTopics = 19,
     DeleteTopics = 20,
+    DeleteRecords = 21,
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
+    AlterConfigs = 33,
+    DescribeLogDirs = 35,
     CreatePartitions = 37,
     DeleteGroups = 42,
+    ElectLeaders = 43,
     IncrementalAlterConfigs = 44,
+    OffsetDelete = 47,
+    AlterPartitionReassignments = 45,
+    ListPartitionReassignments = 46,
+    DescribeQuorum = 55,
     DescribeCluster = 60,
+    UnregisterBroker = 64,
+    DescribeTopicPartitions = 75,
 }
 
 /// One API: a row of [`TABLE`].
@@ -57,9 +67,6 @@ pub struct Api {
     /// librdkafka before 2.11.1 drops gzip, snappy and lz4 unless it sees version 0
     /// (KAFKA-18659).
     pub advertised_min: i16,
-    /// Whether brokers serve it. The others are known so that the client can call and a later
-    /// broker can serve them; a request for one is refused as unknown.
-    pub is_served: bool,
     pub(crate) request: Schema,
     pub(crate) response: Schema,
 }
@@ -103,7 +110,6 @@ impl Api {
     pub fn advertised() -> impl Iterator<Item = (ApiKey, i16, i16)> {
         TABLE
             .iter()
-            .filter(|api| api.is_served)
             .map(|api| (api.key, api.advertised_min, api.version_max))
     }
 }

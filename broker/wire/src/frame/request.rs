@@ -62,9 +62,7 @@ impl RequestHeader {
         let key = reader.i16()?;
         let version = reader.i16()?;
         let correlation_id = reader.i32()?;
-        let api = Api::find(key)
-            .filter(|api| api.is_served)
-            .ok_or(HeaderError::UnknownApi(key))?;
+        let api = Api::find(key).ok_or(HeaderError::UnknownApi(key))?;
         if !api.has_version(version) {
             return Err(match api.key {
                 ApiKey::ApiVersions => HeaderError::UnsupportedApiVersions {

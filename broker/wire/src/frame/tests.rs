@@ -26,7 +26,7 @@ proptest! {
 
 #[test]
 fn headers_of_the_protocol_crate_are_read_in_every_version() {
-    for api in TABLE.iter().filter(|api| api.is_served) {
+    for api in TABLE {
         for version in api.version_min..=api.version_max {
             for client_id in [None, Some(StrBytes::from_static_str("client"))] {
                 let header = CrateHeader::default()
@@ -88,8 +88,8 @@ fn only_api_versions_is_answered_when_its_version_is_unknown() {
         HeaderError::UnsupportedVersion { version: 2, .. }
     ));
     assert_eq!(
-        RequestHeader::parse(&header_of(37, 0)).unwrap_err(),
-        HeaderError::UnknownApi(37)
+        RequestHeader::parse(&header_of(7, 0)).unwrap_err(),
+        HeaderError::UnknownApi(7)
     );
     assert!(matches!(
         RequestHeader::parse(&Bytes::from_static(&[0, 3])).unwrap_err(),

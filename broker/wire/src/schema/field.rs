@@ -1,5 +1,8 @@
 //! How a message's layout is written down.
 
+/// The `flexible_since` of a message that has compact lengths in no version.
+pub(crate) const NEVER_FLEXIBLE: i16 = i16::MAX;
+
 /// The layout of one message in all its versions.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {

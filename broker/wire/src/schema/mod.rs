@@ -10,11 +10,15 @@
 
 mod field;
 pub(crate) mod request_admin;
+pub(crate) mod request_cluster;
 pub(crate) mod request_data;
 pub(crate) mod request_groups;
+pub(crate) mod request_reassignments;
 pub(crate) mod response_admin;
+pub(crate) mod response_cluster;
 pub(crate) mod response_data;
 pub(crate) mod response_groups;
+pub(crate) mod response_reassignments;
 #[cfg(test)]
 mod tests;
 mod validate;

@@ -112,6 +112,22 @@ pub(crate) const DESCRIBE_CONFIGS: Schema = schema(
     ],
 );
 
+/// AlterConfigsRequest, versions 0 to 2.
+pub(crate) const ALTER_CONFIGS: Schema = schema(
+    2,
+    &[
+        array(
+            "resources",
+            &[
+                int8("resource_type"),
+                string("resource_name"),
+                array("configs", &[string("name"), string("value").nullable()]),
+            ],
+        ),
+        boolean("validate_only"),
+    ],
+);
+
 /// IncrementalAlterConfigsRequest, versions 0 to 1.
 pub(crate) const INCREMENTAL_ALTER_CONFIGS: Schema = schema(
     1,
@@ -135,11 +151,12 @@ pub(crate) const INCREMENTAL_ALTER_CONFIGS: Schema = schema(
     ],
 );
 
-/// DescribeClusterRequest, versions 0 to 1.
+/// DescribeClusterRequest, versions 0 to 2.
 pub(crate) const DESCRIBE_CLUSTER: Schema = schema(
     0,
     &[
         boolean("include_cluster_authorized_operations"),
         int8("endpoint_type").since(1),
+        boolean("include_fenced_brokers").since(2),
     ],
 );

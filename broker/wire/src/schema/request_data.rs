@@ -65,7 +65,7 @@ pub(crate) const FETCH: Schema = schema(
     ],
 );
 
-/// ListOffsetsRequest, versions 1 to 7.
+/// ListOffsetsRequest, versions 1 to 10.
 pub(crate) const LIST_OFFSETS: Schema = schema(
     6,
     &[
@@ -85,6 +85,7 @@ pub(crate) const LIST_OFFSETS: Schema = schema(
                 ),
             ],
         ),
+        int32("timeout_ms").since(10),
     ],
 );
 

@@ -1,8 +1,10 @@
 //! The layout of the requests of the groups APIs, from Kafka's message definitions.
 
-use super::field::{Schema, array, boolean, bytes, int8, int32, int64, schema, string};
+use super::field::{
+    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int8, int32, int64, schema, string,
+};
 
-/// OffsetCommitRequest, versions 2 to 8.
+/// OffsetCommitRequest, versions 2 to 9.
 pub(crate) const OFFSET_COMMIT: Schema = schema(
     8,
     &[
@@ -29,7 +31,7 @@ pub(crate) const OFFSET_COMMIT: Schema = schema(
     ],
 );
 
-/// OffsetFetchRequest, versions 1 to 8.
+/// OffsetFetchRequest, versions 1 to 9.
 pub(crate) const OFFSET_FETCH: Schema = schema(
     6,
     &[
@@ -49,6 +51,8 @@ pub(crate) const OFFSET_FETCH: Schema = schema(
             "groups",
             &[
                 string("group_id").since(8),
+                string("member_id").nullable().since(9),
+                int32("member_epoch").since(9),
                 array(
                     "topics",
                     &[
@@ -137,7 +141,7 @@ pub(crate) const SYNC_GROUP: Schema = schema(
     ],
 );
 
-/// DescribeGroupsRequest, versions 0 to 5.
+/// DescribeGroupsRequest, versions 0 to 6.
 pub(crate) const DESCRIBE_GROUPS: Schema = schema(
     5,
     &[
@@ -146,16 +150,36 @@ pub(crate) const DESCRIBE_GROUPS: Schema = schema(
     ],
 );
 
-/// ListGroupsRequest, versions 0 to 4.
+/// ListGroupsRequest, versions 0 to 5.
 pub(crate) const LIST_GROUPS: Schema = schema(
     3,
-    &[array("states_filter", &[string("element")])
-        .of_scalars()
-        .since(4)],
+    &[
+        array("states_filter", &[string("element")])
+            .of_scalars()
+            .since(4),
+        array("types_filter", &[string("element")])
+            .of_scalars()
+            .since(5),
+    ],
 );
 
 /// DeleteGroupsRequest, versions 0 to 2.
 pub(crate) const DELETE_GROUPS: Schema = schema(
     2,
     &[array("groups_names", &[string("element")]).of_scalars()],
+);
+
+/// OffsetDeleteRequest, version 0.
+pub(crate) const OFFSET_DELETE: Schema = schema(
+    NEVER_FLEXIBLE,
+    &[
+        string("group_id"),
+        array(
+            "topics",
+            &[
+                string("name"),
+                array("partitions", &[int32("partition_index")]),
+            ],
+        ),
+    ],
 );

@@ -177,6 +177,23 @@ pub(crate) const DESCRIBE_CONFIGS: Schema = schema(
     ],
 );
 
+/// AlterConfigsResponse, versions 0 to 2.
+pub(crate) const ALTER_CONFIGS: Schema = schema(
+    2,
+    &[
+        int32("throttle_time_ms"),
+        array(
+            "responses",
+            &[
+                int16("error_code"),
+                string("error_message").nullable(),
+                int8("resource_type"),
+                string("resource_name"),
+            ],
+        ),
+    ],
+);
+
 /// IncrementalAlterConfigsResponse, versions 0 to 1.
 pub(crate) const INCREMENTAL_ALTER_CONFIGS: Schema = schema(
     1,
@@ -194,7 +211,7 @@ pub(crate) const INCREMENTAL_ALTER_CONFIGS: Schema = schema(
     ],
 );
 
-/// DescribeClusterResponse, versions 0 to 1.
+/// DescribeClusterResponse, versions 0 to 2.
 pub(crate) const DESCRIBE_CLUSTER: Schema = schema(
     0,
     &[
@@ -211,6 +228,7 @@ pub(crate) const DESCRIBE_CLUSTER: Schema = schema(
                 string("host"),
                 int32("port"),
                 string("rack").nullable(),
+                boolean("is_fenced").since(2),
             ],
         ),
         int32("cluster_authorized_operations"),

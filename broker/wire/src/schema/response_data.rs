@@ -102,7 +102,7 @@ pub(crate) const FETCH: Schema = schema(
     ],
 );
 
-/// ListOffsetsResponse, versions 1 to 7.
+/// ListOffsetsResponse, versions 1 to 10.
 pub(crate) const LIST_OFFSETS: Schema = schema(
     6,
     &[

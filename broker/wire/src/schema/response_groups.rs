@@ -1,8 +1,10 @@
 //! The layout of the responses of the groups APIs, from Kafka's message definitions.
 
-use super::field::{Schema, array, boolean, bytes, int16, int32, int64, schema, string};
+use super::field::{
+    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int16, int32, int64, schema, string,
+};
 
-/// OffsetCommitResponse, versions 2 to 8.
+/// OffsetCommitResponse, versions 2 to 9.
 pub(crate) const OFFSET_COMMIT: Schema = schema(
     8,
     &[
@@ -20,7 +22,7 @@ pub(crate) const OFFSET_COMMIT: Schema = schema(
     ],
 );
 
-/// OffsetFetchResponse, versions 1 to 8.
+/// OffsetFetchResponse, versions 1 to 9.
 pub(crate) const OFFSET_FETCH: Schema = schema(
     6,
     &[
@@ -157,7 +159,7 @@ pub(crate) const SYNC_GROUP: Schema = schema(
     ],
 );
 
-/// DescribeGroupsResponse, versions 0 to 5.
+/// DescribeGroupsResponse, versions 0 to 6.
 pub(crate) const DESCRIBE_GROUPS: Schema = schema(
     5,
     &[
@@ -166,6 +168,7 @@ pub(crate) const DESCRIBE_GROUPS: Schema = schema(
             "groups",
             &[
                 int16("error_code"),
+                string("error_message").nullable().since(6),
                 string("group_id"),
                 string("group_state"),
                 string("protocol_type"),
@@ -187,7 +190,7 @@ pub(crate) const DESCRIBE_GROUPS: Schema = schema(
     ],
 );
 
-/// ListGroupsResponse, versions 0 to 4.
+/// ListGroupsResponse, versions 0 to 5.
 pub(crate) const LIST_GROUPS: Schema = schema(
     3,
     &[
@@ -199,6 +202,7 @@ pub(crate) const LIST_GROUPS: Schema = schema(
                 string("group_id"),
                 string("protocol_type"),
                 string("group_state").since(4),
+                string("group_type").since(5),
             ],
         ),
     ],
@@ -210,5 +214,24 @@ pub(crate) const DELETE_GROUPS: Schema = schema(
     &[
         int32("throttle_time_ms"),
         array("results", &[string("group_id"), int16("error_code")]),
+    ],
+);
+
+/// OffsetDeleteResponse, version 0.
+pub(crate) const OFFSET_DELETE: Schema = schema(
+    NEVER_FLEXIBLE,
+    &[
+        int16("error_code"),
+        int32("throttle_time_ms"),
+        array(
+            "topics",
+            &[
+                string("name"),
+                array(
+                    "partitions",
+                    &[int32("partition_index"), int16("error_code")],
+                ),
+            ],
+        ),
     ],
 );

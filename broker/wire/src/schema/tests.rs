@@ -51,7 +51,7 @@ fn every_message() -> Vec<Message> {
     messages! {
         PRODUCE, 3..=11, ProduceRequest in request_data, ProduceResponse in response_data;
         FETCH, 4..=12, FetchRequest in request_data, FetchResponse in response_data;
-        LIST_OFFSETS, 1..=7, ListOffsetsRequest in request_data, ListOffsetsResponse in response_data;
+        LIST_OFFSETS, 1..=10, ListOffsetsRequest in request_data, ListOffsetsResponse in response_data;
         INIT_PRODUCER_ID, 0..=4, InitProducerIdRequest in request_data, InitProducerIdResponse in response_data;
         OFFSET_FOR_LEADER_EPOCH, 2..=4, OffsetForLeaderEpochRequest in request_data, OffsetForLeaderEpochResponse in response_data;
         METADATA, 0..=12, MetadataRequest in request_admin, MetadataResponse in response_admin;
@@ -60,18 +60,28 @@ fn every_message() -> Vec<Message> {
         DELETE_TOPICS, 1..=6, DeleteTopicsRequest in request_admin, DeleteTopicsResponse in response_admin;
         CREATE_PARTITIONS, 0..=3, CreatePartitionsRequest in request_admin, CreatePartitionsResponse in response_admin;
         DESCRIBE_CONFIGS, 1..=4, DescribeConfigsRequest in request_admin, DescribeConfigsResponse in response_admin;
+        ALTER_CONFIGS, 0..=2, AlterConfigsRequest in request_admin, AlterConfigsResponse in response_admin;
         INCREMENTAL_ALTER_CONFIGS, 0..=1, IncrementalAlterConfigsRequest in request_admin, IncrementalAlterConfigsResponse in response_admin;
-        DESCRIBE_CLUSTER, 0..=1, DescribeClusterRequest in request_admin, DescribeClusterResponse in response_admin;
-        OFFSET_COMMIT, 2..=8, OffsetCommitRequest in request_groups, OffsetCommitResponse in response_groups;
-        OFFSET_FETCH, 1..=8, OffsetFetchRequest in request_groups, OffsetFetchResponse in response_groups;
+        ALTER_PARTITION_REASSIGNMENTS, 0..=1, AlterPartitionReassignmentsRequest in request_reassignments, AlterPartitionReassignmentsResponse in response_reassignments;
+        LIST_PARTITION_REASSIGNMENTS, 0..=0, ListPartitionReassignmentsRequest in request_reassignments, ListPartitionReassignmentsResponse in response_reassignments;
+        DESCRIBE_CLUSTER, 0..=2, DescribeClusterRequest in request_admin, DescribeClusterResponse in response_admin;
+        DELETE_RECORDS, 0..=2, DeleteRecordsRequest in request_cluster, DeleteRecordsResponse in response_cluster;
+        DESCRIBE_LOG_DIRS, 1..=4, DescribeLogDirsRequest in request_cluster, DescribeLogDirsResponse in response_cluster;
+        ELECT_LEADERS, 0..=2, ElectLeadersRequest in request_cluster, ElectLeadersResponse in response_cluster;
+        DESCRIBE_QUORUM, 0..=2, DescribeQuorumRequest in request_cluster, DescribeQuorumResponse in response_cluster;
+        UNREGISTER_BROKER, 0..=0, UnregisterBrokerRequest in request_cluster, UnregisterBrokerResponse in response_cluster;
+        DESCRIBE_TOPIC_PARTITIONS, 0..=0, DescribeTopicPartitionsRequest in request_cluster, DescribeTopicPartitionsResponse in response_cluster;
+        OFFSET_COMMIT, 2..=9, OffsetCommitRequest in request_groups, OffsetCommitResponse in response_groups;
+        OFFSET_FETCH, 1..=9, OffsetFetchRequest in request_groups, OffsetFetchResponse in response_groups;
         FIND_COORDINATOR, 0..=4, FindCoordinatorRequest in request_groups, FindCoordinatorResponse in response_groups;
         JOIN_GROUP, 0..=9, JoinGroupRequest in request_groups, JoinGroupResponse in response_groups;
         HEARTBEAT, 0..=4, HeartbeatRequest in request_groups, HeartbeatResponse in response_groups;
         LEAVE_GROUP, 0..=5, LeaveGroupRequest in request_groups, LeaveGroupResponse in response_groups;
         SYNC_GROUP, 0..=5, SyncGroupRequest in request_groups, SyncGroupResponse in response_groups;
-        DESCRIBE_GROUPS, 0..=5, DescribeGroupsRequest in request_groups, DescribeGroupsResponse in response_groups;
-        LIST_GROUPS, 0..=4, ListGroupsRequest in request_groups, ListGroupsResponse in response_groups;
+        DESCRIBE_GROUPS, 0..=6, DescribeGroupsRequest in request_groups, DescribeGroupsResponse in response_groups;
+        LIST_GROUPS, 0..=5, ListGroupsRequest in request_groups, ListGroupsResponse in response_groups;
         DELETE_GROUPS, 0..=2, DeleteGroupsRequest in request_groups, DeleteGroupsResponse in response_groups;
+        OFFSET_DELETE, 0..=0, OffsetDeleteRequest in request_groups, OffsetDeleteResponse in response_groups;
     }
 }
 

@@ -53,18 +53,21 @@ fn admin_answers_can_be_encoded_in_every_version() {
     };
     encodes(
         &DescribeGroupsResponse::default().with_groups(vec![group]),
-        0..=5,
+        0..=6,
     );
-    let request = GroupRequest::ListGroups { states: vec![] };
+    let request = GroupRequest::ListGroups {
+        states: vec![],
+        types: vec![],
+    };
     let GroupResponse::ListGroups(groups) = answer(&mut harness, request) else {
         panic!()
     };
-    encodes(&ListGroupsResponse::default().with_groups(groups), 0..=4);
+    encodes(&ListGroupsResponse::default().with_groups(groups), 0..=5);
 }
 
 #[test]
 fn an_offset_fetch_is_taken_apart_and_put_together_in_every_version() {
-    for version in 1..=8 {
+    for version in 1..=9 {
         let mut harness = Harness::new();
         let (_, commands) = harness.send(super::offsets::commit("", -1, 5, "x"));
         harness.commit(&commands);
@@ -90,7 +93,7 @@ fn an_offset_fetch_is_taken_apart_and_put_together_in_every_version() {
         let response = offset_fetch::join(version, &groups, vec![found]);
         encodes(&response, version..=version);
         let offset = match version {
-            8 => response.groups[0].topics[0].partitions[0].committed_offset,
+            8.. => response.groups[0].topics[0].partitions[0].committed_offset,
             _ => response.topics[0].partitions[0].committed_offset,
         };
         assert_eq!(offset, 5);
@@ -103,7 +106,7 @@ fn an_offset_fetch_is_taken_apart_and_put_together_in_every_version() {
         encodes(&response, version..=version);
         let code = match version {
             1 => response.topics[0].partitions[0].error_code,
-            8 => response.groups[0].error_code,
+            8.. => response.groups[0].error_code,
             _ => response.error_code,
         };
         assert_eq!(code, ErrorCode::NotCoordinator.code(), "version {version}");

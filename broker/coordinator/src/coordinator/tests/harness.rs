@@ -22,6 +22,7 @@ pub(super) struct Harness {
     pub(super) now_ms: u64,
     pub(super) version: i16,
     next_token: u64,
+    pub(super) wall: TimestampMs,
     /// Every batch that was committed.
     pub(super) log: Vec<Bytes>,
 }
@@ -45,6 +46,7 @@ impl Harness {
             now_ms: 1_000,
             version: 3,
             next_token: 0,
+            wall: TimestampMs(5_000),
             log: Vec::new(),
         }
     }
@@ -52,8 +54,7 @@ impl Harness {
     pub(super) fn handle(&mut self, event: Event) -> Vec<Command> {
         let mut out = Vec::new();
         let now = Time::from_millis(self.now_ms);
-        self.coordinator
-            .handle(now, TimestampMs(5_000), event, &mut out);
+        self.coordinator.handle(now, self.wall, event, &mut out);
         out
     }
 
@@ -168,7 +169,7 @@ pub(super) fn append_of(commands: &[Command]) -> (u64, Bytes) {
             append_token,
             batch,
         } => Some((*append_token, batch.clone())),
-        Command::Respond { .. } => None,
+        Command::Respond { .. } | Command::Rewritten { .. } => None,
     });
     let found = appends
         .next()

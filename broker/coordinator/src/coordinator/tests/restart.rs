@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use kintsugi_types::{ErrorCode, Time};
+use kintsugi_types::{ErrorCode, Time, TimestampMs};
 
 use super::harness::*;
 use super::offsets::{commit, fetch};
@@ -8,13 +8,14 @@ use crate::event::{Command, GroupRequest, GroupResponse};
 use crate::id::GroupId;
 
 /// The coordinator that another broker has after reading the log.
-fn restarted(harness: &Harness) -> Harness {
+pub(super) fn restarted(harness: &Harness) -> Harness {
     let mut next = Harness::new();
     for batch in &harness.log {
         next.coordinator.load(batch).unwrap();
     }
     next.now_ms = 500_000;
-    next.coordinator.finish_load(Time::from_millis(500_000));
+    next.coordinator
+        .finish_load(Time::from_millis(500_000), TimestampMs(5_000));
     next
 }
 
@@ -78,9 +79,11 @@ fn a_loaded_group_is_described_and_listed_as_it_was() {
         GroupRequest::DescribeGroup(id),
         GroupRequest::ListGroups {
             states: vec!["stable".to_owned()],
+            types: vec!["Classic".to_owned()],
         },
         GroupRequest::ListGroups {
             states: vec!["Empty".to_owned()],
+            types: vec![],
         },
     ] {
         let before = ask(&mut harness, request.clone());
@@ -105,7 +108,7 @@ fn a_damaged_log_is_an_error_and_no_panic() {
         damaged[17..21].copy_from_slice(&crc.to_be_bytes());
         let mut next = Harness::new();
         let _ = next.coordinator.load(&Bytes::from(damaged.clone()));
-        next.coordinator.finish_load(Time::ZERO);
+        next.coordinator.finish_load(Time::ZERO, TimestampMs(5_000));
         damaged[at] ^= 0x55;
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::messages::LeaveGroupRequest;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kintsugi_types::{ErrorCode, Time};
+use kintsugi_types::{ErrorCode, Time, TimestampMs};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::event::{Command, Event, GroupRequest, GroupResponse};
 use crate::id::GroupId;
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Join { member: usize, is_static: bool },
     Sync { member: usize },
     Heartbeat { member: usize },
@@ -25,7 +25,7 @@ enum Step {
     Wait { ms: u64 },
 }
 
-fn a_step() -> impl Strategy<Value = Step> {
+pub(super) fn a_step() -> impl Strategy<Value = Step> {
     let member = 0..6_usize;
     prop_oneof![
         4 => (member.clone(), any::<bool>())
@@ -42,23 +42,26 @@ fn a_step() -> impl Strategy<Value = Step> {
 
 /// What the world outside the coordinator knows.
 #[derive(Default)]
-struct World {
+pub(super) struct World {
     /// Member ids seen, the newest last; an empty one for those who have none yet.
     ids: Vec<String>,
     generation: i32,
     waiting: BTreeSet<u64>,
-    appends: Vec<(u64, bytes::Bytes)>,
+    pub(super) appends: Vec<(u64, bytes::Bytes)>,
+    /// How a rewrite ended.
+    pub(super) rewritten: Option<bool>,
     answered: BTreeMap<u64, usize>,
 }
 
 impl World {
-    fn take(&mut self, commands: Vec<Command>) {
+    pub(super) fn take(&mut self, commands: Vec<Command>) {
         for command in commands {
             match command {
                 Command::Append {
                     append_token,
                     batch,
                 } => self.appends.push((append_token, batch)),
+                Command::Rewritten { is_done, .. } => self.rewritten = Some(is_done),
                 Command::Respond { token, response } => {
                     assert!(self.waiting.remove(&token), "answered twice: {token}");
                     *self.answered.entry(token).or_default() += 1;
@@ -79,7 +82,7 @@ impl World {
     }
 }
 
-fn run(harness: &mut Harness, world: &mut World, step: Step) {
+pub(super) fn run(harness: &mut Harness, world: &mut World, step: Step) {
     let request = match step {
         Step::Join { member, is_static } => {
             let request = join(&world.id(member));
@@ -162,7 +165,7 @@ proptest! {
         for batch in &harness.log {
             next.coordinator.load(batch).unwrap();
         }
-        next.coordinator.finish_load(Time::ZERO);
+        next.coordinator.finish_load(Time::ZERO, TimestampMs(5_000));
         let offsets = |harness: &Harness| -> Vec<_> {
             let groups = harness.coordinator.groups.values();
             let keys = groups.flat_map(|group| group.offsets.keys().cloned());

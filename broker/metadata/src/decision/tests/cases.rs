@@ -13,7 +13,7 @@ use crate::decision::registration::RegistrationRefused;
 use crate::decision::{preferred, stopping};
 use crate::record::{MetadataRecord, RecoveryState};
 
-fn alter_to(cluster: &mut Cluster, sender: i32, isr: &[i32]) -> Result<(), ErrorCode> {
+pub(super) fn alter_to(cluster: &mut Cluster, sender: i32, isr: &[i32]) -> Result<(), ErrorCode> {
     let (partition, state) = cluster.partition();
     let isr: BTreeMap<_, _> = isr.iter().map(|b| (id(*b), cluster.epoch(*b))).collect();
     let proposal = IsrProposal {

@@ -20,6 +20,7 @@ pub(super) const SETTINGS: ClusterSettings = ClusterSettings {
     num_partitions: 1,
     default_replication_factor: 3,
     min_insync_replicas: 2,
+    unclean_leader_election: false,
 };
 
 pub(super) fn id(broker: i32) -> BrokerId {

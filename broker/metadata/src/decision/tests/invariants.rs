@@ -13,10 +13,12 @@ use kintsugi_types::{
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::fixture::{Cluster, SETTINGS, id};
+use super::fixture::{Cluster, SETTINGS, id, ids};
+use crate::configs::topic::MIN_INSYNC_REPLICAS;
+use crate::configs::{self, ConfigAlteration, ConfigChange, ConfigResource};
 use crate::decision::alter_partition::{IsrProposal, alter};
 use crate::decision::unclean_recovery::{Evidence, ReplicaLogEnd, elect_by_log_ends};
-use crate::decision::{generation, preferred};
+use crate::decision::{generation, preferred, reassignment};
 use crate::image::Image;
 use crate::snapshot::{records_of, restore};
 
@@ -25,15 +27,34 @@ const BROKERS: i32 = 4;
 #[derive(Clone, Debug)]
 enum Act {
     Fence(i32),
-    Restart { broker: i32, reboot: bool },
+    Restart {
+        broker: i32,
+        reboot: bool,
+    },
     Unfence(i32),
     Stop(i32),
     Grant(i32),
     Replace(i32),
-    Alter { partition: usize, members: u8 },
-    Acknowledge { partition: usize },
-    Recover { is_wait_over: bool },
+    Alter {
+        partition: usize,
+        members: u8,
+    },
+    Acknowledge {
+        partition: usize,
+    },
+    Recover {
+        is_wait_over: bool,
+    },
     Rebalance,
+    Reassign {
+        partition: usize,
+        target: Vec<i32>,
+    },
+    Cancel {
+        partition: usize,
+    },
+    /// Sets `min.insync.replicas` of all brokers.
+    Minimum(u8),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -49,10 +70,23 @@ fn act() -> impl Strategy<Value = Act> {
         2 => broker.prop_map(Act::Replace),
         5 => (partition.clone(), any::<u8>())
             .prop_map(|(partition, members)| Act::Alter { partition, members }),
-        5 => partition.prop_map(|partition| Act::Acknowledge { partition }),
+        5 => partition.clone().prop_map(|partition| Act::Acknowledge { partition }),
+        3 => (partition.clone(), target())
+            .prop_map(|(partition, target)| Act::Reassign { partition, target }),
+        1 => partition.prop_map(|partition| Act::Cancel { partition }),
         3 => any::<bool>().prop_map(|is_wait_over| Act::Recover { is_wait_over }),
         1 => Just(Act::Rebalance),
+        2 => (1_u8..=3).prop_map(Act::Minimum),
     ]
+}
+
+/// One to three different brokers.
+fn target() -> impl Strategy<Value = Vec<i32>> {
+    let all: Vec<i32> = (0..BROKERS).collect();
+    (Just(all).prop_shuffle(), 1_usize..=3).prop_map(|(mut order, count)| {
+        order.truncate(count);
+        order
+    })
 }
 
 /// Who holds every acknowledged record of each partition that has one.
@@ -94,6 +128,9 @@ impl History {
             Act::Alter { partition, members } => self.alter(*partition, *members),
             Act::Acknowledge { partition } => self.acknowledge(*partition),
             Act::Recover { is_wait_over } => self.recover(*is_wait_over),
+            Act::Reassign { partition, target } => self.reassign(*partition, target),
+            Act::Cancel { partition } => self.cancel(*partition),
+            Act::Minimum(minimum) => self.set_minimum(*minimum),
             Act::Rebalance => {
                 let records = preferred::rebalance(&self.cluster.image, &SETTINGS);
                 self.cluster.apply(&records);
@@ -122,6 +159,7 @@ impl History {
             let of_partition = Evidence {
                 answers: state.replicas.iter().map(answer).collect(),
                 is_wait_over,
+                may_lose: false,
             };
             evidence.insert(partition, of_partition);
         }
@@ -146,6 +184,17 @@ impl History {
                 self.holders.remove(&partition);
             }
         }
+    }
+
+    fn set_minimum(&mut self, minimum: u8) {
+        let change = ConfigChange::Set(minimum.to_string());
+        let alteration = ConfigAlteration {
+            resource: ConfigResource::AllBrokers,
+            changes: BTreeMap::from([(MIN_INSYNC_REPLICAS.to_owned(), change)]),
+            replaces_all: false,
+        };
+        let records = configs::alter(&self.cluster.image, &SETTINGS, &alteration).unwrap();
+        self.cluster.apply(&records);
     }
 
     fn lose(&mut self, broker: i32) {
@@ -181,6 +230,42 @@ impl History {
         registration.directories = vec![DirectoryId(Uuid::from_u128(volume))];
         // Refused unless granted.
         let _ = self.cluster.register(&registration);
+    }
+
+    fn reassign(&mut self, partition: usize, target: &[i32]) {
+        let partition = self.nth(partition);
+        let image = &self.cluster.image;
+        let record =
+            reassignment::reassign(image, &SETTINGS, partition, &ids(target), true).unwrap();
+        self.cluster.apply(record.as_slice());
+    }
+
+    fn cancel(&mut self, partition: usize) {
+        let partition = self.nth(partition);
+        let image = &self.cluster.image;
+        let state = image.partition(partition).unwrap();
+        let original = state.reassignment.as_ref().map(|m| m.original.clone());
+        // Refused where nothing moves, and where it would lose what is committed.
+        if let Ok(record) = reassignment::cancel(image, &SETTINGS, partition) {
+            self.cluster.apply(record.as_slice());
+            let state = self.cluster.image.partition(partition).unwrap();
+            assert_eq!(Some(&state.replicas), original.as_ref(), "{state:?}");
+            assert_eq!(state.reassignment, None);
+        }
+    }
+
+    /// Every broker comes back, on a new volume if its old one was given up, and every leader
+    /// takes all replicas into its ISR.
+    fn heal(&mut self) {
+        for broker in 0..BROKERS {
+            self.replace(broker);
+            let _ = self.cluster.try_restart(broker, |_| {});
+            self.cluster.unfence(broker);
+        }
+        self.recover(false);
+        for partition in 0..6 {
+            self.alter(partition, u8::MAX);
+        }
     }
 
     fn nth(&self, partition: usize) -> PartitionId {
@@ -238,6 +323,20 @@ impl History {
         }
     }
 
+    /// A replica that left a partition has deleted its log. The last that holds what was
+    /// acknowledged never leaves.
+    fn forget_removed(&mut self) {
+        for (partition, holders) in &mut self.holders {
+            let state = self.cluster.image.partition(*partition).unwrap();
+            let before = holders.len();
+            holders.retain(|holder| state.replicas.contains(holder));
+            assert!(
+                before == 0 || !holders.is_empty(),
+                "lost by a move: {state:?}"
+            );
+        }
+    }
+
     fn check(&self, before: &Image) {
         let image = &self.cluster.image;
         for (partition, state) in image.partitions() {
@@ -266,7 +365,9 @@ impl History {
             if old != state {
                 assert_eq!(state.partition_epoch, old.partition_epoch.next());
             }
-            let bump = i32::from(old.leader != state.leader);
+            let is_gone = |broker: &BrokerId| !state.replicas.contains(broker);
+            let is_removal = old.replicas.iter().any(is_gone);
+            let bump = i32::from(old.leader != state.leader || is_removal);
             assert_eq!(state.leader_epoch.0, old.leader_epoch.0 + bump);
             self.check_holders(partition);
         }
@@ -293,7 +394,28 @@ proptest! {
         for act in &acts {
             let before = history.cluster.image.clone();
             history.act(act);
+            history.forget_removed();
             history.check(&before);
+        }
+    }
+
+    #[test]
+    fn moves_complete_once_all_brokers_are_well(
+        acts in prop::collection::vec(act(), 1..60),
+    ) {
+        let mut history = History::new();
+        for act in &acts {
+            history.act(act);
+            history.forget_removed();
+        }
+        let moving: Vec<_> = reassignment::ongoing(&history.cluster.image)
+            .map(|(partition, state)| (partition, state.target_replicas()))
+            .collect();
+        history.heal();
+        for (partition, target) in moving {
+            let state = history.cluster.image.partition(partition).unwrap();
+            prop_assert_eq!(&state.replicas, &target, "{:?}", state);
+            prop_assert_eq!(&state.reassignment, &None);
         }
     }
 

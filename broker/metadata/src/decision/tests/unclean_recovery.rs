@@ -39,6 +39,7 @@ fn evidence(cluster: &Cluster, is_wait_over: bool, ends: &[(i32, i32, i64)]) -> 
     Evidence {
         answers: ends.iter().map(answer).collect(),
         is_wait_over,
+        may_lose: false,
     }
 }
 
@@ -148,4 +149,49 @@ fn the_only_replica_leads_again_after_a_reboot_but_is_marked_as_recovering() {
     let state = cluster.state();
     assert_eq!(state.leader, Some(id(0)));
     assert_eq!(state.recovery, RecoveryState::Recovering);
+}
+
+#[test]
+fn whoever_may_lose_records_gets_a_live_leader_though_the_eligible_ones_are_dead() {
+    let mut cluster = Cluster::with_partition();
+    cluster.fence(0);
+    cluster.fence(1);
+    cluster.fence(2);
+    cluster.unfence(0);
+    let before = cluster.state();
+    assert_eq!((before.leader, &before.elr), (None, &ids(&[1, 2])));
+    let ends = [(0, 0, 5)];
+    let mut patient = evidence(&cluster, true, &ends);
+    assert_eq!(
+        elect(&mut cluster, patient.clone()),
+        [],
+        "the eligible ones are waited for"
+    );
+    patient.may_lose = true;
+    elect(&mut cluster, patient);
+    let after = cluster.state();
+    assert_eq!(
+        (after.leader, &after.isr, &after.elr),
+        (Some(id(0)), &ids(&[0]), &ids(&[]))
+    );
+    assert_eq!(after.recovery, RecoveryState::Recovering);
+    cluster.unfence(1);
+    assert_eq!(
+        cluster.state().leader,
+        Some(id(0)),
+        "whoever comes back follows"
+    );
+}
+
+#[test]
+fn a_live_eligible_replica_leads_before_any_that_may_have_lost_records() {
+    let mut cluster = Cluster::with_partition();
+    for broker in 0..3 {
+        cluster.fence(broker);
+    }
+    let mut impatient = evidence(&cluster, true, &[(0, 9, 9)]);
+    impatient.may_lose = true;
+    cluster.unfence(1);
+    assert_eq!(cluster.state().leader, Some(id(1)));
+    assert_eq!(elect(&mut cluster, impatient), [], "somebody leads already");
 }

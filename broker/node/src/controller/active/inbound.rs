@@ -8,7 +8,9 @@ use kintsugi_types::{ErrorCode, Incarnation, MetadataOffset, Time};
 use super::Active;
 use super::deliver::answer_admin;
 use crate::controller::config::ControllerConfig;
+use crate::controller::decide::partition_of;
 use crate::controller::request::{Request, Requester};
+use crate::message::admin::ElectionKind;
 use crate::message::controller::{Command, DialId, DialOutcome, LinkId};
 use crate::message::link::{
     AdminAnswer, AdminRequest, Heartbeat, LOG_ENDS_MAX, ToBroker, ToController,
@@ -95,6 +97,7 @@ impl Active {
                 request,
             } => {
                 let requester = Requester::Broker { link, request_id };
+                self.note_wishes(now, image, &request);
                 self.admin(config, requester, request, is_over, out);
             }
             _ if is_over => self.hang_up(now, link, out),
@@ -115,6 +118,26 @@ impl Active {
             }
             ToController::LogEnds { broker_epoch, ends } => {
                 self.log_ends(image, (incarnation.broker, broker_epoch), &ends);
+            }
+        }
+    }
+
+    fn note_wishes(&mut self, now: Time, image: &Image, request: &AdminRequest) {
+        let AdminRequest::ElectLeaders {
+            kind: ElectionKind::Unclean,
+            partitions,
+        } = request
+        else {
+            return;
+        };
+        match partitions {
+            Some(asked) => {
+                let known = asked.iter().filter_map(|name| partition_of(image, name));
+                self.wish(now, known);
+            }
+            None => {
+                let leaderless = image.partitions().filter(|(_, s)| s.leader.is_none());
+                self.wish(now, leaderless.map(|(partition, _)| partition));
             }
         }
     }

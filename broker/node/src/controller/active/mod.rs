@@ -11,7 +11,7 @@ use std::time::Duration;
 use kintsugi_metadata::failure_detector::{FailureDetector, Verdict};
 use kintsugi_metadata::{Image, MetadataRecord};
 use kintsugi_quorum::EntryId;
-use kintsugi_types::{BrokerId, ControllerId, Endpoint, ErrorCode, Time};
+use kintsugi_types::{BrokerId, ControllerId, Endpoint, ErrorCode, MetadataOffset, Time};
 
 use crate::controller::config::ControllerConfig;
 use crate::controller::decide::Answer;
@@ -181,6 +181,14 @@ impl Active {
         if now >= self.recoveries.next_scan {
             self.recover(now, config, image, out);
         }
+    }
+
+    /// The brokers that follow, each with what it has applied.
+    pub(in crate::controller) fn observers(
+        &self,
+    ) -> impl Iterator<Item = (BrokerId, MetadataOffset)> {
+        let links = self.links.registered();
+        links.map(|(_, link)| (link.incarnation.broker, link.applied))
     }
 
     fn watch(&mut self, now: Time, image: &Image, out: &mut Vec<Command>) {

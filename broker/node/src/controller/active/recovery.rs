@@ -1,11 +1,11 @@
 //! Partitions of which nobody is known to hold everything: their replicas are asked what they
 //! hold, and a leader is elected by their answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kintsugi_metadata::Image;
 use kintsugi_metadata::decision::unclean_recovery::{Evidence, ReplicaLogEnd, is_needed};
+use kintsugi_metadata::{Image, PartitionState};
 use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionId, Time};
 
 use super::Active;
@@ -20,10 +20,17 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 /// How often while there are some: replicas that have not answered are asked again.
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
 
+/// For how long an election that was asked for is tried.
+const WISH_LASTS: Duration = Duration::from_secs(30);
+/// The most partitions whose elections are tried at once because they were asked for.
+const WISHES_MAX: usize = 100_000;
+
 /// What is known of the partitions that wait. Another active controller asks anew.
 #[derive(Debug)]
 pub(super) struct Recoveries {
     waiting: BTreeMap<PartitionId, Waiting>,
+    /// Partitions for which somebody asked for an unclean election, until when it is tried.
+    wishes: BTreeMap<PartitionId, Time>,
     pub(super) next_scan: Time,
 }
 
@@ -37,22 +44,36 @@ impl Recoveries {
     pub(super) const fn new(now: Time) -> Self {
         Self {
             waiting: BTreeMap::new(),
+            wishes: BTreeMap::new(),
             next_scan: now,
         }
     }
 
     /// Forgets partitions that wait no more, and notes those that do now.
     fn refresh(&mut self, now: Time, config: &ControllerConfig, image: &Image) {
-        self.waiting
-            .retain(|partition, _| image.partition(*partition).is_some_and(|s| is_needed(s)));
+        self.wishes.retain(|_, until| now < *until);
+        let wishes: BTreeSet<PartitionId> = self.wishes.keys().copied().collect();
+        let may_lose = |partition: PartitionId| {
+            let settings = &config.settings;
+            wishes.contains(&partition) || settings.allows_unclean_election(image, partition.topic)
+        };
+        let waits = |partition: PartitionId, state: &PartitionState| {
+            state.leader.is_none() && (is_needed(state) || may_lose(partition))
+        };
+        self.waiting.retain(|partition, _| {
+            let state = image.partition(*partition);
+            state.is_some_and(|state| waits(*partition, state))
+        });
         for (partition, state) in image.partitions() {
-            if is_needed(state) {
+            if waits(partition, state) {
+                let may_lose = may_lose(partition);
                 let waiting = self.waiting.entry(partition).or_insert_with(|| Waiting {
                     since: now,
                     evidence: Evidence::default(),
                 });
+                waiting.evidence.may_lose = may_lose;
                 waiting.evidence.is_wait_over =
-                    now >= waiting.since + config.last_known_leader_wait;
+                    may_lose || now >= waiting.since + config.last_known_leader_wait;
             }
         }
     }
@@ -139,6 +160,17 @@ impl Active {
         recoveries.next_scan = now + interval;
         recoveries.ask(image, &self.links, out);
         self.decide_recoveries(image);
+    }
+
+    /// Somebody asks for unclean elections of these partitions: looks for them at once.
+    pub(super) fn wish(&mut self, now: Time, partitions: impl Iterator<Item = PartitionId>) {
+        let wishes = &mut self.recoveries.wishes;
+        for partition in partitions {
+            if wishes.len() < WISHES_MAX || wishes.contains_key(&partition) {
+                wishes.insert(partition, now + WISH_LASTS);
+            }
+        }
+        self.recoveries.next_scan = now;
     }
 
     /// Has decided what can be, one request at a time.

@@ -1,5 +1,9 @@
 //! From a request to records, and to the answer that its commit allows.
 
+mod configs;
+mod elections;
+mod partitions;
+mod reassignments;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -13,6 +17,8 @@ use kintsugi_metadata::decision::{stopping, unfencing};
 use kintsugi_metadata::{Image, MetadataRecord};
 use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, Incarnation, MetadataOffset, PartitionId};
+
+pub(in crate::controller) use elections::partition_of;
 
 use crate::controller::config::ControllerConfig;
 use crate::controller::request::{Request, Requester};
@@ -223,6 +229,45 @@ fn admin(
                 (Vec::new(), AdminAnswer::NotDecided(error))
             }
         },
+        AdminRequest::AlterReassignments {
+            moves,
+            may_change_factor,
+        } => {
+            let settings = &config.settings;
+            let (records, results) =
+                reassignments::decide_moves(image, settings, moves, *may_change_factor);
+            (records, AdminAnswer::Results(results))
+        }
+        AdminRequest::AlterConfigs {
+            alterations,
+            validate_only,
+        } => {
+            let (records, results) = configs::alter_configs(config, image, alterations);
+            let records = if *validate_only { Vec::new() } else { records };
+            (records, AdminAnswer::Results(results))
+        }
+        AdminRequest::CreatePartitions {
+            topics,
+            validate_only,
+        } => {
+            let (records, results) = partitions::create_partitions(image, rng, topics);
+            let records = if *validate_only { Vec::new() } else { records };
+            (records, AdminAnswer::Results(results))
+        }
+        AdminRequest::ElectLeaders { kind, partitions } => {
+            let asked = partitions.as_deref();
+            let (records, results) = elections::elect_leaders(config, image, *kind, asked);
+            (records, AdminAnswer::Elected(results))
+        }
+        AdminRequest::UnregisterBroker { broker } => {
+            let (records, result) = elections::unregister(image, *broker);
+            (records, AdminAnswer::Results(vec![result]))
+        }
+        // The controller answers that without a decision.
+        AdminRequest::DescribeQuorum => {
+            let error = ErrorCode::UnknownServerError;
+            (Vec::new(), AdminAnswer::NotDecided(error))
+        }
         AdminRequest::GrantGeneration { broker, generation } => {
             match generation::grant(image, &config.settings, *broker, *generation) {
                 Ok(records) => (records, AdminAnswer::Generation(Ok(*generation))),

@@ -6,10 +6,13 @@ use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerId, ErrorCode, Offset, PartitionId, Time, TimestampMs};
 
 use super::{Fetcher, FetcherKey, InFlight};
-use crate::message::replication::{FetchPosition, FetchRequest, FetchResponse, FetchedPartition};
+use crate::message::replication::{
+    FetchClass, FetchPosition, FetchRequest, FetchResponse, FetchedPartition,
+};
 use crate::message::shard::Command;
 use crate::shard::Shard;
 use crate::shard::partition::{Partition, epoch_end, last_epoch};
+use crate::shard::sources::at_most_a_second;
 
 /// What came of one partition of an answer.
 enum Outcome {
@@ -25,11 +28,27 @@ impl<F: FileSystem> Shard<F> {
     /// Sends every fetch that may be sent.
     pub(in crate::shard) fn send_fetches(&mut self, now: Time, out: &mut Vec<Command>) {
         let timings = self.config.timings;
+        let limits = &self.config.limits;
+        let rates = self.throttle_rates();
         for (key, fetcher) in &mut self.fetchers.fetchers {
             let is_due = fetcher.in_flight.is_none() && now >= fetcher.send_at;
             if !is_due || fetcher.partitions.is_empty() {
                 continue;
             }
+            let class = key.2;
+            if class.is_limited_by_follower() && rates.follower.is_some() {
+                let free_at = self.config.throttles.follower.free_at(now);
+                if free_at > now {
+                    fetcher.send_at = free_at;
+                    continue;
+                }
+            }
+            let max_bytes = match class {
+                FetchClass::InSync => limits.replica_bytes_max,
+                _ => limits.replica_bytes_max.min(limits.catch_up_bytes_max),
+            };
+            let rate = rates.follower.filter(|_| class.is_limited_by_follower());
+            let max_bytes = at_most_a_second(max_bytes, rate);
             let Some(leader) = self.image.brokers.get(&key.0) else {
                 fetcher.send_at = now + timings.backoff_max;
                 continue;
@@ -49,11 +68,12 @@ impl<F: FileSystem> Shard<F> {
                 broker_epoch: self.broker_epoch,
                 follower_shard: self.config.shard,
                 leader_shard: key.1,
+                class,
                 session: fetcher.session,
                 sequence: fetcher.next_sequence,
                 changed: positions.collect(),
                 forgotten: std::mem::take(&mut fetcher.forgotten).into_iter().collect(),
-                max_bytes: u32::try_from(self.config.limits.replica_bytes_max).unwrap_or(u32::MAX),
+                max_bytes: u32::try_from(max_bytes).unwrap_or(u32::MAX),
                 max_wait_ms: u32::try_from(timings.replica_wait.as_millis()).unwrap_or(u32::MAX),
             };
             fetcher.in_flight = Some(InFlight {
@@ -93,6 +113,12 @@ impl<F: FileSystem> Shard<F> {
         fetcher.in_flight = None;
         fetcher.send_at = now;
         fetcher.backoff = self.config.timings.backoff_min;
+        if let Some(rate) = self.throttle_rates().follower
+            && key.2.is_limited_by_follower()
+        {
+            let bytes = response.partitions.iter().map(|p| p.batches.len()).sum();
+            self.config.throttles.follower.record(now, rate, bytes);
+        }
         for fetched in response.partitions {
             let id = fetched.partition;
             if self.fetchers.sources.get(&id) != Some(&key) {
@@ -134,25 +160,26 @@ impl<F: FileSystem> Shard<F> {
             return self.truncate(id, EpochEnd { epoch, end });
         }
         let end_before = partition.log.log_end();
+        let start_before = partition.log.log_start();
         let mut result = Ok(());
         if !fetched.batches.is_empty() {
             let appended = partition.log.append_as_follower(&fetched.batches, wall);
             result = appended.map(|_| ());
         }
         if result.is_ok() {
-            let log_start = fetched.log_start.min(partition.log.log_end());
-            result = partition.log.advance_log_start(log_start);
-            partition.replica.log_start_moved(partition.log.log_start());
+            result = advance_log_start(partition, fetched.log_start);
         }
         if let Err(error) = result {
             return self.storage_failed(id, error);
         }
         let end = partition.log.log_end();
+        // The leader of deleted records waits to hear that they are deleted here too.
+        let is_still = end == end_before && partition.log.log_start() == start_before;
         self.want_sync(id);
         self.with_replica(id, |replica, _, commands| {
             replica.followed(fetched.high_watermark, end, commands);
         });
-        if end == end_before {
+        if is_still {
             Outcome::Still
         } else {
             Outcome::Moved
@@ -198,6 +225,23 @@ impl<F: FileSystem> Shard<F> {
         self.note_storage(id, Some(error));
         Outcome::Delay
     }
+}
+
+/// The leader's log begins later than this one. Here the active segment ends, or it would keep what
+/// came before until it is full.
+fn advance_log_start<F: FileSystem>(
+    partition: &mut Partition<F>,
+    leaders: Offset,
+) -> Result<(), LogError> {
+    let log_start = leaders.min(partition.log.log_end());
+    if log_start > partition.log.log_start() {
+        partition.log.advance_log_start(log_start)?;
+        if partition.log.active_base() < log_start {
+            partition.log.roll()?;
+        }
+    }
+    partition.replica.log_start_moved(partition.log.log_start());
+    Ok(())
 }
 
 fn note_outcome(fetcher: &mut Fetcher, id: PartitionId, outcome: &Outcome, retry_at: Time) {

@@ -1,4 +1,4 @@
-//! Fetching from leaders: one session with each (leader, shard of it), one request in flight.
+//! Fetching from leaders: one session with each (leader, shard of it, class), one request in flight.
 
 mod apply;
 
@@ -8,9 +8,10 @@ use std::time::Duration;
 use kintsugi_types::{BrokerId, PartitionId, Time};
 
 use super::config::Timings;
+use crate::message::replication::FetchClass;
 
-/// A leader and which of its shards.
-pub(super) type FetcherKey = (BrokerId, u16);
+/// A leader, which of its shards, and which session with it.
+pub(super) type FetcherKey = (BrokerId, u16, FetchClass);
 
 /// A request in flight.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,11 @@ impl Fetchers {
             timings,
             rng: fastrand::Rng::with_seed(seed),
         }
+    }
+
+    /// From where a partition is fetched.
+    pub fn source(&self, partition: PartitionId) -> Option<FetcherKey> {
+        self.sources.get(&partition).copied()
     }
 
     /// From now on a partition is fetched from here, or from nobody. A new position is told with
@@ -102,7 +108,7 @@ impl Fetchers {
 
     /// A leader has a new incarnation: its sessions begin anew, at once.
     pub fn reset(&mut self, now: Time, leader: BrokerId) {
-        let keys = (leader, 0)..=(leader, u16::MAX);
+        let keys = (leader, 0, FetchClass::MIN)..=(leader, u16::MAX, FetchClass::MAX);
         for (_, fetcher) in self.fetchers.range_mut(keys) {
             fetcher.in_flight = None;
             fetcher.next_sequence = 0;

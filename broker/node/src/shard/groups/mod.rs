@@ -2,22 +2,26 @@
 //!
 //! Guarantees: a coordinator answers only in the leader epoch that it was loaded in, and only
 //! after it has taken over everything that was committed before; what it appends is answered for
-//! when it is committed. A coordinator is made by the first request for its partition, so that
-//! taking over a leadership reads nothing. Loading is cut into pieces, so that other partitions
-//! are served meanwhile.
+//! when it is committed. Taking over a leadership reads nothing: loading begins after it, and is cut
+//! into pieces, so that other partitions are served meanwhile; requests that come before its end
+//! are answered COORDINATOR_LOAD_IN_PROGRESS. The log of a coordinator stays in proportion to what
+//! is in use: it is rewritten when it has grown.
 
 mod appends;
+mod hosted;
 mod load;
+mod rewrite;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kintsugi_coordinator::{self as coordinator, Coordinator, CoordinatorConfig, TOPIC_NAME};
 use kintsugi_storage::FileSystem;
-use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time, TimestampMs};
+use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time, TimestampMs, TopicName};
 
 use super::Shard;
 use crate::message::shard::{Command, GroupAsk, Token};
 use appends::Appends;
+use hosted::{Hosted, State};
 
 /// The coordinators of a shard.
 #[derive(Debug)]
@@ -25,28 +29,13 @@ pub(super) struct Groups {
     config: CoordinatorConfig,
     rng: fastrand::Rng,
     hosted: BTreeMap<PartitionId, Hosted>,
+    /// Partitions that are led here since the last event.
+    to_begin: BTreeSet<PartitionId>,
+    /// Coordinators that were loaded since the last event.
+    loaded: BTreeSet<PartitionId>,
     appends: Appends,
     /// The wall clock as of the last event.
     wall: TimestampMs,
-}
-
-/// One partition's coordinator, in one leader epoch.
-#[derive(Debug)]
-struct Hosted {
-    epoch: LeaderEpoch,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// What is before `next` is taken over.
-    Loading {
-        coordinator: Coordinator,
-        next: Offset,
-    },
-    Ready(Coordinator),
-    /// The log holds something that cannot be read.
-    Failed,
 }
 
 impl Groups {
@@ -55,6 +44,8 @@ impl Groups {
             config,
             rng: fastrand::Rng::with_seed(seed),
             hosted: BTreeMap::new(),
+            to_begin: BTreeSet::new(),
+            loaded: BTreeSet::new(),
             appends: Appends::default(),
             wall: TimestampMs(0),
         }
@@ -65,26 +56,22 @@ impl Groups {
     }
 
     pub fn next_wake(&self) -> Time {
-        let ready = self
-            .hosted
-            .values()
-            .filter_map(|hosted| match &hosted.state {
-                State::Ready(coordinator) => Some(coordinator.next_wake()),
-                State::Loading { .. } | State::Failed => None,
-            });
-        ready
+        let wakes = self.hosted.values().map(Hosted::next_wake);
+        wakes
             .min()
             .unwrap_or(Time::NEVER)
             .min(self.appends.next_wake())
     }
 
-    fn begin(&mut self, id: PartitionId, epoch: LeaderEpoch, log_start: Offset) {
+    fn begin(
+        &mut self,
+        now: Time,
+        (id, epoch, log_start): (PartitionId, LeaderEpoch, Offset),
+        rewrite_at_bytes: u64,
+    ) {
         let coordinator = Coordinator::new(self.config.clone(), self.rng.u64(..));
-        let state = State::Loading {
-            coordinator,
-            next: log_start,
-        };
-        self.hosted.insert(id, Hosted { epoch, state });
+        let hosted = Hosted::loading(now, coordinator, epoch, log_start, rewrite_at_bytes);
+        self.hosted.insert(id, hosted);
     }
 }
 
@@ -124,7 +111,7 @@ impl<F: FileSystem> Shard<F> {
         if local.name.as_str() != TOPIC_NAME {
             return Err(ErrorCode::NotCoordinator);
         }
-        let (epoch, log_start) = (local.replica.leader_epoch(), local.log.log_start());
+        let epoch = local.replica.leader_epoch();
         if self
             .groups
             .hosted
@@ -133,14 +120,17 @@ impl<F: FileSystem> Shard<F> {
         {
             self.resign(id, out);
         }
-        if !self.groups.hosted.contains_key(&id) {
-            self.groups.begin(id, epoch, log_start);
-        }
-        self.load_some(now, id);
-        match self.groups.hosted.get(&id).map(|hosted| &hosted.state) {
-            Some(State::Ready(_)) => Ok(()),
-            Some(State::Loading { .. }) => Err(ErrorCode::CoordinatorLoadInProgress),
-            Some(State::Failed) | None => Err(ErrorCode::CoordinatorNotAvailable),
+        self.begin_group(now, id);
+        let Some(hosted) = self.groups.hosted.get_mut(&id) else {
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        };
+        match &hosted.state {
+            State::Ready(_) => Ok(()),
+            State::Loading { .. } => {
+                hosted.is_wanted = true;
+                Err(ErrorCode::CoordinatorLoadInProgress)
+            }
+            State::Failed => Err(ErrorCode::CoordinatorNotAvailable),
         }
     }
 
@@ -155,12 +145,7 @@ impl<F: FileSystem> Shard<F> {
         let wall = self.groups.wall;
         let mut events = vec![event];
         while let Some(event) = events.pop() {
-            let Some(State::Ready(coordinator)) = self
-                .groups
-                .hosted
-                .get_mut(&id)
-                .map(|hosted| &mut hosted.state)
-            else {
+            let Some(coordinator) = self.groups.hosted.get_mut(&id).and_then(Hosted::ready) else {
                 return;
             };
             let mut commands = Vec::new();
@@ -178,6 +163,10 @@ impl<F: FileSystem> Shard<F> {
                         let failed = self.group_append(now, id, append_token, batch);
                         events.extend(failed);
                     }
+                    coordinator::Command::Rewritten {
+                        is_done,
+                        size_bytes,
+                    } => self.end_rewrite(now, id, is_done, size_bytes),
                 }
             }
         }
@@ -185,19 +174,49 @@ impl<F: FileSystem> Shard<F> {
 
     /// What is due: sessions of members, appends that wait for too long.
     pub(super) fn wake_groups(&mut self, now: Time, out: &mut Vec<Command>) {
-        let due = self
-            .groups
-            .hosted
-            .iter()
-            .filter(|(_, hosted)| match &hosted.state {
-                State::Ready(coordinator) => coordinator.next_wake() <= now,
-                State::Loading { .. } | State::Failed => false,
-            });
+        for id in std::mem::take(&mut self.groups.loaded) {
+            let hosted = self.groups.hosted.get_mut(&id);
+            let topics = hosted.map(|hosted| std::mem::take(&mut hosted.topics_deleted));
+            self.tell_deleted(now, id, topics.unwrap_or_default(), out);
+        }
+        let hosted = self.groups.hosted.iter();
+        let due = hosted.filter(|(_, hosted)| hosted.next_wake() <= now);
         let due: Vec<PartitionId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.coordinate(now, id, coordinator::Event::Wake, out);
         }
         self.time_out_appends(now, out);
+    }
+
+    /// Topics were deleted: nobody needs the offsets that were committed of them.
+    pub(super) fn forget_offsets_of(
+        &mut self,
+        now: Time,
+        topics: &[TopicName],
+        out: &mut Vec<Command>,
+    ) {
+        let all: Vec<PartitionId> = self.groups.hosted.keys().copied().collect();
+        for id in all {
+            match self.groups.hosted.get_mut(&id) {
+                Some(hosted) if matches!(hosted.state, State::Loading { .. }) => {
+                    hosted.topics_deleted.extend(topics.iter().cloned());
+                }
+                _ => self.tell_deleted(now, id, topics.to_vec(), out),
+            }
+        }
+    }
+
+    fn tell_deleted(
+        &mut self,
+        now: Time,
+        id: PartitionId,
+        topics: Vec<TopicName>,
+        out: &mut Vec<Command>,
+    ) {
+        if !topics.is_empty() {
+            let event = coordinator::Event::TopicsDeleted { topics };
+            self.coordinate(now, id, event, out);
+        }
     }
 
     /// Ends the coordinators of partitions that are no longer led in their epoch.

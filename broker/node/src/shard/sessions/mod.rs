@@ -11,11 +11,11 @@ use std::ops::Bound;
 use kintsugi_metadata::Image;
 use kintsugi_types::{BrokerEpoch, BrokerId, Offset, PartitionId, Time};
 
-use crate::message::replication::FetchPosition;
+use crate::message::replication::{FetchClass, FetchPosition};
 use crate::message::shard::Token;
 
-/// A follower and which of its shards.
-pub(super) type SessionKey = (BrokerId, u16);
+/// A follower, which of its shards, and which session of it.
+pub(super) type SessionKey = (BrokerId, u16, FetchClass);
 
 /// A follower's position, and what it was told last.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,18 @@ struct Held {
     token: Token,
     until: Time,
     max_bytes: usize,
+    /// Nothing is sent before this: the leader's rate is used up.
+    throttled_until: Time,
+}
+
+impl Held {
+    /// When this fetch has to be looked at again, whatever happens until then.
+    fn next_look(&self) -> Time {
+        match self.throttled_until {
+            Time::ZERO => self.until,
+            throttled_until => self.until.min(throttled_until),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -110,6 +122,13 @@ impl Sessions {
         with.map(|(key, _)| *key).collect()
     }
 
+    /// Where a follower's log of this partition starts, by its last fetch.
+    pub fn log_start(&self, follower: BrokerId, partition: PartitionId) -> Option<Offset> {
+        let sessions = self.sessions.iter().filter(|(key, _)| key.0 == follower);
+        let positions = sessions.filter_map(|(_, session)| session.positions.get(&partition));
+        positions.map(|position| position.fetch.log_start).max()
+    }
+
     /// The sessions of followers' incarnations that were replaced.
     pub fn outlived(&self, image: &Image) -> Vec<SessionKey> {
         let is_outlived = |key: &SessionKey, session: &Session| {
@@ -129,13 +148,15 @@ impl Sessions {
     }
 
     pub fn overdue(&self, now: Time) -> Vec<SessionKey> {
-        let is_due = |session: &Session| session.held.is_some_and(|held| now >= held.until);
+        let is_due = |session: &Session| session.held.is_some_and(|held| now >= held.next_look());
         let due = self.sessions.iter().filter(|(_, session)| is_due(session));
         due.map(|(key, _)| *key).collect()
     }
 
     pub fn next_wake(&self) -> Time {
         let held = self.sessions.values().filter_map(|session| session.held);
-        held.map(|held| held.until).min().unwrap_or(Time::NEVER)
+        held.map(|held| held.next_look())
+            .min()
+            .unwrap_or(Time::NEVER)
     }
 }

@@ -9,10 +9,13 @@ use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time};
 
 use super::{Held, Position, Session, SessionKey};
-use crate::message::replication::{FetchPosition, FetchRequest, FetchResponse, FetchedPartition};
+use crate::message::replication::{
+    FetchClass, FetchPosition, FetchRequest, FetchResponse, FetchedPartition,
+};
 use crate::message::shard::{Command, Token};
 use crate::shard::Shard;
 use crate::shard::partition::{Partition, epoch_end};
+use crate::shard::sources::at_most_a_second;
 
 impl<F: FileSystem> Shard<F> {
     pub(in crate::shard) fn replica_fetch(
@@ -22,11 +25,12 @@ impl<F: FileSystem> Shard<F> {
         request: FetchRequest,
         out: &mut Vec<Command>,
     ) {
-        let key = (request.follower, request.follower_shard);
+        let key = (request.follower, request.follower_shard, request.class);
         if let Err(error) = self.enter_session(key, &request, out) {
             out.push(Command::AnswerReplicaFetch {
                 token,
                 response: FetchResponse {
+                    class: request.class,
                     session: request.session,
                     sequence: request.sequence,
                     error,
@@ -44,7 +48,10 @@ impl<F: FileSystem> Shard<F> {
         let limits = &self.config.limits;
         let timings = &self.config.timings;
         let max_bytes = usize::try_from(request.max_bytes).unwrap_or(usize::MAX);
-        let max_bytes = max_bytes.min(limits.replica_bytes_max);
+        let max_bytes = max_bytes.min(match request.class {
+            FetchClass::InSync => limits.replica_bytes_max,
+            _ => limits.replica_bytes_max.min(limits.catch_up_bytes_max),
+        });
         let wait = Duration::from_millis(request.max_wait_ms.into()).min(timings.replica_wait);
         let expecting_wait = timings.expecting_wait;
         if let Some(session) = self.sessions.sessions.get_mut(&key) {
@@ -61,6 +68,7 @@ impl<F: FileSystem> Shard<F> {
                 token,
                 until: now + wait,
                 max_bytes,
+                throttled_until: Time::ZERO,
             });
         }
         self.todo.sessions.insert(key);
@@ -111,7 +119,7 @@ impl<F: FileSystem> Shard<F> {
         }
         if let Some(held) = session.held {
             let error = ErrorCode::FetchSessionIdNotFound;
-            out.push(answer(held.token, &session, error, Vec::new()));
+            out.push(answer(held.token, key, &session, error, Vec::new()));
         }
     }
 
@@ -198,10 +206,27 @@ impl<F: FileSystem> Shard<F> {
             return;
         };
         if let Some(held) = session.held {
-            let partitions = self.gather(&mut session, held.max_bytes);
+            let rate = self.leader_rate(key.2);
+            let free_at = rate.map_or(now, |_| self.config.throttles.leader.free_at(now));
+            let partitions = match rate {
+                Some(_) if free_at > now => Vec::new(),
+                rate => self.gather(&mut session, at_most_a_second(held.max_bytes, rate)),
+            };
+            if let Some(rate) = rate {
+                let bytes = partitions.iter().map(|p| p.batches.len()).sum();
+                self.config.throttles.leader.record(now, rate, bytes);
+            }
             if !partitions.is_empty() || now >= held.until {
                 session.held = None;
-                out.push(answer(held.token, &session, ErrorCode::None, partitions));
+                out.push(answer(
+                    held.token,
+                    key,
+                    &session,
+                    ErrorCode::None,
+                    partitions,
+                ));
+            } else if let Some(held) = &mut session.held {
+                held.throttled_until = if free_at > now { free_at } else { Time::ZERO };
             }
         }
         self.sessions.sessions.insert(key, session);
@@ -319,6 +344,7 @@ fn check<F: FileSystem>(partition: &Partition<F>, fetch: &FetchPosition) -> Posi
 
 fn answer(
     token: Token,
+    key: SessionKey,
     session: &Session,
     error: ErrorCode,
     partitions: Vec<FetchedPartition>,
@@ -326,6 +352,7 @@ fn answer(
     Command::AnswerReplicaFetch {
         token,
         response: FetchResponse {
+            class: key.2,
             session: session.id,
             sequence: session.sequence,
             error,

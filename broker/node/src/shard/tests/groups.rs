@@ -17,7 +17,7 @@ use crate::message::shard::{Command, Event, GroupAsk, Token};
 
 const VERSION: i16 = 8;
 
-fn with_offsets_topic() -> Cluster {
+pub(super) fn with_offsets_topic() -> Cluster {
     let mut cluster = Cluster::new();
     cluster.publish(vec![
         MetadataRecord::TopicCreated {
@@ -34,7 +34,7 @@ fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
 }
 
-fn ask(cluster: &mut Cluster, id: usize, token: u64, request: GroupRequest) {
+pub(super) fn ask(cluster: &mut Cluster, id: usize, token: u64, request: GroupRequest) {
     let ask = GroupAsk {
         token: Token(token),
         partition: PARTITION,
@@ -45,7 +45,7 @@ fn ask(cluster: &mut Cluster, id: usize, token: u64, request: GroupRequest) {
     cluster.send(id, Event::Group(Box::new(ask)));
 }
 
-fn commit(offset: i64) -> GroupRequest {
+pub(super) fn commit(offset: i64) -> GroupRequest {
     let partition = OffsetCommitRequestPartition::default().with_committed_offset(offset);
     let topic = OffsetCommitRequestTopic::default()
         .with_name(TopicName(text("t")))
@@ -56,7 +56,7 @@ fn commit(offset: i64) -> GroupRequest {
     GroupRequest::OffsetCommit(request)
 }
 
-fn fetch() -> GroupRequest {
+pub(super) fn fetch() -> GroupRequest {
     let group = OffsetFetchRequestGroup::default()
         .with_group_id(GroupId(text("g")))
         .with_topics(None);
@@ -75,7 +75,7 @@ fn answer(cluster: &Cluster, id: usize, asked: u64) -> Option<GroupResponse> {
 }
 
 /// The error of a commit's answer, if there is an answer.
-fn committed(cluster: &Cluster, id: usize, asked: u64) -> Option<i16> {
+pub(super) fn committed(cluster: &Cluster, id: usize, asked: u64) -> Option<i16> {
     match answer(cluster, id, asked)? {
         GroupResponse::OffsetCommit(response) => Some(response.topics[0].partitions[0].error_code),
         other => panic!("{other:?}"),
@@ -83,7 +83,7 @@ fn committed(cluster: &Cluster, id: usize, asked: u64) -> Option<i16> {
 }
 
 /// The committed offset that an answer tells, or its error.
-fn fetched(cluster: &Cluster, id: usize, asked: u64) -> Option<Result<i64, i16>> {
+pub(super) fn fetched(cluster: &Cluster, id: usize, asked: u64) -> Option<Result<i64, i16>> {
     match answer(cluster, id, asked)? {
         GroupResponse::OffsetFetch(group) if group.error_code != 0 => Some(Err(group.error_code)),
         GroupResponse::OffsetFetch(group) => {

@@ -20,8 +20,9 @@ use uuid::Uuid;
 
 use crate::directory::LastRun;
 use crate::message::link::IsrChange;
+use crate::message::replication::FetchClass;
 use crate::message::shard::{
-    Acks, ClientPosition, Command, Event, Fetch, Fetched, Produce, Produced, Token,
+    Acks, ClientPosition, Command, Counts, Event, Fetch, Fetched, Produce, Produced, Token,
 };
 use crate::shard::{Shard, ShardConfig};
 
@@ -31,6 +32,9 @@ pub const PARTITION: PartitionId = PartitionId {
     index: PartitionIndex(0),
 };
 pub const WALL: TimestampMs = TimestampMs(1_000);
+
+/// From this size on a coordinator's log is rewritten: a hundred commits or so.
+pub const GROUP_LOG_BYTES: u64 = 16 << 10;
 
 /// The most deliveries of one run: more means that something goes round in circles.
 const DELIVERIES_MAX: usize = 10_000;
@@ -53,8 +57,10 @@ pub struct Cluster {
     syncs: Vec<(usize, PartitionId, SyncJob<MemoryFileSystem>)>,
     queue: VecDeque<(usize, Event)>,
     /// Who awaits the answer to a follower's fetch.
-    fetches: BTreeMap<u64, (usize, usize)>,
+    fetches: BTreeMap<u64, (usize, usize, FetchClass)>,
     last_token: u64,
+    /// What each broker counted last.
+    pub counts: [Counts; 3],
     /// Produces that asked for all in-sync replicas.
     pub acks_all: BTreeSet<u64>,
 }
@@ -95,6 +101,7 @@ pub fn state(leader: i32, epoch: i32, partition_epoch: i32, isr: &[i32]) -> Meta
             leader_epoch: LeaderEpoch(epoch),
             partition_epoch: PartitionEpoch(partition_epoch),
             recovery: RecoveryState::Recovered,
+            reassignment: None,
         }),
     }
 }
@@ -145,6 +152,7 @@ pub fn open_after(
 ) -> Shard<MemoryFileSystem> {
     let mut config = ShardConfig::new(BrokerId(i32::try_from(id).unwrap()));
     config.bugs = bugs;
+    config.limits.group_log_bytes = GROUP_LOG_BYTES;
     let context = LogContext::new(fs.clone(), LogLimits::default());
     let seed = id as u64;
     let root = Path::new("data");
@@ -178,6 +186,7 @@ impl Cluster {
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
             last_token: 0,
+            counts: [Counts::default(); 3],
             acks_all: BTreeSet::new(),
         };
         let mut records = Vec::new();
@@ -294,19 +303,21 @@ impl Cluster {
                     let failed = Event::ReplicaFetchFailed {
                         leader,
                         leader_shard,
+                        class: request.class,
                     };
                     self.queue.push_back((from, failed));
                     return;
                 }
                 self.last_token += 1;
-                self.fetches.insert(self.last_token, (from, to));
+                self.fetches
+                    .insert(self.last_token, (from, to, request.class));
                 let token = Token(self.last_token);
                 self.queue
                     .push_back((to, Event::ReplicaFetch { token, request }));
             }
             Command::AnswerReplicaFetch { token, response } => {
                 // The answer to a connection that broke goes nowhere.
-                let Some((follower, leader)) = self.fetches.remove(&token.0) else {
+                let Some((follower, leader, _)) = self.fetches.remove(&token.0) else {
                     return;
                 };
                 if self.cut_off.contains(&follower) || self.cut_off.contains(&leader) {
@@ -327,6 +338,7 @@ impl Cluster {
                 self.run_syncs();
             }
             Command::Applied { .. } | Command::Checkpoint { .. } => {}
+            Command::Counted(counts) => self.counts[from] = counts,
             other => self.brokers[from].commands.push(other),
         }
     }
@@ -407,13 +419,14 @@ impl Cluster {
         let fetches = std::mem::take(&mut self.fetches);
         let (gone, kept): (BTreeMap<_, _>, BTreeMap<_, _>) = fetches
             .into_iter()
-            .partition(|(_, (follower, leader))| *follower == id || *leader == id);
+            .partition(|(_, (follower, leader, _))| *follower == id || *leader == id);
         self.fetches = kept;
-        for (follower, leader) in gone.into_values() {
+        for (follower, leader, class) in gone.into_values() {
             let leader = BrokerId(i32::try_from(leader).unwrap());
             let failed = Event::ReplicaFetchFailed {
                 leader,
                 leader_shard: 0,
+                class,
             };
             self.send(follower, failed);
         }

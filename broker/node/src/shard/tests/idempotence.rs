@@ -230,3 +230,28 @@ fn an_idle_producer_is_forgotten_after_its_expiration_time() {
     assert_eq!(log.expire_producers(at(day_ms)), 1);
     assert_eq!(base(send(&mut cluster, 0, 2, 77)), Ok(1));
 }
+
+#[test]
+fn producers_beyond_the_bound_are_forgotten_and_counted() {
+    let mut cluster = Cluster::with_topic();
+    assert_eq!(base(send(&mut cluster, 0, 1, 0)), Ok(0));
+    let shard = cluster.brokers[0].shard.as_mut().unwrap();
+    let log = &mut shard.partitions.get_mut(&PARTITION).unwrap().log;
+    let mut config = log.config().clone();
+    config.producers_max = 1;
+    log.set_config(config);
+    let other = kintsugi_wire::records::BatchOptions {
+        producer_id: kintsugi_types::ProducerId(8),
+        producer_epoch: kintsugi_types::ProducerEpoch(0),
+        base_sequence: 0,
+        ..kintsugi_wire::records::BatchOptions::default()
+    };
+    let record = kintsugi_wire::records::Record::default();
+    let batch = kintsugi_wire::records::build_with(other, &[record]).unwrap();
+    cluster.produce_batch(0, 2, Acks::All, batch);
+    assert_eq!(base(cluster.produced(0, 2).cloned()), Ok(1));
+    // Unknown now, so it may go on anywhere.
+    assert_eq!(base(send(&mut cluster, 0, 3, 77)), Ok(2));
+    cluster.pass(5_000);
+    assert_eq!(cluster.counts[0].producers_evicted, 2);
+}

@@ -65,6 +65,7 @@ fn image() -> Image {
             leader_epoch: LeaderEpoch(1),
             partition_epoch: PartitionEpoch(1),
             recovery: RecoveryState::Recovered,
+            reassignment: None,
         }),
     }));
     let mut image = Image::default();

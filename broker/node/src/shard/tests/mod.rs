@@ -1,6 +1,8 @@
 //! Shards that replicate from each other.
 
+mod delete_records;
 mod flush;
+mod group_logs;
 mod groups;
 mod harness;
 mod idempotence;
@@ -9,6 +11,8 @@ mod metadata;
 mod names;
 mod opening;
 mod random;
+mod reassignment;
 mod replication;
 mod serving;
 mod sessions;
+mod settings;

@@ -7,7 +7,7 @@ use kintsugi_types::{
 };
 
 use super::harness::{Cluster, PARTITION, TOPIC, WALL, batch};
-use crate::message::replication::{FetchPosition, FetchRequest, FetchResponse};
+use crate::message::replication::{FetchClass, FetchPosition, FetchRequest, FetchResponse};
 use crate::message::shard::{Acks, Command, Event, Produce, Token};
 use kintsugi_metadata::{MetadataRecord, PartitionState, RecoveryState};
 use std::sync::Arc;
@@ -39,6 +39,7 @@ fn cluster() -> Cluster {
             leader_epoch: LeaderEpoch(2),
             partition_epoch: PartitionEpoch(2),
             recovery: RecoveryState::Recovered,
+            reassignment: None,
         }),
     });
     cluster.publish_to(states.collect(), &[0]);
@@ -69,6 +70,7 @@ fn request(sequence: u64, changed: &[(i32, i64)]) -> FetchRequest {
         broker_epoch: BrokerEpoch(101),
         follower_shard: 0,
         leader_shard: 0,
+        class: FetchClass::InSync,
         session: 77,
         sequence,
         changed: changed.collect(),
