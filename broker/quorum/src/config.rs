@@ -186,8 +186,8 @@ impl Config {
 
     pub(crate) fn changes_early(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        let bug = self.bugs.change_members_before_own_term
-            || is_on(Bug::ChangeMembersBeforeOwnTerm);
+        let bug =
+            self.bugs.change_members_before_own_term || is_on(Bug::ChangeMembersBeforeOwnTerm);
         #[cfg(not(any(test, feature = "bugs")))]
         let bug = false;
         bug
@@ -203,8 +203,8 @@ impl Config {
 
     pub(crate) fn counts_earlier_terms(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        let bug = self.bugs.commit_earlier_terms_by_counting
-            || is_on(Bug::CommitEarlierTermsByCounting);
+        let bug =
+            self.bugs.commit_earlier_terms_by_counting || is_on(Bug::CommitEarlierTermsByCounting);
         #[cfg(not(any(test, feature = "bugs")))]
         let bug = false;
         bug

@@ -231,11 +231,8 @@ impl ControllerProcess {
             Event::FromPeer { message, .. } if matches!(message.body, quorum::Body::SnapshotChunk { .. })
         );
         self.node.handle(now, event, &mut commands);
-        let is_snapshot = |command: &Command| {
-            matches!(command, Command::Persist(persist) if persist.snapshot.is_some())
-        };
-        fabric.counts.snapshot_installs +=
-            u64::from(is_chunk && commands.iter().any(is_snapshot));
+        let is_snapshot = |command: &Command| matches!(command, Command::Persist(persist) if persist.snapshot.is_some());
+        fabric.counts.snapshot_installs += u64::from(is_chunk && commands.iter().any(is_snapshot));
         let id = controller_id(self.index);
         fabric
             .oracles

@@ -53,7 +53,9 @@ impl World {
         for (index, site) in self.brokers.iter().enumerate() {
             if site.standing != Standing::InForce {
                 if site.is_running() {
-                    return Err(format!("machine {index} still runs, though it was replaced"));
+                    return Err(format!(
+                        "machine {index} still runs, though it was replaced"
+                    ));
                 }
                 continue;
             }
@@ -87,7 +89,11 @@ impl World {
             return Err(format!("{id} has not all replicas in sync: {state:?}"));
         }
         let end = |broker| {
-            let log = self.fabric.oracles.mirrors.of(machine_of(image, broker), id);
+            let log = self
+                .fabric
+                .oracles
+                .mirrors
+                .of(machine_of(image, broker), id);
             log.last().map(|batch| batch.chain)
         };
         let lags = |broker: &&kintsugi_types::BrokerId| end(**broker) != end(leader);

@@ -93,6 +93,7 @@ counts! {
     elections,
     snapshots,
     isr_changes,
+    beyond_repair,
     excused,
     lossy,
 }

@@ -100,6 +100,10 @@ fn heal(world: &mut World, calm: Time, steps_max: u64) {
         }
         match world.check_healed() {
             Ok(()) => break,
+            Err(_) if world.is_beyond_repair() && world.fabric.now.since(calm) > HEALING_MAX => {
+                world.fabric.counts.beyond_repair += 1;
+                return;
+            }
             Err(what) if world.fabric.now.since(calm) > HEALING_MAX => {
                 let what = format!("not healed {HEALING_MAX:?} after the last fault: {what}");
                 world.fabric.oracles.fail(what);
@@ -119,9 +123,7 @@ fn build(options: &Options) -> World {
     let trace = Trace::new(options.in_words);
     let mut sites = rng.fork();
     let fabric = Fabric::new(rng, network, Oracles::default(), trace);
-    let mut controllers: Vec<_> = (0..CONTROLLERS)
-        .map(|_| Site::new(sites.u64(..)))
-        .collect();
+    let mut controllers: Vec<_> = (0..CONTROLLERS).map(|_| Site::new(sites.u64(..))).collect();
     for site in &mut controllers[..scenario.controllers] {
         site.standing = Standing::InForce;
     }
@@ -138,6 +140,7 @@ fn build(options: &Options) -> World {
         clients: Vec::new(),
         replacement: None,
         last_answer: String::new(),
+        is_last_copy: false,
         members_wanted: None,
         is_rolling: false,
         is_troubled: false,
@@ -181,7 +184,13 @@ fn add_clients(world: &mut World) {
         }
         add_client(world, Job::Move { partitions }, &topic, 0, start);
         add_client(world, Job::Produce(Acks::Leader), &topic, 0, start);
-        add_client(world, Job::Produce(Acks::None), &topic, partitions - 1, start);
+        add_client(
+            world,
+            Job::Produce(Acks::None),
+            &topic,
+            partitions - 1,
+            start,
+        );
         for _ in 0..world.scenario.members {
             let member = Box::new(Member::new("readers", topic.clone()));
             add_client(world, Job::Join(member), &topic, 0, start);
@@ -193,7 +202,10 @@ fn add_clients(world: &mut World) {
         let topic: TopicName = "churn".parse().expect("a legal name");
         let start = world.fabric.now;
         let (partitions, deletes) = (1, false);
-        let churn = Job::Churn { partitions, deletes };
+        let churn = Job::Churn {
+            partitions,
+            deletes,
+        };
         add_client(world, churn, &topic, 0, start);
         add_client(world, Job::ProduceNumbered, &topic, 0, start);
         add_client(world, Job::Consume, &topic, 0, start);

@@ -8,8 +8,8 @@ use kintsugi_types::{Incarnation, StartCounter};
 use crate::broker_process::{BrokerProcess, Machine};
 use crate::client::Client;
 use crate::controller_process::ControllerProcess;
-use crate::faults::Replacement;
 use crate::fabric::{Fabric, KNOCK_TIMEOUT};
+use crate::faults::Replacement;
 use crate::happening::{Frame, Happening, Input, Knock};
 use crate::network::hits;
 use crate::place::Node;
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) replacement: Option<Replacement>,
     /// What the operator was answered last.
     pub(crate) last_answer: String,
+    /// That was that the broker may hold the last copy of something.
+    pub(crate) is_last_copy: bool,
     /// The controllers that are to be the quorum's members, while they are not.
     pub(crate) members_wanted: Option<Vec<usize>>,
     /// Whether a rolling restart goes on.

@@ -39,7 +39,9 @@ fn find(number: usize) -> Result<String, String> {
             ));
         }
     }
-    Err(format!("{bug:?}: not found by {seed} seeds in {FOUND_WITHIN:?}"))
+    Err(format!(
+        "{bug:?}: not found by {seed} seeds in {FOUND_WITHIN:?}"
+    ))
 }
 
 #[test]

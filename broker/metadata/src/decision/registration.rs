@@ -139,8 +139,7 @@ pub fn register(
     if asked.generation > granted && !is_on(Bug::TwoIncarnations) {
         return Err(RegistrationRefused::NotGranted { asked, granted });
     }
-    let lost =
-        !kept_its_records(present, registration) && !is_on(Bug::ElrKeptAfterUncleanStart);
+    let lost = !kept_its_records(present, registration) && !is_on(Bug::ElrKeptAfterUncleanStart);
     let mut records = vec![record];
     records.extend(withdraw(image, settings, asked.broker, lost));
     Ok(Registration::New(records))

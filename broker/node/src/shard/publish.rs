@@ -341,12 +341,13 @@ impl<F: FileSystem> Shard<F> {
             }
             Ok(log)
         });
-        opened.map_err(|source| ShardError::Log {
-            topic: topic.name.clone(),
-            partition: id,
-            source,
-        })
-        .map(Some)
+        opened
+            .map_err(|source| ShardError::Log {
+                topic: topic.name.clone(),
+                partition: id,
+                source,
+            })
+            .map(Some)
     }
 
     fn replica_config(&self, min_isr: usize) -> ReplicaConfig {

@@ -152,7 +152,9 @@ fn registration(
         },
         directories: vec![opened.directory],
         boot: BootId(Uuid::from_u128(boot)),
-        rack: Some(Rack(format!("zone-{}", broker_id(machine.index).0 % 3).into())),
+        rack: Some(Rack(
+            format!("zone-{}", broker_id(machine.index).0 % 3).into(),
+        )),
         client_endpoint: endpoint.clone(),
         replication_endpoint: endpoint.clone(),
         control_endpoint: endpoint,

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use kintsugi_coordinator::{GroupResponse, TOPIC_NAME, partition_for};
 use kintsugi_metadata::Image;
 use kintsugi_node::message::broker::MetadataView;
-use kintsugi_types::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, TopicName};
+use kintsugi_types::{
+    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, TopicName,
+};
 
 use super::group_requests::{Identity, assigned};
 use crate::fabric::Fabric;
@@ -177,7 +179,11 @@ impl Member {
 
     /// Each partition to one member, in turn.
     fn plan(&self) -> Vec<(String, Vec<PartitionIndex>)> {
-        let mut plan: Vec<_> = self.members.iter().map(|id| (id.clone(), Vec::new())).collect();
+        let mut plan: Vec<_> = self
+            .members
+            .iter()
+            .map(|id| (id.clone(), Vec::new()))
+            .collect();
         let count = plan.len().max(1);
         for (number, index) in self.leaders.keys().enumerate() {
             if let Some((_, partitions)) = plan.get_mut(number % count) {
@@ -224,7 +230,10 @@ impl Member {
         let is = |error: ErrorCode| code == error.code();
         if is(ErrorCode::MemberIdRequired) {
             if let GroupResponse::JoinGroup(joined) = response {
-                joined.member_id.as_str().clone_into(&mut self.identity.member);
+                joined
+                    .member_id
+                    .as_str()
+                    .clone_into(&mut self.identity.member);
             }
         } else if is(ErrorCode::UnknownMemberId) || is(ErrorCode::FencedInstanceId) {
             self.identity.member.clear();
@@ -240,7 +249,10 @@ impl Member {
     fn took(&mut self, fabric: &mut Fabric, client: usize, response: &GroupResponse) {
         match response {
             GroupResponse::JoinGroup(joined) => {
-                joined.member_id.as_str().clone_into(&mut self.identity.member);
+                joined
+                    .member_id
+                    .as_str()
+                    .clone_into(&mut self.identity.member);
                 self.identity.generation = joined.generation_id;
                 let is_leader = joined.leader == joined.member_id;
                 let members = joined.members.iter().filter(|_| is_leader);
@@ -249,7 +261,11 @@ impl Member {
             }
             GroupResponse::SyncGroup(synced) => {
                 let partitions = assigned(&synced.assignment);
-                let Identity { group, member, generation } = &self.identity;
+                let Identity {
+                    group,
+                    member,
+                    generation,
+                } = &self.identity;
                 let groups = &mut fabric.oracles.groups;
                 let result = groups.assigned(group, *generation, member, &partitions);
                 fabric.oracles.check_group(result);

@@ -16,8 +16,8 @@ use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, NewTopic};
 use kintsugi_node::message::shard::{Acks, Fetched, Produced};
 use kintsugi_types::{
-    ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, ProducerId, Time,
-    TimestampMs, TopicId, TopicName,
+    ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, ProducerId, Time, TimestampMs,
+    TopicId, TopicName,
 };
 use kintsugi_wire::batch::BatchHeader;
 use kintsugi_wire::records::{BatchOptions, Record, build_with};
@@ -362,7 +362,10 @@ impl Client {
         let values = records.iter().filter_map(|record| record.value.as_deref());
         self.values = values.map(Value::of).collect();
         if matches!(self.job, Job::ProduceNumbered) {
-            fabric.oracles.history.will_send(self.values.iter().copied());
+            fabric
+                .oracles
+                .history
+                .will_send(self.values.iter().copied());
         }
         self.number += u64::from(count.unsigned_abs());
         let options = match self.job {
@@ -423,7 +426,11 @@ impl Client {
                     topic: topic.id,
                     index: self.partition,
                 };
-                if self.of_topic.replace(topic.id).is_some_and(|old| old != topic.id) {
+                if self
+                    .of_topic
+                    .replace(topic.id)
+                    .is_some_and(|old| old != topic.id)
+                {
                     // It was deleted and created again: nothing of the old one is left.
                     self.offset = Offset::ZERO;
                     self.batch = None;

@@ -157,9 +157,7 @@ impl World {
             let (life, _, is_running) = self.state_of(node);
             let is_in_force = match node {
                 Node::Broker(index) => self.brokers[index].standing == Standing::InForce,
-                Node::Controller(index) => {
-                    self.controllers[index].standing == Standing::InForce
-                }
+                Node::Controller(index) => self.controllers[index].standing == Standing::InForce,
                 Node::Client(_) => false,
             };
             self.forget_disk_faults(node);

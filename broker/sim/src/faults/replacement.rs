@@ -27,6 +27,16 @@ impl World {
         self.replacement.is_some()
     }
 
+    /// A disk is gone whose broker may have held the last copy of a partition, since the others
+    /// left its ELR when they were started anew: no generation is granted, and a person has to
+    /// elect one of them. It is counted, and the run ends unhealed.
+    pub(crate) fn is_beyond_repair(&self) -> bool {
+        let is_gone = self
+            .replacement
+            .is_some_and(|replacement| !replacement.is_intact);
+        is_gone && self.is_last_copy
+    }
+
     /// Whether the operator has asked for the next generation of this machine's broker: it may be
     /// granted before the operator hears of it.
     pub(super) fn is_being_replaced(&self, node: Node) -> bool {
@@ -119,11 +129,7 @@ impl World {
             broker: replacement.broker,
             generation: self.next_generation(replacement.broker),
         };
-        self.arrive(
-            Node::Controller(index),
-            ANY_LIFE,
-            Input::Operator(request),
-        );
+        self.arrive(Node::Controller(index), ANY_LIFE, Input::Operator(request));
     }
 
     fn machine_in_force(&self, broker: BrokerId) -> usize {
@@ -145,6 +151,7 @@ impl World {
             };
             let asked = self.next_generation(replacement.broker);
             self.last_answer = format!("{result:?}");
+            self.is_last_copy = matches!(result, Err(GenerationRefused::LastCopy { .. }));
             if let Err(GenerationRefused::LastCopy { example, .. }) = &result {
                 let images = &self.fabric.oracles.images;
                 self.last_answer = images.with_history(self.last_answer.clone(), *example);

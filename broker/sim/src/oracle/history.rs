@@ -104,15 +104,18 @@ impl History {
             }
             last = Some(*offset);
         }
-        if let (Some(before), Some((first, _))) =
-            (partition.read.get(&client), records.first().filter(|_| last.is_some()))
-            && position <= *before
+        if let (Some(before), Some((first, _))) = (
+            partition.read.get(&client),
+            records.first().filter(|_| last.is_some()),
+        ) && position <= *before
         {
             return Err(format!(
                 "nonmonotonic-poll: client {client} polls {id} from {position}, and gets {first}, after {before}"
             ));
         }
-        partition.polled.extend(records.iter().map(|(offset, _)| *offset));
+        partition
+            .polled
+            .extend(records.iter().map(|(offset, _)| *offset));
         if let Some(last) = last {
             partition.read.insert(client, last);
         }

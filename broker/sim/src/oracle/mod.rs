@@ -20,14 +20,16 @@ use bytes::Bytes;
 use kintsugi_metadata::Image;
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_types::{Incarnation, LeaderEpoch, Offset, PartitionId, ProducerId, TopicId, TopicName};
+use kintsugi_types::{
+    Incarnation, LeaderEpoch, Offset, PartitionId, ProducerId, TopicId, TopicName,
+};
 use kintsugi_wire::batch::BatchHeader;
 
 use crate::place::Node;
 use committed::Committed;
-use high_watermark::HighWatermarks;
 pub(crate) use groups::Before;
 use groups::Groups;
+use high_watermark::HighWatermarks;
 use history::History;
 pub(crate) use history::Value;
 use idempotence::Idempotence;
@@ -76,7 +78,8 @@ impl Oracles {
     /// What clients saw of a partition counts while nothing of it is excused.
     pub(crate) fn check_history(&mut self, partition: PartitionId, result: Result<(), String>) {
         if !self.committed.is_tainted(partition) {
-            let result = result.map_err(|what| self.mirrors.with_logs(what, partition, Offset(i64::MAX)));
+            let result =
+                result.map_err(|what| self.mirrors.with_logs(what, partition, Offset(i64::MAX)));
             self.check(result);
         }
     }
@@ -91,7 +94,12 @@ impl Oracles {
         let is_tainted = topic.is_some_and(|topic| {
             let mut indexes = topic.partitions.keys();
             let topic = topic.id;
-            indexes.any(|index| self.committed.is_tainted(PartitionId { topic, index: *index }))
+            indexes.any(|index| {
+                self.committed.is_tainted(PartitionId {
+                    topic,
+                    index: *index,
+                })
+            })
         });
         if !is_tainted {
             self.check(result);

@@ -129,7 +129,9 @@ impl Broker {
     }
 
     fn serves(&self, shard: usize, id: PartitionId) -> bool {
-        self.shards[shard].inspect().any(|view| view.partition == id)
+        self.shards[shard]
+            .inspect()
+            .any(|view| view.partition == id)
     }
 }
 
