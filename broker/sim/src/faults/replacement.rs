@@ -161,11 +161,11 @@ impl World {
                 Err(GenerationRefused::WrongGeneration(highest)) if highest == asked => {
                     self.replace(replacement);
                 }
-                Err(GenerationRefused::BrokerIsLive(_)) if replacement.is_intact => {
-                    // It is back, and not lost after all.
-                    if !self.is_cut_off(replacement.broker) {
-                        self.replacement = None;
-                    }
+                // It is back, and not lost after all.
+                Err(GenerationRefused::BrokerIsLive(_))
+                    if replacement.is_intact && !self.is_cut_off(replacement.broker) =>
+                {
+                    self.replacement = None;
                 }
                 _ => {}
             }
