@@ -182,7 +182,9 @@ fn add_clients(world: &mut World) {
             add_client(world, Job::ProduceNumbered, &topic, partition, start);
             add_client(world, Job::Consume, &topic, partition, start);
         }
-        add_client(world, Job::Move { partitions }, &topic, 0, start);
+        if world.scenario.moves {
+            add_client(world, Job::Move { partitions }, &topic, 0, start);
+        }
         add_client(world, Job::Produce(Acks::Leader), &topic, 0, start);
         add_client(
             world,

@@ -99,6 +99,8 @@ pub(crate) struct Scenario {
     pub(crate) members: usize,
     /// Whether a topic is deleted and created over and over.
     pub(crate) churns: bool,
+    /// Whether somebody moves partitions.
+    pub(crate) moves: bool,
     pub(crate) climate: Climate,
 }
 
@@ -133,7 +135,8 @@ impl Scenario {
             clocks_drift: options.faults,
             syncs_each: rng.u8(..4) == 0,
             members: rng.usize(1..=3),
-            churns: rng.bool(),
+            churns: rng.bool() && options.faults,
+            moves: options.faults,
             climate: Climate::draw(rng),
         }
     }
