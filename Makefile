@@ -14,13 +14,17 @@ SEEDS ?= 500
 KILLS ?= 20
 RUNS ?= 3
 KAFKA_KILLS ?= $(KILLS)
+FAULTS ?= 5
+KAFKA_FAULTS ?= 1
 TOOLS := $(KINTSUGI_CACHE)/tools/bin
 IMAGE := $(CARGO_TARGET_DIR)/image
+BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
+  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1
 # Builds one binary with the features that the whole workspace asks of its dependencies, so that
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-start crds advisories preflight
+.PHONY: help verify fix test unit api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -74,14 +78,26 @@ demo-down: preflight ## remove what `make demo` made
 	e2e/run.sh --name demo --only-remove
 
 bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under the same load
+	$(MAKE) bench-built
+	$(BENCH_FAILOVER) --kills $(KILLS) --kafka-kills $(KAFKA_KILLS) --client retry.backoff.ms=20
+	$(BENCH_FAILOVER) --kills $(KILLS) --kafka-kills $(KAFKA_KILLS)
+	$(BENCH_FAILOVER) --kills $(KILLS) --kafka-kills $(KAFKA_KILLS) --library java
+
+bench-faults: preflight ## freeze brokers, kill controllers and coordinators, restart all in turn; both engines, both client libraries
+	$(MAKE) bench-built
+	for library in librdkafka java; do for fault in freeze controller coordinator roll; do \
+	  $(BENCH_FAILOVER) --fault $$fault --library $$library --kills $(FAULTS) --kafka-kills $(KAFKA_FAULTS); \
+	done; done
+
+bench-partitions: preflight ## kill brokers of 10,000 partitions, a tenth of them under load; says how long each step took
+	$(MAKE) bench-built
+	$(BENCH_FAILOVER) --partitions 10000 --loaded 1000 --interval-ms 200 --library java \
+	  --kills $(FAULTS) --kafka-kills $(KAFKA_FAULTS)
+
+.PHONY: bench-built
+bench-built:
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
-	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
-	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) \
-	  --kafka-kills $(KAFKA_KILLS) --client retry.backoff.ms=20
-	$(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
-	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --kills $(KILLS) \
-	  --kafka-kills $(KAFKA_KILLS)
 
 console-tools: preflight ## run Apache Kafka's console tools against a cluster of processes
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1

@@ -80,6 +80,36 @@ async fn produce_goes_on_when_the_leader_is_killed_and_its_return_fills_the_isr(
     assert!(values.contains(&"first after".to_owned()));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_as_a_leaders_connection_breaks_is_not_told_of_that_leader() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::start(directory.path(), 3);
+    cluster.await_brokers(3).await;
+    let connection = cluster.brokers[0].connect().await;
+    assert_eq!(create_topic(&connection, "t", 60, 3).await, 0);
+    for index in [0, 1, 2] {
+        produce_somehow(&cluster, "t", index, "before", -1).await;
+    }
+    let dead = leader(&cluster, "t", 0, -1).await;
+    let survivor = cluster.other_than(dead).connect().await;
+    // The newest connection of all is the first that the dying process's kernel closes.
+    let address = cluster.broker(dead).endpoint();
+    let dying = tokio::net::TcpStream::connect((address.host.as_str(), address.port));
+    let mut dying = dying.await.unwrap();
+    let asked = tokio::spawn(async move {
+        let mut nothing = [0; 1];
+        let broke = tokio::io::AsyncReadExt::read(&mut dying, &mut nothing).await;
+        assert!(matches!(broke, Ok(0) | Err(_)), "{broke:?}");
+        metadata(&survivor, &["t"]).await
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::task::block_in_place(|| cluster.broker(dead).kill());
+    let told = asked.await.unwrap().expect("the survivor answers");
+    let partitions = &told.topics[0].partitions;
+    let named = partitions.iter().filter(|one| one.leader_id.0 == dead);
+    assert_eq!((partitions.len(), named.count()), (60, 0));
+}
+
 #[tokio::test]
 async fn a_planned_stop_hands_over_and_ends_with_status_zero() {
     let directory = tempfile::tempdir().unwrap();

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use crate::build::Object;
 use crate::http_client::HttpError;
-use crate::names::OPERATOR;
+use crate::names::{OPERATOR, RESTART_ANNOTATION};
 use crate::observe::{REQUEST_TIMEOUT, grant_generation};
-use crate::plan::{Announcement, Command, PodDeletion, VolumeChange};
+use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
 
 /// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,6 +27,9 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 const NOTE_CHARACTERS_MAX: usize = 1024;
 /// Characters of an Event's action that the API accepts.
 const ACTION_CHARACTERS_MAX: usize = 128;
+
+/// HTTP statuses by which admission and validation refuse: bad request, forbidden, invalid.
+const REFUSALS: [u16; 3] = [400, 403, 422];
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,14 @@ pub enum ActError {
         /// The cause.
         #[source]
         source: Box<kube::Error>,
+    },
+    /// The API server would not let a pod take the place of the one that it is to replace.
+    #[error("the API server would refuse the new pod {pod}, so nothing was deleted: {message}")]
+    Refused {
+        /// The pod's name.
+        pod: String,
+        /// What the API server said.
+        message: String,
     },
     /// The API server did not answer in time.
     #[error("failed to {act}: no answer from the API server within {} s", REQUEST_TIMEOUT.as_secs())]
@@ -177,7 +188,19 @@ async fn carry_out(
             bounded(act, api.create(&creating(), pod)).await
         }
         Command::ChangeVolume(change) => change_volume(client, cluster, namespace, change).await,
+        Command::RehearsePod(pod) => rehearse_pod(client, namespace, pod).await,
+        Command::MarkPod(mark) => mark_pod(client, namespace, mark).await,
         Command::DeletePod(deletion) => delete_pod(client, namespace, deletion).await,
+        Command::DeleteConfigMap {
+            name,
+            uid,
+            resource_version,
+        } => {
+            let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+            let parameters = unchanged(uid, resource_version);
+            let act = format!("delete ConfigMap {name}");
+            bounded(act, api.delete(name, &parameters)).await
+        }
         Command::GrantGeneration {
             controller_ip,
             broker,
@@ -248,6 +271,63 @@ async fn change_volume(
     .await
 }
 
+/// Creates `pod` without keeping it. Admission and validation come before the look for a pod of the
+/// same name, so "exists already" means that nothing else stands against it.
+async fn rehearse_pod(client: &Client, namespace: &str, pod: &Pod) -> Result<(), ActError> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let act = format!("rehearse the creation of pod {name}");
+    let parameters = PostParams {
+        dry_run: true,
+        ..creating()
+    };
+    match tokio::time::timeout(REQUEST_TIMEOUT, api.create(&parameters, pod)).await {
+        Err(_) => Err(ActError::Timeout { act }),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(kube::Error::Api(status))) if status.reason == "AlreadyExists" => Ok(()),
+        Ok(Err(kube::Error::Api(status))) if REFUSALS.contains(&status.code) => {
+            Err(ActError::Refused {
+                pod: name,
+                message: status.message.clone(),
+            })
+        }
+        Ok(Err(source)) => Err(ActError::Kubernetes {
+            act,
+            source: Box::new(source),
+        }),
+    }
+}
+
+async fn mark_pod(client: &Client, namespace: &str, mark: &PodMark) -> Result<(), ActError> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let patch = json!({"metadata": {
+        "uid": mark.uid,
+        "resourceVersion": mark.resource_version,
+        "annotations": {RESTART_ANNOTATION: mark.restart_for},
+    }});
+    let parameters = PatchParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..Default::default()
+    };
+    let act = format!("mark pod {}", mark.name);
+    bounded(
+        act,
+        api.patch(&mark.name, &parameters, &Patch::Merge(patch)),
+    )
+    .await
+}
+
+/// Parameters of a delete that is refused if the object is another one by now, or has changed.
+fn unchanged(uid: &str, resource_version: &str) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: Some(resource_version.to_owned()),
+        }),
+        ..DeleteParams::default()
+    }
+}
+
 async fn delete_pod(
     client: &Client,
     namespace: &str,
@@ -256,11 +336,7 @@ async fn delete_pod(
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let parameters = DeleteParams {
         grace_period_seconds: deletion.grace_seconds,
-        preconditions: Some(Preconditions {
-            uid: Some(deletion.uid.clone()),
-            resource_version: Some(deletion.resource_version.clone()),
-        }),
-        ..DeleteParams::default()
+        ..unchanged(&deletion.uid, &deletion.resource_version)
     };
     bounded(
         format!("delete pod {}", deletion.name),

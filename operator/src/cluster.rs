@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kintsugi_crds::{DeletionPolicy, Healing};
+use serde::{Deserialize, Serialize};
 
 use crate::names::{CONTROLLER_ID_FIRST, Role};
 
@@ -36,6 +37,10 @@ pub struct Cluster {
     pub healing: Healing,
     /// Whether every act is to be left.
     pub paused: bool,
+    /// Whether rolling restarts are to be left.
+    pub rollout_paused: bool,
+    /// Whether rolling restarts may stop nodes that are needed however long one waits.
+    pub unavailability_allowed: bool,
 }
 
 /// How many nodes of a role, and what each gets.
@@ -54,7 +59,8 @@ pub struct RoleSpec {
 }
 
 /// CPU and memory, requested and limited.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Amounts {
     /// Requested CPU.
     pub cpu_request: String,

@@ -8,6 +8,7 @@ use crate::names::{CONTROLLER_ID_FIRST, Member, Role};
 use crate::observe::{
     BrokerView, Observed, ObservedPod, ObservedVolume, Partitions, PodState, QuorumView,
 };
+use crate::template::Template;
 use crate::validate::validate;
 
 /// A moment, `seconds` after an arbitrary one.
@@ -64,6 +65,7 @@ pub fn volume(member: Member) -> ObservedVolume {
         zone: None,
         formed: true,
         replacements: Vec::new(),
+        last_good: Some(Template::wanted(&cluster, member.role)),
         size: cluster.role(member.role).size.clone(),
         owner: None,
     }
@@ -76,11 +78,15 @@ pub fn pod(member: Member) -> ObservedPod {
         name: member.pod_name("demo"),
         uid: format!("uid-{}", member.pod_name("demo")),
         resource_version: "1".to_owned(),
+        created: Some(at(-3_600)),
         ip: Some(format!("10.0.0.{}", member.id % 200)),
         state: PodState::Running,
         ready: true,
         silent: false,
         template_hash: crate::build::pod::template_hash(&cluster(), member, None),
+        restart_for: None,
+        config_map: Some(crate::build::config_map::name(&cluster(), member.role)),
+        trouble: None,
     }
 }
 
@@ -89,6 +95,9 @@ pub fn broker(id: i32) -> BrokerView {
     BrokerView {
         id,
         generation: 1,
+        lagging: Some(0),
+        needed: Some(0),
+        needed_always: Some(0),
         ..BrokerView::default()
     }
 }
@@ -103,6 +112,7 @@ pub fn formed() -> Observed {
         zones: Vec::new(),
         quorum: Some(QuorumView {
             answering: vec![1000, 1001, 1002],
+            behind: Vec::new(),
             leader: Some(1000),
             leader_ip: Some("10.0.0.0".to_owned()),
             brokers: Some((0..3).map(|id| (id, broker(id))).collect()),

@@ -28,6 +28,16 @@ pub enum Suspicion {
         /// The pod's uid.
         uid: String,
     },
+    /// A pod that serves nobody runs with an older template.
+    OutdatedDown {
+        /// The pod's uid.
+        uid: String,
+    },
+    /// A pod runs with an older template, and nothing but evidence stands against its restart.
+    RestartDue {
+        /// The pod's uid.
+        uid: String,
+    },
     /// A broker runs, is fenced, and lets questions time out.
     Frozen {
         /// The pod's uid.
@@ -43,7 +53,23 @@ pub struct History {
     announced: BTreeSet<String>,
     /// Why the last plan could not be carried out, if it could not.
     pub last_failure: Option<String>,
+    /// That the API server would refuse a replacement pod, if the last rehearsal ended so.
+    pub refusal: Option<Refusal>,
 }
+
+/// A rehearsal that the API server refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The `metadata.generation` of the resource that the pod was built from.
+    pub generation: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What the API server said.
+    pub message: String,
+}
+
+/// How long a refusal holds before the rehearsal is tried again: what refused it may change.
+const REFUSAL_HOLDS: SignedDuration = SignedDuration::from_secs(30);
 
 impl History {
     /// Takes in one live read that showed exactly `present`.
@@ -79,6 +105,19 @@ impl History {
     /// Whether some suspicion needs more reads.
     pub fn is_gathering(&self) -> bool {
         self.reads.keys().any(|suspicion| !self.holds(suspicion))
+    }
+
+    /// The refusal that still speaks of the resource's `generation`, if there is one.
+    pub fn refusal_of(&self, generation: i64) -> Option<&Refusal> {
+        self.refusal
+            .as_ref()
+            .filter(|refusal| refusal.generation == generation)
+    }
+
+    /// Whether a rehearsal for `generation` was refused so lately that another waits.
+    pub fn is_refused(&self, generation: i64, now: Timestamp) -> bool {
+        self.refusal_of(generation)
+            .is_some_and(|refusal| now.duration_since(refusal.at) < REFUSAL_HOLDS)
     }
 
     /// The ones of `closed` that were not closed before, so that each is announced once.

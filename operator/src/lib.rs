@@ -23,6 +23,7 @@ pub mod plan;
 pub mod quantity;
 pub mod reconcile;
 pub mod run;
+pub mod template;
 pub mod validate;
 pub mod web;
 

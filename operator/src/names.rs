@@ -26,8 +26,18 @@ pub const ZONE_ANNOTATION: &str = "kintsugi.dev/zone";
 pub const FORMED_ANNOTATION: &str = "kintsugi.dev/quorum-formed";
 /// On a volume: when its pod was replaced, RFC 3339, separated by commas, newest last.
 pub const REPLACEMENTS_ANNOTATION: &str = "kintsugi.dev/pod-replacements";
+/// On a volume: the template with which its pod was last ready, as JSON.
+pub const LAST_GOOD_ANNOTATION: &str = "kintsugi.dev/last-good-template";
 /// On a pod: hash of everything that it was started with.
 pub const TEMPLATE_HASH_ANNOTATION: &str = "kintsugi.dev/template-hash";
+/// On a pod: the template hash that it is about to be restarted for. Only one pod of a cluster
+/// carries it; whoever wants to stop another one takes it away first.
+pub const RESTART_ANNOTATION: &str = "kintsugi.dev/restart-for";
+/// On a KafkaCluster: `true` holds rolling restarts, and nothing else.
+pub const PAUSE_ROLLOUT_ANNOTATION: &str = "kintsugi.dev/pause-rollout";
+/// On a KafkaCluster: `true` lets rolling restarts stop nodes that are needed however long one
+/// waits: the only controller, and brokers of partitions with no more copies than their minimum.
+pub const ALLOW_UNAVAILABILITY_ANNOTATION: &str = "kintsugi.dev/allow-unavailability";
 
 /// Replication between brokers.
 pub const REPLICATION_PORT: i32 = 9091;
@@ -159,9 +169,11 @@ pub fn bootstrap_service(cluster: &str) -> String {
     format!("{cluster}-bootstrap")
 }
 
-/// The ConfigMap with a role's server.properties.
-pub fn config_map(cluster: &str, role: Role) -> String {
-    format!("{cluster}-{role}")
+/// The ConfigMap with a role's server.properties. The name ends with a hash of the content: pods of
+/// an older configuration keep reading what they were started with, and a new one never sees a
+/// kubelet's older copy.
+pub fn config_map(cluster: &str, role: Role, content_hash: &str) -> String {
+    format!("{cluster}-{role}-{content_hash}")
 }
 
 /// A role's PodDisruptionBudget.

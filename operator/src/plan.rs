@@ -33,8 +33,23 @@ pub enum Command {
     CreatePod(Box<Pod>),
     /// Changes a volume claim that has not changed since it was observed.
     ChangeVolume(VolumeChange),
+    /// Has the API server check a pod as if it were created, without creating it. Refused, it ends
+    /// the acts: what comes next would delete the pod whose place this one is to take.
+    RehearsePod(Box<Pod>),
+    /// Marks a pod for a restart, or takes the mark away, if it has not changed since it was
+    /// observed. Either way a deletion that was decided before no longer finds its version.
+    MarkPod(PodMark),
     /// Deletes a pod that has not changed since it was observed.
     DeletePod(PodDeletion),
+    /// Deletes a ConfigMap that no pod reads any more.
+    DeleteConfigMap {
+        /// Its name.
+        name: String,
+        /// Its uid as observed.
+        uid: String,
+        /// Its version as observed.
+        resource_version: String,
+    },
     /// Asks the active controller for a new generation of a broker.
     GrantGeneration {
         /// The active controller's address.
@@ -65,6 +80,21 @@ pub struct VolumeChange {
     pub size: Option<String>,
     /// Whether the resource should own the claim.
     pub policy: Option<DeletionPolicy>,
+}
+
+/// A pod's mark for a restart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodMark {
+    /// The pod's name.
+    pub name: String,
+    /// The pod's uid as observed.
+    pub uid: String,
+    /// The pod's version as observed.
+    pub resource_version: String,
+    /// The template hash that it is to be restarted for. None takes the mark away.
+    pub restart_for: Option<String>,
+    /// Why, for the Event.
+    pub why: String,
 }
 
 /// A pod to delete, and why.
@@ -100,7 +130,9 @@ impl Command {
     /// keep other nodes from being mended; everything else is in an order that matters.
     pub fn is_independent(&self) -> bool {
         match self {
-            Command::GrantGeneration { .. } | Command::Announce(_) => true,
+            Command::GrantGeneration { .. }
+            | Command::Announce(_)
+            | Command::DeleteConfigMap { .. } => true,
             Command::ChangeVolume(change) => change.size.is_some(),
             _ => false,
         }
@@ -129,6 +161,16 @@ impl Command {
             Command::ChangeVolume(change) => {
                 ("VolumeChanged", change.name.clone(), change.describe())
             }
+            Command::MarkPod(mark) if mark.restart_for.is_some() => (
+                "RestartBegun",
+                mark.name.clone(),
+                format!("Restarting pod {}: {}", mark.name, mark.why),
+            ),
+            Command::MarkPod(mark) => (
+                "RestartPutOff",
+                mark.name.clone(),
+                format!("Not restarting pod {} now: {}", mark.name, mark.why),
+            ),
             Command::DeletePod(deletion) => (
                 "PodDeleted",
                 deletion.name.clone(),
@@ -145,7 +187,12 @@ impl Command {
                 ),
             ),
             Command::Announce(announcement) => return Some(announcement.clone()),
-            Command::WriteStatus(_) => return None,
+            Command::DeleteConfigMap { name, .. } => (
+                "ConfigMapDeleted",
+                name.clone(),
+                format!("Deleted ConfigMap {name}: no pod reads it any more"),
+            ),
+            Command::WriteStatus(_) | Command::RehearsePod(_) => return None,
         };
         Some(Announcement {
             reason,

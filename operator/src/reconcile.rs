@@ -13,7 +13,7 @@ use kube::{Client, ResourceExt};
 
 use crate::act::{ActError, act};
 use crate::decide::{decide, invalid_status, suspicions};
-use crate::history::History;
+use crate::history::{History, Refusal};
 use crate::metrics::Metrics;
 use crate::observe::{ObserveError, observe, read_cluster};
 use crate::plan::Command;
@@ -90,7 +90,7 @@ pub async fn reconcile(
     };
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
-    history.record(&suspicions(&cluster, &observed), now);
+    history.record(&suspicions(&cluster, &observed, now), now);
     let plan = decide(&cluster, &observed, written, &history, now);
     history.remember_closed(&plan.closed);
     context.metrics.gates(&namespace, &name, &plan.closed);
@@ -101,6 +101,18 @@ pub async fn reconcile(
         &plan.commands,
     )
     .await;
+    let rehearsed = |command: &Command| matches!(command, Command::RehearsePod(_));
+    match &acted {
+        Err(ActError::Refused { pod, message }) => {
+            history.refusal = Some(Refusal {
+                generation: cluster.generation,
+                at: now,
+                message: format!("{pod}: {message}"),
+            });
+        }
+        Ok(_) if plan.commands.iter().any(rehearsed) => history.refusal = None,
+        _ => {}
+    }
     history.last_failure = match &acted {
         Err(error) if !matches!(error, ActError::Conflict { .. }) => Some(error.to_string()),
         _ => None,

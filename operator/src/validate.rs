@@ -6,6 +6,7 @@
 use kintsugi_crds::{DeletionPolicy, KafkaCluster, Resources, Storage, owned_keys};
 
 use crate::cluster::{Amounts, Cluster, RoleSpec};
+use crate::names::{ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION};
 use crate::observe::Observed;
 
 /// What a controller gets where the resource says nothing: the metadata of 10,000 partitions fits.
@@ -108,7 +109,14 @@ pub fn validate(
             .unwrap_or_else(|| default_image.to_owned()),
         healing: spec.healing.clone(),
         paused: spec.paused,
+        rollout_paused: is_set(resource, PAUSE_ROLLOUT_ANNOTATION),
+        unavailability_allowed: is_set(resource, ALLOW_UNAVAILABILITY_ANNOTATION),
     })
+}
+
+fn is_set(resource: &KafkaCluster, annotation: &str) -> bool {
+    let annotations = resource.metadata.annotations.as_ref();
+    annotations.is_some_and(|all| all.get(annotation).is_some_and(|value| value == "true"))
 }
 
 fn check_numbers(resource: &KafkaCluster) -> Result<(), ValidateError> {

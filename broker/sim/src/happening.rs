@@ -58,6 +58,8 @@ pub(crate) enum Knock {
     Dial(u64),
     /// A broker's probe of another incarnation.
     Probe(kintsugi_types::Incarnation),
+    /// A broker asks a leader for a sign of life.
+    Look(u64),
 }
 
 /// What reaches a process.

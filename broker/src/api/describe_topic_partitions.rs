@@ -15,7 +15,7 @@ use kintsugi_types::{BrokerId, ErrorCode, PartitionIndex, TopicName};
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
-use super::metadata::{OPERATIONS_UNKNOWN, leader_of, settled_view};
+use super::metadata::{OPERATIONS_UNKNOWN, leader_of};
 use super::topics::{OFFSETS_TOPIC, own};
 
 /// The most partitions of one answer (`max.request.partition.size.limit`, Kafka's default).
@@ -24,7 +24,8 @@ const PARTITIONS_MAX: usize = 2_000;
 /// Answers with the topics asked for, or all, in order of their names.
 pub async fn serve(call: Call) -> Result<Answer, ApiError> {
     let request: DescribeTopicPartitionsRequest = call.decode()?;
-    let view = settled_view(&call, None).await.ok_or(ApiError::NoAnswer)?;
+    let view = call.broker().metadata(None).await;
+    let view = view.ok_or(ApiError::NoAnswer)?;
     let from = request.cursor.as_ref();
     let from_name = from.map_or("", |cursor| &*cursor.topic_name);
     let names: BTreeSet<&str> = match request.topics.is_empty() {

@@ -12,7 +12,6 @@ use kintsugi_types::{ErrorCode, TopicName};
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
-use super::metadata::settled_view;
 use super::topics::{self, OFFSETS_TOPIC, own};
 
 /// The first version with several keys in one request (KIP-699).
@@ -58,7 +57,7 @@ async fn offsets_view(call: &Call) -> Result<std::sync::Arc<MetadataView>, ApiEr
             tracing::debug!(%error, "the topic of offsets was not created");
         }
     }
-    let view = settled_view(call, Some(vec![name])).await;
+    let view = call.broker().metadata(Some(vec![name])).await;
     view.ok_or(ApiError::NoAnswer)
 }
 

@@ -41,7 +41,7 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
     {
         create_missing(&call, named).await;
     }
-    let view = settled_view(&call, names(&call, named.as_deref())).await;
+    let view = call.broker().metadata(names(&call, named.as_deref())).await;
     let view = view.ok_or(ApiError::NoAnswer)?;
     let topics = match &named {
         None => {
@@ -59,21 +59,6 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
         .with_topics(topics)
         .with_cluster_authorized_operations(OPERATIONS_UNKNOWN);
     call.encode::<MetadataRequest>(&response)
-}
-
-/// The view of the cluster, after a moment in which news of a death can arrive.
-///
-/// A client asks within a millisecond of losing its leader. The kernel closes a dead process's
-/// newest connections first, which are clients', and those between brokers some milliseconds
-/// later; an answer in between would name the dead leader, and the client would not ask again for
-/// a second.
-pub async fn settled_view(
-    call: &Call,
-    topics: Option<Vec<TopicName>>,
-) -> Option<Arc<MetadataView>> {
-    let settle = call.broker().settings.millis("kintsugi.metadata.settle.ms");
-    tokio::time::sleep(settle).await;
-    call.broker().metadata(topics).await
 }
 
 /// How a client named a topic.

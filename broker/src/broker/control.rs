@@ -286,6 +286,7 @@ impl Control {
                 }
             }
             Command::Probe { expected, endpoint } => self.probe(expected, endpoint),
+            Command::Look { look, endpoint } => self.look(look, endpoint),
             Command::Drain => self.tell_shards(|| shard::Event::Drain),
             Command::AskLogEnds { partitions } => self.tell_shards(|| shard::Event::AskLogEnds {
                 partitions: Arc::clone(&partitions),
@@ -331,6 +332,16 @@ impl Control {
                 broker: expected.broker,
                 evidence,
             }));
+        });
+    }
+
+    fn look(&self, number: u64, endpoint: Endpoint) {
+        let events = self.events.clone();
+        let vigilance = self.links.vigilance();
+        self.runtime.spawn(async move {
+            let outcome = look(&endpoint, vigilance).await;
+            let look = number;
+            events.post(ControlInput::Event(Event::Looked { look, outcome }));
         });
     }
 

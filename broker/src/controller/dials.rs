@@ -5,6 +5,7 @@ use std::time::Duration;
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::DialBackAnswer;
 use kintsugi_types::Endpoint;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::transport::{FrameReader, GREETING_FRAME_BYTES_MAX, TransportError, Vigilance, dial};
@@ -20,6 +21,7 @@ pub const DIAL_MAX: Duration = Duration::from_millis(100);
 pub async fn look(endpoint: &Endpoint, vigilance: Vigilance) -> DialOutcome {
     let answered = async {
         let stream = dial(endpoint, DIAL_MAX, vigilance).await?;
+        close_by_reset(&stream);
         let mut frames = FrameReader::new(stream, GREETING_FRAME_BYTES_MAX);
         frames.message::<DialBackAnswer>().await
     };
@@ -27,6 +29,14 @@ pub async fn look(endpoint: &Endpoint, vigilance: Vigilance) -> DialOutcome {
         Ok(Ok(Some(answer))) => DialOutcome::Answered(answer.incarnation),
         Ok(Err(cause)) if is_refusal(&cause) => DialOutcome::Refused,
         Ok(Ok(None) | Err(_)) | Err(_) => DialOutcome::Silent,
+    }
+}
+
+/// Dials are many and short: closed the usual way, each would hold a port of this host for a
+/// minute. Nothing is lost by a reset, since nothing was sent.
+fn close_by_reset(stream: &TcpStream) {
+    if let Err(cause) = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)) {
+        tracing::debug!(%cause, "failed to set SO_LINGER");
     }
 }
 

@@ -5,6 +5,7 @@
 //! a leader. Guarantees: connections are few and each has an end; nothing here waits without a
 //! limit.
 
+mod copies;
 mod health;
 mod listener;
 mod members;

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::copies::{Copies, copies};
 use super::{App, Shared};
 use crate::controller::{ControllerStatus, Input};
 
@@ -48,6 +49,8 @@ struct BrokerJson {
     epoch: i64,
     start: u64,
     rack: Option<String>,
+    #[serde(flatten)]
+    copies: Copies,
 }
 
 /// `GET /v1/brokers`: every registered broker, as the active controller knows them.
@@ -57,6 +60,7 @@ pub async fn brokers(State(app): Shared) -> Response {
         Err(elsewhere) => return *elsewhere,
     };
     let image = &status.image;
+    let copies = copies(image, &cluster_settings(&app.settings));
     let brokers: Vec<BrokerJson> = image
         .brokers
         .iter()
@@ -73,6 +77,7 @@ pub async fn brokers(State(app): Shared) -> Response {
                 epoch: broker.epoch.0,
                 start: registration.incarnation.start.0,
                 rack: registration.rack.as_ref().map(|rack| rack.0.to_string()),
+                copies: copies.get(id).copied().unwrap_or_default(),
             }
         })
         .collect();

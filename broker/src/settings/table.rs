@@ -391,12 +391,6 @@ const LIMITS: &[Definition] = &[
         "How many requests of one connection are served at a time; more wait in its socket.",
     ),
     setting(
-        "kintsugi.metadata.settle.ms",
-        Kind::Integer(0, 1_000),
-        Some("20"),
-        "How long a Metadata answer waits for news of a death. 20 ms: a dead process's last connection closes that late.",
-    ),
-    setting(
         "num.network.threads",
         Kind::Integer(0, 64),
         Some("0"),

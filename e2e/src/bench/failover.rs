@@ -1,41 +1,58 @@
-//! Kill -9 of the broker that leads most, again and again, under the verifying load.
+//! A fault of the broker that leads most, again and again, under the verifying load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::probe::{PROBE_INTERVAL, ProbePlan, probe};
+use super::coordinator;
+use super::probe::{ProbePlan, probe};
 use super::topology::{Topology, create_topic, wait_for};
 use crate::host::steal::{ProcessorTime, Shares};
 use crate::load::consumer::read_topic;
 use crate::load::gaps::Gaps;
+use crate::load::group::{GroupMember, GroupSettings, Seen};
 use crate::load::history::{History, Micros};
 use crate::load::producer::{Load, LoadSettings};
+use crate::processes::Steps;
 use crate::verify::{Duplicates, Verdict, verify};
 
 /// How long a cluster may take to be whole again, and for leaders to be spread again.
-const HEAL_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const HEAL_LIMIT: Duration = Duration::from_secs(120);
 /// How long a partition may take to be written again before it counts as never.
 const GAP_LIMIT: Duration = Duration::from_secs(60);
 /// How long the load runs before the first kill, and between healing and the next kill.
-const CALM: Duration = Duration::from_secs(2);
+pub(super) const CALM: Duration = Duration::from_secs(2);
 /// How long reading everything back may take.
-const READ_LIMIT: Duration = Duration::from_secs(300);
+pub(super) const READ_LIMIT: Duration = Duration::from_secs(300);
+/// How long a client may take until its first acknowledgements.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long clients may take to end.
+pub(super) const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// A cluster whose brokers can be killed.
+/// The most partitions that probes ask for: more would be a load of its own.
+const PROBED_MAX: usize = 200;
+
+/// A cluster whose brokers can be hurt.
 pub trait Target {
     /// `bootstrap.servers`.
     fn bootstrap(&self) -> String;
 
-    /// Ends a broker's process with SIGKILL; gives how long ago the signal was sent.
+    /// Takes a broker away, by SIGKILL unless the target says otherwise; gives how long ago the
+    /// signal was sent.
     ///
     /// # Errors
-    /// If it cannot be killed.
-    fn kill(&mut self, broker: i32) -> anyhow::Result<Duration>;
+    /// If it cannot be done.
+    fn strike(&mut self, broker: i32) -> anyhow::Result<Duration>;
 
-    /// Brings it back, if nobody else does.
+    /// What the last failover's steps were, where the target's logs tell.
+    fn steps(&self) -> Option<Steps> {
+        None
+    }
+
+    /// Brings back what was taken away, if nobody else does.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -49,7 +66,9 @@ pub struct FailoverSettings {
     pub topic: String,
     /// Its number of partitions.
     pub partitions: i32,
-    /// How many times to kill.
+    /// How many of them, from the first, are written.
+    pub loaded: i32,
+    /// How many times to strike.
     pub kills: usize,
     /// The time between two records of one partition.
     pub interval: Duration,
@@ -57,8 +76,58 @@ pub struct FailoverSettings {
     pub probes: bool,
     /// The least number of acknowledged records for the run to mean anything.
     pub acked_min: u64,
-    /// Settings of librdkafka.
+    /// Settings of the client.
     pub client: BTreeMap<String, String>,
+    /// Apache Kafka's jars, where the clients are Java's; otherwise they are librdkafka's.
+    pub java: Option<PathBuf>,
+    /// Whether a member of a group reads and commits meanwhile; then its coordinator is struck.
+    pub with_group: bool,
+}
+
+impl FailoverSettings {
+    /// Starts the load as set.
+    ///
+    /// # Errors
+    /// If the client cannot be run.
+    pub fn start_load(&self, bootstrap: &str, run: u64) -> anyhow::Result<Load> {
+        let settings = LoadSettings {
+            bootstrap: bootstrap.to_owned(),
+            topic: self.topic.clone(),
+            partitions: self.loaded,
+            interval: self.interval,
+            value_size_bytes: 100,
+            client: self.client.clone(),
+        };
+        Ok(match &self.java {
+            Some(jars) => Load::start_java(&settings, run, jars)?,
+            None => Load::start(settings, run)?,
+        })
+    }
+
+    fn start_group(&self, bootstrap: &str, load: &Load) -> anyhow::Result<Option<Watch>> {
+        if !self.with_group {
+            return Ok(None);
+        }
+        let group = format!("{}-group", self.topic);
+        let settings = GroupSettings {
+            bootstrap: bootstrap.to_owned(),
+            topic: self.topic.clone(),
+            group: group.clone(),
+            run: load.run,
+            epoch: load.epoch(),
+        };
+        let member = match &self.java {
+            Some(jars) => GroupMember::start_java(&settings, jars)?,
+            None => GroupMember::start(&settings)?,
+        };
+        Ok(Some(Watch { group, member }))
+    }
+}
+
+/// A member of a group beside the load.
+struct Watch {
+    group: String,
+    member: GroupMember,
 }
 
 /// What was measured.
@@ -70,8 +139,16 @@ pub struct FailoverReport {
     pub followed: Gaps,
     /// Kill to the first acknowledged probe, in partitions that it led.
     pub served: Gaps,
+    /// Kill to the first record read that was sent after it, where a group was watched.
+    pub read: Gaps,
+    /// Kill to the first commit that began after it and succeeded, one a kill.
+    pub commits: Gaps,
     /// Kill to every replica in sync again, of each kill.
     pub healed: Vec<Duration>,
+    /// The steps of each failover, where the logs tell.
+    pub steps: Vec<(Steps, Served)>,
+    /// What was run.
+    pub settings: FailoverSettings,
     /// What the log held against what producers were told.
     pub verdict: Verdict,
     /// Records acknowledged from each kill until its healing.
@@ -79,6 +156,9 @@ pub struct FailoverReport {
     /// What the host did meanwhile.
     pub shares: Shares,
 }
+
+/// When the first and the last probed partition were served.
+pub type Served = (Option<Duration>, Option<Duration>);
 
 /// Runs it.
 ///
@@ -96,43 +176,32 @@ pub fn run(target: &mut dyn Target, settings: &FailoverSettings) -> anyhow::Resu
         HEAL_LIMIT,
     )?;
     let run = fastrand::u64(..);
-    let load = Load::start(
-        LoadSettings {
-            bootstrap: bootstrap.clone(),
-            topic: settings.topic.clone(),
-            partitions: settings.partitions,
-            interval: settings.interval,
-            value_size_bytes: 100,
-            client: settings.client.clone(),
-        },
-        run,
-    )?;
+    let load = settings.start_load(&bootstrap, run)?;
+    let watch = settings.start_group(&bootstrap, &load)?;
+    wait_for_first_acks(&load, settings.loaded)?;
+    if let Some(watch) = &watch {
+        let all: Vec<i32> = (0..settings.loaded).collect();
+        wait_for_group(watch, &load, load.now(), &all);
+    }
     let before = ProcessorTime::now()?;
-    let (mut led, mut followed, mut served) = (Gaps::default(), Gaps::default(), Gaps::default());
-    let (mut healed, mut outages) = (Vec::new(), Vec::new());
-    let mut kills_of: BTreeMap<i32, usize> = BTreeMap::new();
+    let mut rounds: Vec<Round> = Vec::new();
     for kill in 1..=settings.kills {
         let baseline =
             |topology: &Topology| topology.is_healthy(partitions) && topology.is_balanced();
         let what = "a clean baseline (all in sync, leaders spread)";
         wait_for(&bootstrap, &settings.topic, what, HEAL_LIMIT, baseline)?;
         std::thread::sleep(CALM);
-        let round = kill_once(target, settings, &load, &kills_of)
+        let round = kill_once(target, settings, &load, watch.as_ref(), &rounds)
             .with_context(|| format!("kill {kill}"))?;
-        eprintln!(
-            "  kill {kill}/{}: broker {}; led {}; followed {}; served {}; healed after {:.1?}",
-            settings.kills, round.broker, round.led, round.followed, round.served, round.healed
-        );
-        *kills_of.entry(round.broker).or_default() += 1;
-        led.add(&round.led);
-        followed.add(&round.followed);
-        served.add(&round.served);
-        healed.push(round.healed);
-        outages.push(round.outage);
+        eprintln!("  kill {kill}/{}: {round}", settings.kills);
+        rounds.push(round);
     }
     let shares = ProcessorTime::now()?.since(before);
-    let history = load.stop(Duration::from_secs(30))?;
-    let read = read_topic(&bootstrap, &settings.topic, settings.partitions, READ_LIMIT)?;
+    if let Some(watch) = watch {
+        watch.member.stop(STOP_LIMIT)?;
+    }
+    let history = load.stop(STOP_LIMIT)?;
+    let read = read_topic(&bootstrap, &settings.topic, settings.loaded, READ_LIMIT)?;
     let verdict = verify(run, &history, &read, Duplicates::Forbidden);
     ensure!(
         verdict.acked >= settings.acked_min,
@@ -140,17 +209,25 @@ pub fn run(target: &mut dyn Target, settings: &FailoverSettings) -> anyhow::Resu
         verdict.acked,
         settings.acked_min
     );
-    let acked_in_outages = outages
+    let all = |gaps: fn(&Round) -> &Gaps| {
+        let mut sum = Gaps::default();
+        rounds.iter().for_each(|round| sum.add(gaps(round)));
+        sum
+    };
+    let acked = rounds
         .iter()
-        .map(|(from, to)| history.acked_between(*from, *to))
-        .sum();
+        .map(|round| history.acked_between(round.outage.0, round.outage.1));
     Ok(FailoverReport {
-        led,
-        followed,
-        served,
-        healed,
+        led: all(|round| &round.led),
+        followed: all(|round| &round.followed),
+        served: all(|round| &round.served),
+        read: all(|round| &round.read),
+        commits: all(|round| &round.commit),
+        healed: rounds.iter().map(|round| round.healed).collect(),
+        steps: rounds.iter().filter_map(|round| round.steps).collect(),
+        acked_in_outages: acked.sum(),
+        settings: settings.clone(),
         verdict,
-        acked_in_outages,
         shares,
     })
 }
@@ -160,34 +237,50 @@ struct Round {
     led: Gaps,
     followed: Gaps,
     served: Gaps,
+    read: Gaps,
+    commit: Gaps,
+    steps: Option<(Steps, Served)>,
     healed: Duration,
     outage: (Micros, Micros),
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "broker {}; led {}; followed {}",
+            self.broker, self.led, self.followed
+        )?;
+        if self.served.total() > 0 {
+            write!(f, "; served {}", self.served)?;
+        }
+        if self.commit.total() > 0 {
+            write!(f, "; read {}; commit {}", self.read, self.commit)?;
+        }
+        write!(f, "; healed after {:.1?}", self.healed)
+    }
 }
 
 fn kill_once(
     target: &mut dyn Target,
     settings: &FailoverSettings,
     load: &Load,
-    kills_of: &BTreeMap<i32, usize>,
+    watch: Option<&Watch>,
+    before: &[Round],
 ) -> anyhow::Result<Round> {
     let bootstrap = target.bootstrap();
     let topology = Topology::fetch(&bootstrap, &settings.topic)?;
-    let broker = topology
-        .leads_most_of(kills_of)
-        .context("the cluster has no brokers")?;
-    let (led, followed) = (topology.led_by(broker), topology.followed_by(broker));
-    let others = topology.brokers.iter().filter(|(id, _)| **id != broker);
-    let plan = ProbePlan {
-        topic: settings.topic.clone(),
-        run: load.run,
-        partitions: if settings.probes {
-            led.clone()
-        } else {
-            Default::default()
-        },
-        brokers: others.map(|(_, address)| address.clone()).collect(),
+    let broker = match watch {
+        Some(watch) => coordinator::find(&bootstrap, &watch.group)?,
+        None => choose(&topology, before)?,
     };
-    let ago = target.kill(broker)?;
+    let plan = plan_probes(settings, load, &topology, broker);
+    let is_loaded = |partition: &i32| *partition < settings.loaded;
+    let mut led = topology.led_by(broker);
+    let mut followed = topology.followed_by(broker);
+    led.retain(is_loaded);
+    followed.retain(is_loaded);
+    let ago = target.strike(broker)?;
     let started = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
     let fault = load
         .now()
@@ -195,6 +288,14 @@ fn kill_once(
     let served_at = probe(&plan, started, GAP_LIMIT);
     let all: Vec<i32> = led.iter().chain(&followed).copied().collect();
     wait_for_acks(load, fault, &all);
+    if let Some(watch) = watch {
+        wait_for_group(watch, load, fault, &all);
+    }
+    let served = (
+        served_at.values().min().copied(),
+        served_at.values().max().copied(),
+    );
+    let steps = target.steps().map(|steps| (steps, served));
     target.revive(broker)?;
     let partitions = settings.partitions.unsigned_abs() as usize;
     let what = "every replica to be in sync again";
@@ -203,26 +304,106 @@ fn kill_once(
     })?;
     let healed = started.elapsed();
     let history = load.history();
+    let gaps = watch.map(|watch| {
+        watch
+            .member
+            .look(|seen| group_gaps(seen, &history, fault, &all))
+    });
+    let (read, commit) = gaps.unwrap_or_default();
     Ok(Round {
         broker,
-        led: Gaps::after(&history, fault, led.iter().copied()),
+        led: Gaps::after(&history, fault, led),
         followed: Gaps::after(&history, fault, followed),
         served: served_gaps(&plan, &served_at),
+        read,
+        commit,
+        steps,
         healed,
         outage: (fault, load.now()),
     })
 }
 
+fn choose(topology: &Topology, before: &[Round]) -> anyhow::Result<i32> {
+    let mut kills_of: BTreeMap<i32, usize> = BTreeMap::new();
+    for round in before {
+        *kills_of.entry(round.broker).or_default() += 1;
+    }
+    topology
+        .leads_most_of(&kills_of)
+        .context("the cluster has no brokers")
+}
+
+fn plan_probes(
+    settings: &FailoverSettings,
+    load: &Load,
+    topology: &Topology,
+    broker: i32,
+) -> ProbePlan {
+    let led = topology.led_by(broker);
+    let step = led.len().div_ceil(PROBED_MAX).max(1);
+    let probed = led.into_iter().step_by(step);
+    let others = topology.brokers.iter().filter(|(id, _)| **id != broker);
+    ProbePlan {
+        topic: settings.topic.clone(),
+        run: load.run,
+        partitions: match settings.probes {
+            true => probed.collect(),
+            false => Default::default(),
+        },
+        brokers: others.map(|(_, address)| address.clone()).collect(),
+    }
+}
+
+fn group_gaps(seen: &Seen, history: &History, fault: Micros, partitions: &[i32]) -> (Gaps, Gaps) {
+    let read = partitions.iter();
+    let read = read.map(|partition| seen.read_gap(history, *partition, fault));
+    (
+        Gaps::from_micros(read),
+        Gaps::from_micros([seen.commit_gap(fault)]),
+    )
+}
+
+/// Waits until the group's member read from each partition, and committed.
+fn wait_for_group(watch: &Watch, load: &Load, fault: Micros, partitions: &[i32]) {
+    let deadline = Instant::now() + GAP_LIMIT;
+    let is_missing = || {
+        watch.member.look(|seen| {
+            let unread = |history: &History| {
+                let mut all = partitions.iter();
+                all.any(|id| seen.read_gap(history, *id, fault).is_none())
+            };
+            seen.commit_gap(fault).is_none() || load.look(unread)
+        })
+    };
+    while Instant::now() < deadline && is_missing() {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Waits until each partition acknowledged a record: a client may need a while to start.
+pub(super) fn wait_for_first_acks(load: &Load, partitions: i32) -> anyhow::Result<()> {
+    let deadline = Instant::now() + START_LIMIT;
+    let mut missing: BTreeSet<i32> = (0..partitions).collect();
+    loop {
+        load.look(|history| missing.retain(|id| history.gap_after(*id, 0).is_none()));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "no acknowledgement from each partition in {START_LIMIT:?}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Waits until each of these partitions acknowledged a record that was sent after the fault.
 fn wait_for_acks(load: &Load, fault: Micros, partitions: &[i32]) {
     let deadline = Instant::now() + GAP_LIMIT;
-    let missing = |history: &History| {
-        partitions
-            .iter()
-            .any(|partition| history.gap_after(*partition, fault).is_none())
-    };
-    while Instant::now() < deadline && missing(&load.history()) {
+    let mut missing: BTreeSet<i32> = partitions.iter().copied().collect();
+    while Instant::now() < deadline && !missing.is_empty() {
         std::thread::sleep(Duration::from_millis(50));
+        load.look(|history| missing.retain(|id| history.gap_after(*id, fault).is_none()));
     }
 }
 
@@ -232,38 +413,4 @@ fn served_gaps(plan: &ProbePlan, served_at: &BTreeMap<i32, Duration>) -> Gaps {
         .iter()
         .map(|partition| served_at.get(partition).copied());
     Gaps::from_durations(gaps)
-}
-
-impl fmt::Display for FailoverReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut healed = self.healed.clone();
-        healed.sort_unstable();
-        let median = healed.get(healed.len() / 2).copied().unwrap_or_default();
-        writeln!(
-            f,
-            "new leaders serving (probe, {PROBE_INTERVAL:?} apart): {}",
-            self.served
-        )?;
-        writeln!(
-            f,
-            "ack gap, partitions led by the dead broker:      {}",
-            self.led
-        )?;
-        writeln!(
-            f,
-            "ack gap, partitions it only followed:            {}",
-            self.followed
-        )?;
-        writeln!(
-            f,
-            "every replica in sync again: median {median:.1?} after {} kills",
-            healed.len()
-        )?;
-        writeln!(
-            f,
-            "acked during the outages: {}; {}",
-            self.acked_in_outages, self.shares
-        )?;
-        write!(f, "verdict after {} kills: {}", healed.len(), self.verdict)
-    }
 }

@@ -1,6 +1,9 @@
 //! Measurements: what happens to a steady load when a broker is killed, and plain speed.
 
+mod coordinator;
 pub mod failover;
 pub mod probe;
+mod report;
+pub mod roll;
 pub mod speed;
 pub mod topology;

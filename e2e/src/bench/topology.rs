@@ -168,7 +168,10 @@ pub fn wait_for(
     let started = Instant::now();
     let mut said = started;
     loop {
+        let looked = Instant::now();
         let last = Topology::fetch(bootstrap, topic);
+        // A look at many partitions is work for the brokers: they are left alone for longer.
+        let pause = LOOK_INTERVAL.max(looked.elapsed() * 4);
         if let Ok(topology) = &last
             && wanted(topology)
         {
@@ -185,7 +188,7 @@ pub fn wait_for(
             said = Instant::now();
             eprintln!("  waiting for {what} ({:.0?}): {state}", started.elapsed());
         }
-        std::thread::sleep(LOOK_INTERVAL);
+        std::thread::sleep(pause);
     }
 }
 

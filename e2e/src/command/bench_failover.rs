@@ -1,4 +1,4 @@
-//! `bench-failover`: kill -9 under load, on Kintsugi and on Apache Kafka, one after the other.
+//! `bench-failover`: faults under load, on Kintsugi and on Apache Kafka, one after the other.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::bench::failover::{FailoverReport, FailoverSettings, Target, run};
+use crate::bench::failover::{FailoverSettings, run};
+use crate::bench::roll;
 use crate::bench::topology::{Topology, wait_for};
 use crate::host::machine;
 use crate::processes::{BROKERS, Cluster, Engine, Kafka, Kintsugi};
+use crate::verify::Verdict;
+
+use super::faults::{Fault, Processes};
 
 /// How long a cluster may take to form.
 const FORM_LIMIT: Duration = Duration::from_secs(90);
 
-/// Kill -9 of the broker that leads most, under load, on process clusters on loopback.
+/// Faults under load, on process clusters on loopback.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The binary of Kintsugi's broker.
@@ -26,21 +30,72 @@ pub struct Arguments {
     /// Apache Kafka's version, for the table.
     #[arg(long, default_value = "4.1.1")]
     kafka_version: String,
-    /// How many kills.
+    /// What is done to the broker that leads most.
+    #[arg(long, value_enum, default_value_t = Fault::Kill)]
+    fault: Fault,
+    /// Which client library loads and reads.
+    #[arg(long, value_enum, default_value_t = Library::Librdkafka)]
+    library: Library,
+    /// A folder of Apache Kafka's jars, for the Java clients.
+    #[arg(long)]
+    jars: Option<PathBuf>,
+    /// How many faults; of a roll, how many times every broker is restarted.
     #[arg(long, default_value_t = 20)]
     kills: usize,
-    /// How many kills of Apache Kafka, if fewer: each takes it half a minute.
+    /// How many of Apache Kafka, if fewer: each takes it half a minute. With 0 it is not run.
     #[arg(long)]
     kafka_kills: Option<usize>,
     /// How many partitions.
     #[arg(long, default_value_t = 120)]
     partitions: i32,
+    /// How many of them are written; by default all.
+    #[arg(long)]
+    loaded: Option<i32>,
     /// Milliseconds between two records of one partition.
     #[arg(long, default_value_t = 50)]
     interval_ms: u64,
-    /// Settings of librdkafka, such as retry.backoff.ms=20.
+    /// Settings of the client, such as retry.backoff.ms=20.
     #[arg(long = "client", value_parser = parse_setting)]
     client: Vec<(String, String)>,
+    /// Settings of Kintsugi's nodes, beside those that the benchmark sets on both engines.
+    #[arg(long = "setting", value_parser = parse_setting)]
+    setting: Vec<(String, String)>,
+    /// How long after the cluster fenced a frozen broker its process is killed. On Kubernetes
+    /// that is the operator's work; here the benchmark does it.
+    #[arg(long, default_value_t = 1_500)]
+    operator_ms: u64,
+}
+
+/// A client library.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Library {
+    /// librdkafka, in this process.
+    Librdkafka,
+    /// Apache Kafka's own, in a Java process each.
+    Java,
+}
+
+impl Arguments {
+    fn settings(&self, kills: usize) -> anyhow::Result<FailoverSettings> {
+        let jars = self.jars.as_ref().or(self.kafka.as_ref()).cloned();
+        let java = match self.library {
+            Library::Librdkafka => None,
+            Library::Java => Some(jars.context("name --jars FOLDER for the Java clients")?),
+        };
+        let loaded = self.loaded.unwrap_or(self.partitions).min(self.partitions);
+        Ok(FailoverSettings {
+            topic: "failover".to_owned(),
+            partitions: self.partitions,
+            loaded,
+            kills,
+            interval: Duration::from_millis(self.interval_ms),
+            probes: !matches!(self.fault, Fault::Coordinator | Fault::Roll),
+            acked_min: 100 * u64::from(loaded.unsigned_abs()),
+            client: self.client.iter().cloned().collect(),
+            java,
+            with_group: self.fault == Fault::Coordinator,
+        })
+    }
 }
 
 fn parse_setting(text: &str) -> Result<(String, String), String> {
@@ -64,9 +119,12 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         .map(|(k, v)| format!("{k}={v}"))
         .collect();
     println!(
-        "load: {} partitions, one record of 100 bytes every {} ms each, acks=all; client: {}",
+        "fault: {:?}; load: {} of {} partitions, one record of 100 bytes every {} ms each, acks=all; client: {:?}, {}",
+        arguments.fault,
+        arguments.loaded.unwrap_or(arguments.partitions),
         arguments.partitions,
         arguments.interval_ms,
+        arguments.library,
         if client.is_empty() {
             "defaults".to_owned()
         } else {
@@ -77,11 +135,9 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         let kintsugi = Kintsugi {
             binary: binary.clone(),
         };
-        let report = run_engine(kintsugi, arguments, arguments.kills)?;
-        ensure!(
-            report.verdict.is_clean(),
-            "the verdict on Kintsugi has findings"
-        );
+        let own = &arguments.setting;
+        let verdict = run_engine(kintsugi, arguments, arguments.kills, own)?;
+        ensure!(verdict.is_clean(), "the verdict on Kintsugi has findings");
     }
     if let Some(jars) = &arguments.kafka {
         let version = arguments.kafka_version.clone();
@@ -91,7 +147,9 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
             heap: "512m".to_owned(),
         };
         let kills = arguments.kafka_kills.unwrap_or(arguments.kills);
-        run_engine(kafka, arguments, kills)?;
+        if kills > 0 {
+            run_engine(kafka, arguments, kills, &[])?;
+        }
     }
     Ok(())
 }
@@ -100,9 +158,10 @@ fn run_engine<E: Engine>(
     engine: E,
     arguments: &Arguments,
     kills: usize,
-) -> anyhow::Result<FailoverReport> {
+    own: &[(String, String)],
+) -> anyhow::Result<Verdict> {
     let folder = tempfile::tempdir().context("failed to make a folder for the cluster")?;
-    let settings = BTreeMap::from([
+    let mut settings = BTreeMap::from([
         ("min.insync.replicas".to_owned(), "2".to_owned()),
         ("default.replication.factor".to_owned(), "3".to_owned()),
         // Leaders go back soon after each kill, so that every kill meets the same picture.
@@ -115,6 +174,7 @@ fn run_engine<E: Engine>(
             "0".to_owned(),
         ),
     ]);
+    settings.extend(own.iter().cloned());
     let started = Instant::now();
     let cluster = Cluster::start(engine, folder.path(), settings)?;
     println!("\n{}", cluster.name());
@@ -132,30 +192,35 @@ fn run_engine<E: Engine>(
         "processes started to all brokers registered: {:.1?}",
         started.elapsed()
     );
-    let mut target = Processes(cluster);
-    let settings = FailoverSettings {
-        topic: "failover".to_owned(),
-        partitions: arguments.partitions,
-        kills,
-        interval: Duration::from_millis(arguments.interval_ms),
-        probes: true,
-        acked_min: 100 * u64::from(arguments.partitions.unsigned_abs()),
-        client: arguments.client.iter().cloned().collect(),
-    };
-    let report = run(&mut target, &settings).inspect_err(|_| keep_logs(folder.path()))?;
-    println!("{report}");
+    let mut target = Processes::new(cluster, arguments.fault, arguments.operator_ms);
+    let settings = arguments.settings(kills)?;
+    let verdict = measure(&mut target, &settings).inspect_err(|_| keep_logs(folder.path()))?;
     for id in 0..3 {
-        if let Some(process) = target.0.process(id) {
+        if let Some(process) = target.cluster.process(id) {
             println!(
                 "broker {id}: {} MiB resident",
                 process.resident_bytes()? >> 20
             );
         }
     }
-    if !report.verdict.is_clean() {
+    if !verdict.is_clean() {
         keep_logs(folder.path());
     }
-    Ok(report)
+    Ok(verdict)
+}
+
+fn measure<E: Engine>(
+    target: &mut Processes<E>,
+    settings: &FailoverSettings,
+) -> anyhow::Result<Verdict> {
+    if target.fault == Fault::Roll {
+        let report = roll::run(target, settings)?;
+        println!("{report}");
+        return Ok(report.verdict);
+    }
+    let report = run(target, settings)?;
+    println!("{report}");
+    Ok(report.verdict)
 }
 
 /// Copies what a failed run left to a place that outlives it.
@@ -169,23 +234,5 @@ fn keep_logs(folder: &std::path::Path) {
     match copied {
         Ok(status) if status.success() => eprintln!("the nodes' folders are in {}", kept.display()),
         other => eprintln!("failed to keep the nodes' folders: {other:?}"),
-    }
-}
-
-struct Processes<E: Engine>(Cluster<E>);
-
-impl<E: Engine> Target for Processes<E> {
-    fn bootstrap(&self) -> String {
-        self.0.bootstrap()
-    }
-
-    fn kill(&mut self, broker: i32) -> anyhow::Result<Duration> {
-        let sent = Instant::now();
-        self.0.kill(broker)?;
-        Ok(sent.elapsed())
-    }
-
-    fn revive(&mut self, broker: i32) -> anyhow::Result<()> {
-        Ok(self.0.start_node(broker)?)
     }
 }

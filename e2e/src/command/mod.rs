@@ -4,4 +4,5 @@ pub mod bench_failover;
 pub mod bench_speed;
 pub mod bench_start;
 pub mod demo;
+pub mod faults;
 pub mod scenarios;

@@ -28,11 +28,34 @@ impl Gaps {
         )
     }
 
+    /// The longest time without an acknowledgement of each of `partitions`, from `from` on.
+    #[must_use]
+    pub fn silences(
+        history: &History,
+        from: Micros,
+        partitions: impl IntoIterator<Item = i32>,
+    ) -> Self {
+        let partitions = partitions.into_iter();
+        Self::collect(partitions.map(|id| history.longest_silence(id, from)))
+    }
+
     /// These gaps; `None` counts as never.
     #[must_use]
     pub fn from_durations(gaps: impl IntoIterator<Item = Option<Duration>>) -> Self {
         let micros = |gap: Duration| Micros::try_from(gap.as_micros()).unwrap_or(Micros::MAX);
         Self::collect(gaps.into_iter().map(|gap| gap.map(micros)))
+    }
+
+    /// These gaps; `None` counts as never.
+    #[must_use]
+    pub fn from_micros(gaps: impl IntoIterator<Item = Option<Micros>>) -> Self {
+        Self::collect(gaps.into_iter())
+    }
+
+    /// How many gaps were measured or never ended.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.sorted.len() as u64 + self.never
     }
 
     fn collect(measured: impl Iterator<Item = Option<Micros>>) -> Self {

@@ -100,14 +100,38 @@ impl History {
             .count() as u64
     }
 
+    /// The longest time between two acknowledgements of one partition, of which at least one lies
+    /// from one moment up to another; `None` if there were fewer than two.
+    #[must_use]
+    pub fn longest_silence(&self, partition: i32, from: Micros, to: Micros) -> Option<Micros> {
+        let acked = |sent: &Sent| match sent.outcome {
+            Outcome::Acked { at, .. } => Some(at),
+            Outcome::Pending | Outcome::Unknown => None,
+        };
+        let records = self.partitions.get(&partition)?;
+        let mut acks: Vec<Micros> = records.iter().filter_map(acked).collect();
+        acks.sort_unstable();
+        let touches = |pair: &&[Micros]| pair[1] >= from && pair[0] < to;
+        let pairs = acks.windows(2).filter(touches);
+        pairs.map(|pair| pair[1] - pair[0]).max()
+    }
+
+    /// How many records the producer gave up on.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        let failed = |sent: &&Sent| sent.outcome == Outcome::Unknown;
+        self.partitions.values().flatten().filter(failed).count() as u64
+    }
+
     /// How long after `fault` the first record that was sent after it was acknowledged, in one
     /// partition; `None` if none was.
     #[must_use]
     pub fn gap_after(&self, partition: i32, fault: Micros) -> Option<Micros> {
         let records = self.partitions.get(&partition)?;
-        let acks = records
+        // Sent in order: what was sent before the fault need not be looked at.
+        let first = records.partition_point(|sent| sent.at < fault);
+        let acks = records[first..]
             .iter()
-            .filter(|sent| sent.at >= fault)
             .filter_map(|sent| match sent.outcome {
                 Outcome::Acked { at, .. } => Some(at),
                 Outcome::Pending | Outcome::Unknown => None,
@@ -116,9 +140,41 @@ impl History {
     }
 }
 
+impl History {
+    /// The longest time after `from` in which no record of a partition was acknowledged, up to its
+    /// last acknowledgement; `None` if none came after `from`.
+    #[must_use]
+    pub fn longest_silence(&self, partition: i32, from: Micros) -> Option<Micros> {
+        let records = self.partitions.get(&partition)?;
+        let mut acks: Vec<Micros> = records
+            .iter()
+            .filter_map(|sent| match sent.outcome {
+                Outcome::Acked { at, .. } if at >= from => Some(at),
+                _ => None,
+            })
+            .collect();
+        acks.sort_unstable();
+        let before = std::iter::once(from).chain(acks.iter().copied());
+        let silences = before.zip(&acks).map(|(before, at)| at - before);
+        silences.max()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_silence_may_lie_anywhere_after_the_beginning() {
+        let mut history = History::default();
+        for (sequence, at) in [100, 150, 700, 720].into_iter().enumerate() {
+            history.begin(0, at - 10);
+            history.finish(0, sequence as u64, Outcome::Acked { offset: 0, at });
+        }
+        assert_eq!(history.longest_silence(0, 0), Some(550));
+        assert_eq!(history.longest_silence(0, 705), Some(15));
+        assert_eq!(history.longest_silence(0, 721), None);
+    }
 
     #[test]
     fn the_gap_counts_only_records_sent_after_the_fault() {
@@ -140,5 +196,8 @@ mod tests {
             }
         );
         assert_eq!(history.acked_between(0, 300), 1);
+        assert_eq!(history.longest_silence(0, 0, 1_000), Some(640));
+        assert_eq!(history.longest_silence(0, 901, 1_000), None);
+        assert_eq!(history.failed(), 1);
     }
 }

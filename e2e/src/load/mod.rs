@@ -2,6 +2,8 @@
 
 pub mod consumer;
 pub mod gaps;
+pub mod group;
 pub mod history;
+pub mod java;
 pub mod producer;
 pub mod record;

@@ -1,6 +1,7 @@
 //! The producing side: one record to each partition at a steady pace, until told to stop.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
 use super::history::{History, Micros, Outcome};
+use super::java::JavaLoad;
 use super::record::RecordId;
 
 /// The longest that a run may last: a forgotten load stops by itself.
@@ -54,22 +56,37 @@ pub struct Load {
     /// Tells this run's records from an earlier run's.
     pub run: u64,
     shared: Arc<Shared>,
-    producer: Arc<ThreadedProducer<Deliveries>>,
-    thread: JoinHandle<()>,
+    driver: Driver,
 }
 
-struct Shared {
+enum Driver {
+    Librdkafka {
+        producer: Arc<ThreadedProducer<Deliveries>>,
+        thread: JoinHandle<()>,
+    },
+    Java(JavaLoad),
+}
+
+pub(super) struct Shared {
     epoch: Instant,
     stop: AtomicBool,
     history: Mutex<History>,
 }
 
 impl Shared {
-    fn now(&self) -> Micros {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            epoch: Instant::now(),
+            stop: AtomicBool::new(false),
+            history: Mutex::default(),
+        })
+    }
+
+    pub(super) fn now(&self) -> Micros {
         Micros::try_from(self.epoch.elapsed().as_micros()).unwrap_or(Micros::MAX)
     }
 
-    fn history(&self) -> MutexGuard<'_, History> {
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -99,11 +116,7 @@ impl Load {
     /// # Errors
     /// If the client library refuses its settings, or no thread can be started.
     pub fn start(settings: LoadSettings, run: u64) -> Result<Self, LoadError> {
-        let shared = Arc::new(Shared {
-            epoch: Instant::now(),
-            stop: AtomicBool::new(false),
-            history: Mutex::default(),
-        });
+        let shared = Shared::new();
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &settings.bootstrap)
@@ -127,15 +140,40 @@ impl Load {
         Ok(Self {
             run,
             shared,
-            producer,
-            thread,
+            driver: Driver::Librdkafka { producer, thread },
         })
+    }
+
+    /// Starts to send with the Java producer, from a folder of Apache Kafka's jars.
+    ///
+    /// # Errors
+    /// If Java cannot be run.
+    pub fn start_java(settings: &LoadSettings, run: u64, jars: &Path) -> Result<Self, LoadError> {
+        let shared = Shared::new();
+        let java = JavaLoad::start(settings, run, jars, Arc::clone(&shared));
+        let driver = Driver::Java(java.map_err(LoadError::Thread)?);
+        Ok(Self {
+            run,
+            shared,
+            driver,
+        })
+    }
+
+    /// The moment that is time zero of this load's history.
+    #[must_use]
+    pub fn epoch(&self) -> Instant {
+        self.shared.epoch
     }
 
     /// The present moment on the clock of this load's history.
     #[must_use]
     pub fn now(&self) -> Micros {
         self.shared.now()
+    }
+
+    /// Looks at the history so far, without a copy; nothing is acknowledged meanwhile.
+    pub fn look<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(&self.shared.history())
     }
 
     /// The history so far.
@@ -150,11 +188,16 @@ impl Load {
     /// If the sending thread died. Records without an answer are no error: they stay pending.
     pub fn stop(self, limit: Duration) -> Result<History, LoadError> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let died = |_| LoadError::Thread(std::io::Error::other("the thread panicked"));
-        self.thread.join().map_err(died)?;
-        match self.producer.flush(limit) {
-            Ok(()) | Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => {}
-            Err(error) => return Err(LoadError::Flush(error)),
+        match self.driver {
+            Driver::Librdkafka { producer, thread } => {
+                let died = |_| LoadError::Thread(std::io::Error::other("the thread panicked"));
+                thread.join().map_err(died)?;
+                match producer.flush(limit) {
+                    Ok(()) | Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => {}
+                    Err(error) => return Err(LoadError::Flush(error)),
+                }
+            }
+            Driver::Java(java) => java.stop(limit).map_err(LoadError::Thread)?,
         }
         Ok(self.shared.history().clone())
     }

@@ -97,4 +97,17 @@ impl Engine for Kafka {
         command.arg(node.folder.join("server.properties"));
         command
     }
+
+    fn active_controller(&self, cluster: &ClusterPlan) -> Option<i32> {
+        let controllers = cluster.nodes.iter().filter(|node| node.is_controller);
+        let addresses: Vec<String> = controllers
+            .map(|node| format!("127.0.0.1:{}", node.ports[0]))
+            .collect();
+        let mut ask = self.java("org.apache.kafka.tools.MetadataQuorumCommand");
+        ask.args(["--bootstrap-controller", &addresses.join(",")]);
+        let output = ask.args(["describe", "--status"]).output().ok()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = said.lines().find_map(|line| line.strip_prefix("LeaderId:"));
+        line?.trim().parse().ok()
+    }
 }

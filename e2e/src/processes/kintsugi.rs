@@ -1,11 +1,20 @@
 //! Kintsugi as processes.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
-use super::{ClusterPlan, Engine, NodePlan, write_properties};
+use super::{ClusterPlan, Engine, NodePlan, Steps, write_properties};
+
+/// Which of a node's ports is its HTTP listener.
+const HTTP: usize = 3;
+/// How long a controller may take to answer.
+const HTTP_LIMIT: Duration = Duration::from_millis(500);
+/// The longest answer that is read.
+const HTTP_BYTES_MAX: u64 = 1 << 20;
 
 /// Runs this broker binary.
 #[derive(Clone, Debug)]
@@ -33,7 +42,7 @@ impl Engine for Kintsugi {
                 node.folder.join("data").display().to_string(),
             ),
             ("controller.quorum.voters".to_owned(), voters.join(",")),
-            ("kintsugi.http.listener".to_owned(), local(3)),
+            ("kintsugi.http.listener".to_owned(), local(HTTP)),
         ]);
         let mut set = |key: &str, value: String| settings.insert(key.to_owned(), value);
         if node.is_controller {
@@ -60,4 +69,36 @@ impl Engine for Kintsugi {
             .arg(node.folder.join("server.properties"));
         command
     }
+
+    fn active_controller(&self, cluster: &ClusterPlan) -> Option<i32> {
+        let controllers = cluster.nodes.iter().filter(|node| node.is_controller);
+        let active = |node: &&NodePlan| {
+            let answer = get(node.ports[HTTP], "/v1/quorum").ok();
+            let answer = answer.and_then(|body| serde_json::from_str(&body).ok());
+            answer.is_some_and(|json: serde_json::Value| json["active"] == true)
+        };
+        controllers.into_iter().find(active).map(|node| node.id)
+    }
+
+    fn steps(&self, cluster: &ClusterPlan, broker: i32, fault: SystemTime) -> Option<Steps> {
+        let mut steps = Steps::default();
+        for node in &cluster.nodes {
+            // A node that has no log yet tells nothing.
+            let _ = steps.read(&node.folder.join("process.log"), broker, fault);
+        }
+        Some(steps)
+    }
+}
+
+/// The body of an answer over plain HTTP on loopback.
+fn get(port: u16, path: &str) -> io::Result<String> {
+    let address = (Ipv4Addr::LOCALHOST, port).into();
+    let mut stream = TcpStream::connect_timeout(&address, HTTP_LIMIT)?;
+    stream.set_read_timeout(Some(HTTP_LIMIT))?;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(HTTP_BYTES_MAX).read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
+    body.map(str::to_owned)
+        .ok_or_else(|| io::Error::other("the answer has no body"))
 }

@@ -6,15 +6,18 @@
 mod kafka;
 mod kintsugi;
 mod process;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 pub use kafka::Kafka;
 pub use kintsugi::Kintsugi;
-pub use process::Process;
+pub use process::{Process, send};
+pub use steps::Steps;
 
 /// How many controllers a cluster has.
 pub const CONTROLLERS: i32 = 3;
@@ -36,6 +39,15 @@ pub trait Engine {
 
     /// The command that runs the node.
     fn command(&self, node: &NodePlan) -> std::process::Command;
+
+    /// Which controller is active, if any is known to be.
+    fn active_controller(&self, cluster: &ClusterPlan) -> Option<i32>;
+
+    /// What the nodes' logs tell of the failover from a broker that died at `fault`, for engines
+    /// whose logs are known.
+    fn steps(&self, _cluster: &ClusterPlan, _broker: i32, _fault: SystemTime) -> Option<Steps> {
+        None
+    }
 }
 
 /// Where one node lives.
@@ -136,6 +148,29 @@ impl<E: Engine> Cluster<E> {
         process
             .ok_or_else(|| io::Error::other(format!("node {id} does not run")))?
             .kill()
+    }
+
+    /// Stops a node by SIGTERM and waits for its end.
+    ///
+    /// # Errors
+    /// If it does not run, or does not end in `limit`.
+    pub fn stop(&mut self, id: i32, limit: Duration) -> io::Result<()> {
+        let process = self.processes.remove(&id);
+        process
+            .ok_or_else(|| io::Error::other(format!("node {id} does not run")))?
+            .stop(limit)
+    }
+
+    /// Which controller is active, if any is known to be.
+    #[must_use]
+    pub fn active_controller(&self) -> Option<i32> {
+        self.engine.active_controller(&self.plan)
+    }
+
+    /// What the logs tell of a failover.
+    #[must_use]
+    pub fn steps(&self, broker: i32, fault: SystemTime) -> Option<Steps> {
+        self.engine.steps(&self.plan, broker, fault)
     }
 
     /// The process of a node, if it runs.

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::host::cpu;
 use crate::host::memory::resident_bytes;
@@ -50,6 +52,30 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        send(self.id(), signal)
+    }
+
+    /// SIGTERM, and wait until it ended by itself.
+    ///
+    /// # Errors
+    /// If it cannot be signalled, or lives on after `limit`; it is killed then.
+    pub fn stop(mut self, limit: Duration) -> io::Result<()> {
+        self.signal(Signal::TERM)?;
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(io::Error::other(format!("it did not stop in {limit:?}")))
+    }
+
     /// SIGKILL, and wait until it is gone.
     ///
     /// # Errors
@@ -82,4 +108,14 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a child by its id; the child must not have been waited for.
+///
+/// # Errors
+/// If there is no such process.
+pub fn send(id: u32, signal: Signal) -> io::Result<()> {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+    let id = id.ok_or_else(|| io::Error::other("it has no process id"))?;
+    Ok(kill_process(id, signal)?)
 }

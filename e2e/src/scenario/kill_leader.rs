@@ -31,11 +31,14 @@ fn kill(environment: &mut Environment, topic: &str, kills: usize) -> anyhow::Res
     let settings = FailoverSettings {
         topic: topic.to_owned(),
         partitions: PARTITIONS,
+        loaded: PARTITIONS,
         kills,
         interval: INTERVAL,
         probes: true,
         acked_min: ACKED_MIN,
         client: BTreeMap::from([("retry.backoff.ms".to_owned(), "20".to_owned())]),
+        java: None,
+        with_group: false,
     };
     let bootstrap = environment.bootstrap()?;
     let report = run(
@@ -76,7 +79,7 @@ impl Target for OnKubernetes<'_> {
         self.bootstrap.clone()
     }
 
-    fn kill(&mut self, broker: i32) -> anyhow::Result<Duration> {
+    fn strike(&mut self, broker: i32) -> anyhow::Result<Duration> {
         self.environment.kill(&self.environment.broker(broker)?)
     }
 

@@ -4,6 +4,7 @@
 //! by healing, by reading everything back, and by comparing every replica's files. Assumes an
 //! installed operator and an applied KafkaCluster (the first scenario, `form`, applies it).
 
+pub mod bad_image;
 pub mod baseline;
 pub mod delete_pod;
 pub mod environment;
@@ -13,6 +14,7 @@ pub mod kill_controller;
 pub mod kill_leader;
 pub mod memory;
 pub mod operator_killed;
+pub mod rolling_restart;
 pub mod under_load;
 
 use environment::Environment;
@@ -56,6 +58,16 @@ pub const ALL: &[Scenario] = &[
         name: "operator-killed",
         shows: "the operator dies while a broker's pod is deleted, and still replaces it",
         run: operator_killed::run,
+    },
+    Scenario {
+        name: "rolling-restart",
+        shows: "a change of spec.config restarts every node, one at a time; no send fails",
+        run: rolling_restart::run,
+    },
+    Scenario {
+        name: "bad-image",
+        shows: "an image that cannot be pulled stops a rollout after its first pod; reverting heals",
+        run: bad_image::run,
     },
     Scenario {
         name: "grow",

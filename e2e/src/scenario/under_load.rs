@@ -15,7 +15,7 @@ use crate::load::consumer::read_topic;
 use crate::load::gaps::Gaps;
 use crate::load::producer::{Load, LoadSettings};
 use crate::verify::replicas::compare;
-use crate::verify::{Duplicates, verify};
+use crate::verify::{Duplicates, Verdict, verify};
 
 /// Partitions of a scenario's topic.
 pub const PARTITIONS: i32 = 120;
@@ -37,6 +37,29 @@ pub fn run(
     topic: &str,
     fault: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    judge(environment, topic, fault).map(drop)
+}
+
+/// As [`run`], and no record may have failed: what was done was planned.
+///
+/// # Errors
+/// As [`run`]; and if a producer gave up on a record.
+pub fn run_planned(
+    environment: &mut Environment,
+    topic: &str,
+    act: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let verdict = judge(environment, topic, act)?;
+    ensure!(verdict.unknown == 0, "{} sends failed", verdict.unknown);
+    println!("  failed sends: 0");
+    Ok(())
+}
+
+fn judge(
+    environment: &mut Environment,
+    topic: &str,
+    fault: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
+) -> anyhow::Result<Verdict> {
     baseline::check(environment, HEAL_LIMIT)?;
     let bootstrap = environment.bootstrap()?;
     create_topic(&bootstrap, topic, PARTITIONS, 3, HEAL_LIMIT)?;
@@ -79,6 +102,8 @@ pub fn run(
     let history = load.stop(Duration::from_secs(30))?;
     let gaps = Gaps::after(&history, began, 0..PARTITIONS);
     println!("  ack gap of all partitions, from the fault on: {gaps}");
+    let silences = Gaps::silences(&history, began, 0..PARTITIONS);
+    println!("  longest time without an ack of each partition: {silences}");
     let read = read_topic(&bootstrap, topic, PARTITIONS, READ_LIMIT)?;
     let verdict = verify(run, &history, &read, Duplicates::Forbidden);
     println!("  verdict: {verdict}");
@@ -90,7 +115,8 @@ pub fn run(
         verdict.acked >= ACKED_MIN,
         "too few records acknowledged to mean anything"
     );
-    compare_replicas(environment, topic, PARTITIONS)
+    compare_replicas(environment, topic, PARTITIONS)?;
+    Ok(verdict)
 }
 
 /// Compares every replica's files up to the high watermark.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use kintsugi_crds::schema::hash_text;
 
 use super::{Object, owned_metadata};
 use crate::cluster::Cluster;
@@ -21,18 +22,25 @@ const REPLICATION_FACTOR: i32 = 3;
 /// Copies that must have a record before acks=all is answered.
 const MIN_IN_SYNC_REPLICAS: i32 = 2;
 
-/// The ConfigMap of `role`.
+/// The ConfigMap of `role`. It never changes: another content has another name.
 pub fn build(cluster: &Cluster, role: Role) -> Object {
     let data = [(FILE.to_owned(), properties(cluster, role))].into();
     Object::ConfigMap(Box::new(ConfigMap {
         metadata: owned_metadata(
             cluster,
-            config_map(&cluster.name, role),
+            name(cluster, role),
             role_labels(&cluster.name, role),
         ),
         data: Some(data),
+        immutable: Some(true),
         ..ConfigMap::default()
     }))
+}
+
+/// The name of the ConfigMap of `role`.
+pub fn name(cluster: &Cluster, role: Role) -> String {
+    let hash = hash_text(&properties(cluster, role));
+    config_map(&cluster.name, role, &hash)
 }
 
 /// The text of server.properties.

@@ -13,13 +13,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use kintsugi_crds::schema::hash_text;
 
-use super::{config_map, owned_metadata};
+use super::owned_metadata;
 use crate::build::config_map::{DATA_DIRECTORY, FILE};
-use crate::cluster::Cluster;
+use crate::cluster::{Amounts, Cluster};
 use crate::names::{
-    self, CONTROL_PORT, CONTROLLER_PORT, HTTP_PORT, Member, REPLICATION_PORT, Role,
+    CONTROL_PORT, CONTROLLER_PORT, HTTP_PORT, Member, REPLICATION_PORT, Role,
     TEMPLATE_HASH_ANNOTATION, headless_service, role_selector,
 };
+use crate::template::Template;
 
 mod probes;
 
@@ -34,19 +35,24 @@ const CONTROLLER_GRACE_SECONDS: i64 = 15;
 
 /// The pod of `member`, in `zone` if brokers are spread over racks.
 pub fn build(cluster: &Cluster, member: Member, zone: Option<&str>) -> Pod {
-    let spec = spec(cluster, member, zone);
+    let wanted = Template::wanted(cluster, member.role);
+    build_from(cluster, member, zone, &wanted)
+}
+
+/// [`build`] from another template than the one that spec asks for.
+pub fn build_from(
+    cluster: &Cluster,
+    member: Member,
+    zone: Option<&str>,
+    template: &Template,
+) -> Pod {
+    let spec = spec(cluster, member, zone, template);
     let mut metadata = owned_metadata(
         cluster,
         member.pod_name(&cluster.name),
         member.labels(&cluster.name),
     );
-    metadata.annotations = Some(
-        [(
-            TEMPLATE_HASH_ANNOTATION.to_owned(),
-            hash_of(cluster, member, &spec),
-        )]
-        .into(),
-    );
+    metadata.annotations = Some([(TEMPLATE_HASH_ANNOTATION.to_owned(), hash_of(&spec))].into());
     Pod {
         metadata,
         spec: Some(spec),
@@ -56,23 +62,36 @@ pub fn build(cluster: &Cluster, member: Member, zone: Option<&str>) -> Pod {
 
 /// Hash of everything that a running pod of `member` cannot learn of without a restart.
 pub fn template_hash(cluster: &Cluster, member: Member, zone: Option<&str>) -> String {
-    hash_of(cluster, member, &spec(cluster, member, zone))
+    hash_from(
+        cluster,
+        member,
+        zone,
+        &Template::wanted(cluster, member.role),
+    )
 }
 
-fn hash_of(cluster: &Cluster, member: Member, spec: &PodSpec) -> String {
+/// [`template_hash`] of another template than the one that spec asks for.
+pub fn hash_from(
+    cluster: &Cluster,
+    member: Member,
+    zone: Option<&str>,
+    template: &Template,
+) -> String {
+    hash_of(&spec(cluster, member, zone, template))
+}
+
+/// The settings are part of it, for they are in the ConfigMap's name.
+fn hash_of(spec: &PodSpec) -> String {
     let template = serde_json::to_value(spec).unwrap_or_default();
-    hash_text(&format!(
-        "{template}\n{}",
-        config_map::properties(cluster, member.role)
-    ))
+    hash_text(&template.to_string())
 }
 
-fn spec(cluster: &Cluster, member: Member, zone: Option<&str>) -> PodSpec {
+fn spec(cluster: &Cluster, member: Member, zone: Option<&str>, template: &Template) -> PodSpec {
     PodSpec {
         hostname: Some(member.pod_name(&cluster.name)),
         subdomain: Some(headless_service(&cluster.name, member.role)),
-        containers: vec![container(cluster, member, zone)],
-        volumes: Some(volumes(cluster, member)),
+        containers: vec![container(cluster, member, zone, template)],
+        volumes: Some(volumes(cluster, member, template)),
         affinity: affinity(cluster, zone),
         topology_spread_constraints: Some(spread(cluster, member.role)),
         security_context: Some(PodSecurityContext {
@@ -100,10 +119,15 @@ fn spec(cluster: &Cluster, member: Member, zone: Option<&str>) -> PodSpec {
     }
 }
 
-fn container(cluster: &Cluster, member: Member, zone: Option<&str>) -> Container {
+fn container(
+    cluster: &Cluster,
+    member: Member,
+    zone: Option<&str>,
+    template: &Template,
+) -> Container {
     Container {
         name: member.role.to_string(),
-        image: Some(cluster.image.clone()),
+        image: Some(template.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(arguments(cluster, member, zone)),
         env: Some(vec![
@@ -111,7 +135,7 @@ fn container(cluster: &Cluster, member: Member, zone: Option<&str>) -> Container
             field("POD_NAME", "metadata.name"),
         ]),
         ports: Some(ports(cluster, member.role)),
-        resources: Some(resources(cluster, member.role)),
+        resources: Some(resources(&template.amounts)),
         startup_probe: Some(probes::startup()),
         liveness_probe: Some(probes::liveness()),
         readiness_probe: Some(probes::readiness()),
@@ -204,8 +228,7 @@ fn ports(cluster: &Cluster, role: Role) -> Vec<ContainerPort> {
         .collect()
 }
 
-fn resources(cluster: &Cluster, role: Role) -> ResourceRequirements {
-    let amounts = &cluster.role(role).amounts;
+fn resources(amounts: &Amounts) -> ResourceRequirements {
     let pair = |cpu: &str, memory: &str| -> BTreeMap<String, Quantity> {
         [("cpu", cpu), ("memory", memory)]
             .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
@@ -218,7 +241,7 @@ fn resources(cluster: &Cluster, role: Role) -> ResourceRequirements {
     }
 }
 
-fn volumes(cluster: &Cluster, member: Member) -> Vec<Volume> {
+fn volumes(cluster: &Cluster, member: Member, template: &Template) -> Vec<Volume> {
     vec![
         Volume {
             name: "data".to_owned(),
@@ -231,7 +254,7 @@ fn volumes(cluster: &Cluster, member: Member) -> Vec<Volume> {
         Volume {
             name: "config".to_owned(),
             config_map: Some(ConfigMapVolumeSource {
-                name: names::config_map(&cluster.name, member.role),
+                name: template.config_map.clone(),
                 ..ConfigMapVolumeSource::default()
             }),
             ..Volume::default()

@@ -2,7 +2,9 @@
 //!
 //! | act | gates, in this order |
 //! |---|---|
-//! | delete a pod that ended, crash-loops, or is frozen and fenced | healing off, evidence, one disruption, healing limit |
+//! | delete a pod that ended, crash-loops, or is frozen and fenced | healing off, evidence, one disruption, healing limit, admission |
+//! | delete a pod of an older template that serves nobody | healing off, evidence, one disruption, admission |
+//! | restart a pod of an older template | pauses, admission, rollout, quorum health, one disruption, min-ISR, evidence |
 //! | give up a lost volume (new generation) | healing off, evidence, quorum health, one disruption, min-ISR, share |
 //!
 //! `spec.paused` closes all of them at once, before any act is considered.
@@ -12,7 +14,8 @@ use std::fmt;
 /// A gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
-    /// `spec.paused` is set, or `spec.healing.enabled` is false.
+    /// `spec.paused` is set, `spec.healing.enabled` is false, or the resource's annotation holds
+    /// rolling restarts.
     Pause,
     /// The cause has not held for m of n live reads yet.
     Evidence,
@@ -20,17 +23,22 @@ pub enum Gate {
     OneDisruption,
     /// No active controller answers, or it does not know of a majority.
     QuorumHealth,
-    /// The broker is not out of every in-sync set, as far as the quorum says.
+    /// Some partition would be left with less in-sync copies than its minimum, or the quorum does
+    /// not say.
     MinIsr,
     /// This node's pod was replaced too often within ten minutes.
     HealingLimit,
     /// Too large a share of the brokers is unavailable.
     HealingShare,
+    /// A pod of the new template does not run as it should.
+    Rollout,
+    /// The API server would refuse the replacement.
+    Admission,
 }
 
 impl Gate {
     /// All gates, for metrics that show each from the start.
-    pub const ALL: [Gate; 7] = [
+    pub const ALL: [Gate; 9] = [
         Gate::Pause,
         Gate::Evidence,
         Gate::OneDisruption,
@@ -38,6 +46,8 @@ impl Gate {
         Gate::MinIsr,
         Gate::HealingLimit,
         Gate::HealingShare,
+        Gate::Rollout,
+        Gate::Admission,
     ];
 
     /// The name in metrics and Events.
@@ -50,6 +60,8 @@ impl Gate {
             Gate::MinIsr => "MinIsr",
             Gate::HealingLimit => "HealingLimit",
             Gate::HealingShare => "HealingShare",
+            Gate::Rollout => "Rollout",
+            Gate::Admission => "Admission",
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod gates;
 mod members;
 mod objects;
 mod pods;
+mod rollout;
 mod status;
 mod volumes;
 
@@ -25,6 +26,7 @@ use crate::observe::{Observed, PodState};
 use crate::plan::{Announcement, Command, Plan};
 use gates::{Closed, Gate};
 use members::Members;
+use rollout::Rollout;
 pub use status::invalid as invalid_status;
 
 /// How often a settled cluster is looked at; watches tell of most changes at once.
@@ -37,7 +39,7 @@ const REQUEUE_CHANGING: Duration = Duration::from_millis(700);
 const CHANGING_MAX: SignedDuration = SignedDuration::from_secs(120);
 
 /// What calls for a destructive act in `observed`. Recorded with every read, see [`History`].
-pub fn suspicions(cluster: &Cluster, observed: &Observed) -> BTreeSet<Suspicion> {
+pub fn suspicions(cluster: &Cluster, observed: &Observed, now: Timestamp) -> BTreeSet<Suspicion> {
     let members = Members::find(cluster, observed);
     let lost = members
         .lost_brokers()
@@ -61,7 +63,20 @@ pub fn suspicions(cluster: &Cluster, observed: &Observed) -> BTreeSet<Suspicion>
         .map(|pod| Suspicion::Frozen {
             uid: pod.uid.clone(),
         });
-    lost.chain(crashing).chain(frozen).collect()
+    let rollout = Rollout::find(cluster, observed, &members, now);
+    let outdated_down = rollout
+        .outdated
+        .iter()
+        .filter(|outdated| rollout::is_down(observed, outdated.pod))
+        .map(|outdated| Suspicion::OutdatedDown {
+            uid: outdated.pod.uid.clone(),
+        });
+    let restart = rollout.suspicion(cluster, observed, &members);
+    lost.chain(crashing)
+        .chain(frozen)
+        .chain(outdated_down)
+        .chain(restart)
+        .collect()
 }
 
 /// What is to be done at `now`. `written` is the status as it stands.
@@ -73,15 +88,20 @@ pub fn decide(
     now: Timestamp,
 ) -> Plan {
     let members = Members::find(cluster, observed);
+    let rollout = Rollout::find(cluster, observed, &members, now);
     let mut draft = Draft::default();
     if cluster.paused {
         draft.close(Gate::Pause, &cluster.name, "spec.paused is set".to_owned());
     } else if !members.quorum_lost() {
         objects::apply(cluster, observed, &members, &mut draft);
         volumes::create(cluster, observed, &members, history, &mut draft);
-        pods::create(cluster, observed, &members, &mut draft);
-        pods::heal(cluster, observed, history, now, &mut draft);
-        volumes::change(cluster, observed, &mut draft);
+        pods::create(cluster, observed, &members, &rollout, &mut draft);
+        pods::heal(cluster, observed, &rollout, history, now, &mut draft);
+        rollout::step(
+            cluster, observed, &members, &rollout, history, now, &mut draft,
+        );
+        volumes::change(cluster, observed, &rollout, &mut draft);
+        objects::collect(cluster, observed, &mut draft);
     }
     let changing = !draft.commands.is_empty();
     for closed in history.newly_closed(&draft.closed) {
@@ -92,7 +112,9 @@ pub fn decide(
             warning: closed.gate != Gate::Evidence,
         }));
     }
-    let status = status::status(cluster, observed, &members, &draft, written, history, now);
+    let status = status::status(
+        cluster, observed, &members, &rollout, &draft, written, history, now,
+    );
     let restless = is_restless(&status, now) && !cluster.paused;
     if written != Some(&status) {
         draft.commands.push(Command::WriteStatus(Box::new(status)));

@@ -6,8 +6,8 @@ use super::Draft;
 use super::members::Members;
 use crate::build::{Object, config_map, disruption_budget, service};
 use crate::cluster::Cluster;
-use crate::names::Role;
-use crate::observe::Observed;
+use crate::names::{MANAGED_BY_LABEL, OPERATOR, Role};
+use crate::observe::{Observed, ObservedPod, ObservedVolume};
 use crate::plan::Command;
 
 /// Adds an apply for each object that is missing or differs.
@@ -27,6 +27,52 @@ pub fn apply(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draf
             .filter(|object| !exists(observed, object))
             .map(Command::Apply),
     );
+}
+
+/// Adds the deletion of each of the operator's ConfigMaps that is neither wanted nor read by a pod,
+/// nor may be again.
+pub fn collect(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
+    let wanted = [Role::Controller, Role::Broker].map(|role| config_map::name(cluster, role));
+    let is_kept = |name: &str| {
+        let read = |pod: &ObservedPod| pod.config_map.as_deref() == Some(name);
+        let may_read = |volume: &ObservedVolume| {
+            let last_good = volume.last_good.as_ref();
+            last_good.is_some_and(|template| template.config_map == name)
+        };
+        wanted.iter().any(|wanted| wanted == name)
+            || observed.pods.iter().any(read)
+            || observed.volumes.iter().any(may_read)
+    };
+    for object in observed
+        .objects
+        .iter()
+        .filter(|object| is_own_config_map(cluster, object))
+    {
+        let metadata = |key: &str| {
+            object["metadata"][key]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let name = metadata("name");
+        if !is_kept(&name) {
+            draft.commands.push(Command::DeleteConfigMap {
+                name,
+                uid: metadata("uid"),
+                resource_version: metadata("resourceVersion"),
+            });
+        }
+    }
+}
+
+/// Whether the operator made it for this very resource: people may label their own alike.
+fn is_own_config_map(cluster: &Cluster, object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    let owners = metadata["ownerReferences"].as_array();
+    object["kind"] == "ConfigMap"
+        && metadata["labels"][MANAGED_BY_LABEL] == OPERATOR
+        && metadata["deletionTimestamp"].is_null()
+        && owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == *cluster.uid))
 }
 
 fn exists(observed: &Observed, object: &Object) -> bool {

@@ -1,4 +1,5 @@
-//! Pods: created where a volume has none, deleted where they cannot come back by themselves.
+//! Pods: created where a volume has none, deleted where they cannot come back by themselves or
+//! where their template has changed while they serve nobody.
 //! A pod that cannot come back serves nobody, so its deletion takes nothing from any in-sync set.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -6,12 +7,14 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::Draft;
 use super::gates::{Gate, first_closed};
 use super::members::Members;
-use crate::build::pod;
+use super::rollout::{Rollout, refusal_text};
+use crate::build::pod as template;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
 use crate::names::{REPLACEMENTS_ANNOTATION, Role};
 use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState};
 use crate::plan::{Command, PodDeletion, VolumeChange, format_times};
+use crate::template::Template;
 
 /// The window of `spec.healing.podReplacementsMax`; the kubelet forgets its back-off after it too.
 const REPLACEMENT_WINDOW: SignedDuration = SignedDuration::from_mins(10);
@@ -24,7 +27,13 @@ const FROZEN_GRACE_SECONDS: u32 = 1;
 pub const EXIT_REFUSED: i32 = 70;
 
 /// Adds a pod for each volume without one. Nothing is disturbed by that, so no gate is asked.
-pub fn create(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draft: &mut Draft) {
+pub fn create(
+    cluster: &Cluster,
+    observed: &Observed,
+    members: &Members<'_>,
+    rollout: &Rollout<'_>,
+    draft: &mut Draft,
+) {
     // Volumes that this plan creates count too: everything is created in one go.
     let planned: Vec<_> = draft
         .commands
@@ -51,7 +60,12 @@ pub fn create(cluster: &Cluster, observed: &Observed, members: &Members<'_>, dra
     wanted.sort();
     for (member, zone) in wanted {
         if observed.pod(member).is_none() {
-            let pod = pod::build(cluster, member, zone.as_deref());
+            let volume = observed
+                .volumes
+                .iter()
+                .find(|volume| volume.member == member);
+            let made_from = rollout.template(cluster, member, volume);
+            let pod = template::build_from(cluster, member, zone.as_deref(), &made_from);
             draft.commands.push(Command::CreatePod(Box::new(pod)));
         }
     }
@@ -61,6 +75,7 @@ pub fn create(cluster: &Cluster, observed: &Observed, members: &Members<'_>, dra
 pub fn heal(
     cluster: &Cluster,
     observed: &Observed,
+    rollout: &Rollout<'_>,
     history: &History,
     now: Timestamp,
     draft: &mut Draft,
@@ -71,7 +86,12 @@ pub fn heal(
             draft.commands.push(delete(pod, why, None));
             continue;
         }
-        let Some(cause) = cause(cluster, observed, pod, now) else {
+        let found = if rollout.is_to_be_corrected(cluster, observed, pod) {
+            Some(outdated_down(pod))
+        } else {
+            cause(cluster, observed, pod, now)
+        };
+        let Some(cause) = found else {
             continue;
         };
         let volume = observed
@@ -81,7 +101,10 @@ pub fn heal(
         let checks = gates(cluster, observed, history, pod, &cause, volume, draft, now);
         match first_closed(&pod.name, checks) {
             Some(closed) => draft.closed.push(closed),
-            None => replace(pod, volume, cause, now, draft),
+            None => {
+                let made_from = rollout.template(cluster, pod.member, volume);
+                replace(cluster, pod, volume, &made_from, cause, now, draft);
+            }
         }
     }
 }
@@ -91,6 +114,21 @@ struct Cause {
     suspicion: Suspicion,
     why: String,
     grace_seconds: Option<u32>,
+    /// Whether the pod gets another template: then it does not matter how often the former one
+    /// was tried.
+    is_new_template: bool,
+}
+
+/// A template that did not start is undone, or corrected, without waiting for it to start.
+fn outdated_down(pod: &ObservedPod) -> Cause {
+    Cause {
+        suspicion: Suspicion::OutdatedDown {
+            uid: pod.uid.clone(),
+        },
+        why: "it serves nobody, and spec has changed since it was created".to_owned(),
+        grace_seconds: None,
+        is_new_template: true,
+    }
 }
 
 fn cause(
@@ -115,6 +153,7 @@ fn cause(
                 suspicion: Suspicion::Frozen { uid },
                 why: "its process is frozen: it accepts connections and says nothing".to_owned(),
                 grace_seconds: Some(FROZEN_GRACE_SECONDS),
+                is_new_template: false,
             });
         }
         _ => return None,
@@ -123,6 +162,7 @@ fn cause(
         suspicion: Suspicion::CrashLoop { uid },
         why,
         grace_seconds: None,
+        is_new_template: false,
     })
 }
 
@@ -156,6 +196,8 @@ fn gates(
         other.member.role == pod.member.role
             && other.member != pod.member
             && is_unsettled(observed, other, now)
+    }) || observed.pods.iter().any(|other| {
+        other.restart_for.is_some() && other.uid != pod.uid && !other.is_terminating()
     }) || draft
         .commands
         .iter()
@@ -174,15 +216,20 @@ fn gates(
         (
             Gate::OneDisruption,
             !unsettled,
-            "another pod was replaced and is not ready yet".to_owned(),
+            "another pod is being replaced or restarted and is not ready yet".to_owned(),
         ),
         (
             Gate::HealingLimit,
-            recent < allowed,
+            recent < allowed || cause.is_new_template,
             format!(
                 "its pod was replaced {recent} times within 10 minutes, \
                  spec.healing.podReplacementsMax is {allowed}: look at its logs"
             ),
+        ),
+        (
+            Gate::Admission,
+            !history.is_refused(cluster.generation, now),
+            refusal_text(cluster, history),
         ),
     ]
 }
@@ -207,13 +254,20 @@ fn recent_replacements(
 /// The replacement is counted on the volume first: a restart between the two counts one too many,
 /// never one too few.
 fn replace(
+    cluster: &Cluster,
     pod: &ObservedPod,
     volume: Option<&ObservedVolume>,
+    made_from: &Template,
     cause: Cause,
     now: Timestamp,
     draft: &mut Draft,
 ) {
     if let Some(volume) = volume {
+        let replacement =
+            template::build_from(cluster, pod.member, volume.zone.as_deref(), made_from);
+        draft
+            .commands
+            .push(Command::RehearsePod(Box::new(replacement)));
         let mut times: Vec<Timestamp> = recent_replacements(volume, now).copied().collect();
         times.push(now);
         let mut change = VolumeChange::of(volume);
@@ -237,7 +291,8 @@ fn is_superseded(observed: &Observed, pod: &ObservedPod) -> bool {
     })
 }
 
-fn delete(pod: &ObservedPod, why: String, grace_seconds: Option<u32>) -> Command {
+/// The deletion of `pod` as it was observed.
+pub fn delete(pod: &ObservedPod, why: String, grace_seconds: Option<u32>) -> Command {
     Command::DeletePod(PodDeletion {
         name: pod.name.clone(),
         uid: pod.uid.clone(),

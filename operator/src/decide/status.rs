@@ -1,6 +1,9 @@
 //! The status: computed from what was observed, never from what was meant.
 
+mod restarts;
 mod troubles;
+
+use std::borrow::Cow;
 
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{
@@ -11,7 +14,7 @@ use self::troubles::{join, troubles};
 use super::Draft;
 use super::gates::Gate;
 use super::members::Members;
-use crate::build::pod::template_hash;
+use super::rollout::Rollout;
 use crate::cluster::Cluster;
 use crate::history::History;
 use crate::names::{Role, bootstrap_service, role_selector_text};
@@ -19,11 +22,13 @@ use crate::observe::Observed;
 
 /// Characters of a condition's message; the schema allows this many.
 const MESSAGE_CHARACTERS_MAX: usize = 2048;
+/// Characters of a condition's reason; the schema allows this many.
+const REASON_CHARACTERS_MAX: usize = 128;
 
 /// What was found of one aspect: whether it holds, a reason, a message.
 struct Finding {
     holds: bool,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     message: String,
 }
 
@@ -31,7 +36,7 @@ impl Finding {
     fn no(reason: &'static str) -> Self {
         Self {
             holds: false,
-            reason,
+            reason: Cow::Borrowed(reason),
             message: String::new(),
         }
     }
@@ -39,7 +44,7 @@ impl Finding {
     fn yes(reason: &'static str, message: String) -> Self {
         Self {
             holds: true,
-            reason,
+            reason: Cow::Borrowed(reason),
             message,
         }
     }
@@ -50,6 +55,7 @@ pub fn status(
     cluster: &Cluster,
     observed: &Observed,
     members: &Members<'_>,
+    rollout: &Rollout<'_>,
     draft: &Draft,
     written: Option<&KafkaClusterStatus>,
     history: &History,
@@ -64,7 +70,7 @@ pub fn status(
         ),
         Some(first) => Finding {
             holds: false,
-            reason: first.0,
+            reason: Cow::Borrowed(first.0),
             message: join(&troubles),
         },
     };
@@ -80,8 +86,13 @@ pub fn status(
         ("QuorumLost", quorum_lost),
         ("HealingBlocked", healing_blocked(draft)),
         ("ShrinkRefused", shrink_refused(cluster, members)),
-        ("RestartPending", restart_pending(cluster, observed)),
+        ("RestartPending", restarts::pending(rollout, draft)),
+        (
+            "RolloutStopped",
+            restarts::stopped(cluster, rollout, draft, history),
+        ),
     ];
+    let of_pods = restarts::pod_troubles(cluster, observed, now);
     let former = written
         .map(|status| status.conditions.as_slice())
         .unwrap_or_default();
@@ -114,6 +125,7 @@ pub fn status(
             }),
         conditions: findings
             .into_iter()
+            .chain(of_pods)
             .map(|(type_, finding)| condition(type_, finding, cluster.generation, former, now))
             .collect(),
     }
@@ -129,7 +141,7 @@ pub fn invalid(
     let mut status = written.cloned().unwrap_or_default();
     let finding = Finding {
         holds: false,
-        reason: "Invalid",
+        reason: Cow::Borrowed("Invalid"),
         message,
     };
     let ready = condition("Ready", finding, generation, &status.conditions, now);
@@ -254,32 +266,6 @@ fn shrink_refused(cluster: &Cluster, members: &Members<'_>) -> Finding {
     )
 }
 
-fn restart_pending(cluster: &Cluster, observed: &Observed) -> Finding {
-    let stale: Vec<&str> = observed
-        .volumes
-        .iter()
-        .filter_map(|volume| {
-            let pod = observed
-                .pod(volume.member)
-                .filter(|pod| !pod.is_terminating())?;
-            let wanted = template_hash(cluster, volume.member, volume.zone.as_deref());
-            (pod.template_hash != wanted).then_some(pod.name.as_str())
-        })
-        .collect();
-    if stale.is_empty() {
-        return Finding::no("UpToDate");
-    }
-    Finding::yes(
-        "OlderTemplate",
-        format!(
-            "pods run with an older configuration or image, and this version does not restart them \
-             by itself: delete them one at a time, each after the former is ready and no partition \
-             is under-replicated: {}",
-            stale.join(", ")
-        ),
-    )
-}
-
 fn phase(
     cluster: &Cluster,
     members: &Members<'_>,
@@ -319,7 +305,7 @@ fn condition(
     Condition {
         type_: type_.to_owned(),
         status,
-        reason: finding.reason.to_owned(),
+        reason: finding.reason.chars().take(REASON_CHARACTERS_MAX).collect(),
         message: finding
             .message
             .chars()

@@ -7,13 +7,15 @@ use kintsugi_crds::DeletionPolicy;
 use super::Draft;
 use super::gates::{Gate, first_closed};
 use super::members::Members;
+use super::rollout::Rollout;
 use crate::build::volume;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
-use crate::names::{FORMED_ANNOTATION, Member, Role};
+use crate::names::{FORMED_ANNOTATION, LAST_GOOD_ANNOTATION, Member, Role};
 use crate::observe::{BrokerView, Observed, ObservedVolume};
 use crate::plan::{Command, VolumeChange};
 use crate::quantity;
+use crate::template::Template;
 
 /// Adds what brings each member without a volume nearer to one.
 pub fn create(
@@ -237,7 +239,7 @@ fn create_if_name_is_free(
 
 /// Adds changes to existing volumes: marks, owner and size. They come last, because a refused
 /// resize must not keep pods from being created.
-pub fn change(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
+pub fn change(cluster: &Cluster, observed: &Observed, rollout: &Rollout<'_>, draft: &mut Draft) {
     let active = observed
         .quorum
         .as_ref()
@@ -261,6 +263,12 @@ pub fn change(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
             change
                 .annotations
                 .insert(FORMED_ANNOTATION.to_owned(), "true".to_owned());
+        }
+        let wanted = Template::wanted(cluster, volume.member.role);
+        if rollout.proven.contains(&volume.member) && volume.last_good.as_ref() != Some(&wanted) {
+            change
+                .annotations
+                .insert(LAST_GOOD_ANNOTATION.to_owned(), wanted.to_text());
         }
         let owned = volume.owner.as_ref() == Some(&cluster.uid);
         if owned != (role.deletion_policy == DeletionPolicy::Delete) {

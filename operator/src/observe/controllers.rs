@@ -10,11 +10,16 @@ use serde::de::DeserializeOwned;
 use crate::http_client::{self, HttpError, Method};
 use crate::names::HTTP_PORT;
 
+/// Entries that a controller may have yet to apply and still count as up to date.
+const BEHIND_ENTRIES: u64 = 50;
+
 /// The quorum as one of its members sees it, and what the active one adds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QuorumView {
     /// Node ids of the controllers that answered.
     pub answering: Vec<i32>,
+    /// Those of them that have not applied what the furthest one knows to be committed.
+    pub behind: Vec<i32>,
     /// The active controller, by the answer with the highest term.
     pub leader: Option<i32>,
     /// The active controller's address, if its pod has one.
@@ -38,6 +43,18 @@ pub struct BrokerView {
     /// Whether it is fenced: leads nothing, is in no ISR.
     #[serde(default)]
     pub fenced: bool,
+    /// Whether it is on its way to a planned stop.
+    #[serde(default)]
+    pub stopping: bool,
+    /// Copies of it that are not in sync. Absent where the controller does not count them.
+    #[serde(default)]
+    pub lagging: Option<u32>,
+    /// Partitions that would be under their minimum without it until others are in sync again.
+    #[serde(default)]
+    pub needed: Option<u32>,
+    /// The same, however long one waits: they have no more copies than their minimum.
+    #[serde(default)]
+    pub needed_always: Option<u32>,
     /// The rack it registered with.
     #[serde(default)]
     pub rack: Option<String>,
@@ -73,6 +90,10 @@ struct QuorumAnswer {
     term: u64,
     #[serde(default)]
     leader: Option<i32>,
+    #[serde(default)]
+    commit: u64,
+    #[serde(default)]
+    applied: u64,
 }
 
 /// Asks the controllers at `addresses` (node id, pod IP). None if none answered.
@@ -93,6 +114,7 @@ pub async fn ask(addresses: &[(i32, String)]) -> Option<QuorumView> {
         .map(|(_, ip)| ip.clone());
     let mut view = QuorumView {
         answering: answers.iter().map(|answer| answer.id).collect(),
+        behind: behind(&answers),
         leader,
         leader_ip: leader_ip.clone(),
         ..QuorumView::default()
@@ -111,6 +133,20 @@ pub async fn ask(addresses: &[(i32, String)]) -> Option<QuorumView> {
         view.partitions = partitions.ok();
     }
     Some(view)
+}
+
+/// The controllers are asked at once, not at one instant, so a few entries count for nothing.
+fn behind(answers: &[QuorumAnswer]) -> Vec<i32> {
+    let commit = answers
+        .iter()
+        .map(|answer| answer.commit)
+        .max()
+        .unwrap_or(0);
+    answers
+        .iter()
+        .filter(|answer| answer.applied.saturating_add(BEHIND_ENTRIES) < commit)
+        .map(|answer| answer.id)
+        .collect()
 }
 
 /// Asks the active controller at `ip` to grant `generation` to `broker`.

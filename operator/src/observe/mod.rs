@@ -8,12 +8,14 @@
 mod controllers;
 mod pod;
 mod read;
+mod trouble;
 mod volume;
 mod zones;
 
 pub use controllers::{BrokerView, Partitions, QuorumView, grant_generation};
 pub use pod::{ObservedPod, PodState};
 pub use read::{ObserveError, REQUEST_TIMEOUT, observe, read_cluster};
+pub use trouble::{PodTrouble, TroubleKind};
 pub use volume::ObservedVolume;
 
 use serde_json::Value;

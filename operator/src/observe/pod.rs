@@ -3,7 +3,8 @@
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::names::{Member, TEMPLATE_HASH_ANNOTATION};
+use super::trouble::{self, PodTrouble};
+use crate::names::{Member, RESTART_ANNOTATION, TEMPLATE_HASH_ANNOTATION};
 
 /// What was seen of a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +17,8 @@ pub struct ObservedPod {
     pub uid: String,
     /// Its version: a delete names it, so that a pod that has changed since is left alone.
     pub resource_version: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// Its address, once it has one.
     pub ip: Option<String>,
     /// What it does.
@@ -27,6 +30,12 @@ pub struct ObservedPod {
     pub silent: bool,
     /// Hash of what it was started with.
     pub template_hash: String,
+    /// The template hash that it is about to be restarted for, if it is.
+    pub restart_for: Option<String>,
+    /// The ConfigMap that it reads.
+    pub config_map: Option<String>,
+    /// What keeps it from running, as far as Kubernetes says.
+    pub trouble: Option<PodTrouble>,
 }
 
 /// What a pod does.
@@ -59,6 +68,7 @@ impl ObservedPod {
     /// Reduces `pod`. None if its labels name no member.
     pub fn from_pod(pod: &Pod) -> Option<Self> {
         let metadata = &pod.metadata;
+        let annotation = |key: &str| metadata.annotations.as_ref()?.get(key).cloned();
         let status = pod.status.clone().unwrap_or_default();
         let ready = status
             .conditions
@@ -70,16 +80,15 @@ impl ObservedPod {
             name: metadata.name.clone()?,
             uid: metadata.uid.clone()?,
             resource_version: metadata.resource_version.clone()?,
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             ip: status.pod_ip.clone().filter(|ip| !ip.is_empty()),
             ready: ready && metadata.deletion_timestamp.is_none(),
             state: state(pod),
             silent: false,
-            template_hash: metadata
-                .annotations
-                .as_ref()
-                .and_then(|annotations| annotations.get(TEMPLATE_HASH_ANNOTATION))
-                .cloned()
-                .unwrap_or_default(),
+            template_hash: annotation(TEMPLATE_HASH_ANNOTATION).unwrap_or_default(),
+            restart_for: annotation(RESTART_ANNOTATION),
+            config_map: config_map(pod),
+            trouble: trouble::find(pod),
         })
     }
 
@@ -92,6 +101,12 @@ impl ObservedPod {
     pub fn is_terminating(&self) -> bool {
         self.state == PodState::Terminating
     }
+}
+
+fn config_map(pod: &Pod) -> Option<String> {
+    let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
+    let mut maps = volumes.filter_map(|volume| volume.config_map.as_ref());
+    maps.next().map(|map| map.name.clone())
 }
 
 fn state(pod: &Pod) -> PodState {

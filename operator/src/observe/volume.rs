@@ -4,8 +4,10 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::names::{
-    CLUSTER_ID_ANNOTATION, FORMED_ANNOTATION, Member, REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION,
+    CLUSTER_ID_ANNOTATION, FORMED_ANNOTATION, LAST_GOOD_ANNOTATION, Member,
+    REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION,
 };
+use crate::template::Template;
 
 /// Replacement times read from one volume; more were not written by the operator.
 const REPLACEMENTS_READ_MAX: usize = 32;
@@ -33,6 +35,8 @@ pub struct ObservedVolume {
     pub formed: bool,
     /// When its pod was replaced.
     pub replacements: Vec<Timestamp>,
+    /// The template with which its pod was last ready.
+    pub last_good: Option<Template>,
     /// The size it asks for.
     pub size: String,
     /// The uid of the KafkaCluster that owns it, if one does.
@@ -62,6 +66,7 @@ impl ObservedVolume {
             replacements: annotation(REPLACEMENTS_ANNOTATION)
                 .map(|text| parse_times(&text))
                 .unwrap_or_default(),
+            last_good: annotation(LAST_GOOD_ANNOTATION).and_then(|text| Template::parse(&text)),
             size: size.unwrap_or_default(),
             owner: metadata
                 .owner_references

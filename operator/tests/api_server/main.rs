@@ -7,6 +7,7 @@
 // Clippy exempts functions marked as tests; all of this crate is one.
 #![allow(clippy::unwrap_used)]
 
+mod rollout;
 mod rules;
 mod server;
 
@@ -44,6 +45,9 @@ async fn a_real_api_server_agrees() {
     for cut in (0..whole).step_by(3) {
         form_with_a_death(client, cut, whole).await;
     }
+    rollout::a_deletion_decided_long_ago_hits_nothing(client).await;
+    rollout::a_replacement_that_admission_refuses_deletes_nothing(client).await;
+    rollout::two_operators_never_stop_two_pods(client).await;
 }
 
 async fn install_definition(client: &Client) {

@@ -181,6 +181,42 @@ fn refusals_by_more_than_half_within_a_second_are_suspicion_only() {
 }
 
 #[test]
+fn one_broker_of_three_that_dies_returns_and_dies_within_a_second_is_dead_both_times() {
+    let mut detector = watching(3);
+    let dies = |detector: &mut FailureDetector, at: u64, who: Incarnation, first: u64| {
+        collect(|out| {
+            detector.link_closed(ms(at), who, out);
+            detector.dialled(ms(at + 1), first, DialFinding::Refused, out);
+            detector.wake(ms(at + 11), out);
+            detector.dialled(ms(at + 12), first + 1, DialFinding::Refused, out);
+        })
+    };
+    let verdicts = dies(&mut detector, 50, incarnation(0), 1);
+    assert!(verdicts.contains(&dead(0, DeathCause::Refused)));
+    let mut image = image(3);
+    let mut returned = incarnation(0);
+    returned.start = StartCounter(2);
+    let mut registration = image.brokers[&BrokerId(0)].registration.as_ref().clone();
+    registration.incarnation = returned;
+    let fenced = |fenced, offset, image: &mut Image| {
+        let record = MetadataRecord::BrokerRestored {
+            registration: Arc::new(registration.clone()),
+            epoch: BrokerEpoch(7),
+            fenced,
+            stopping: false,
+        };
+        image.apply(MetadataOffset(offset), &[record], &mut Delta::default());
+    };
+    fenced(true, 10, &mut image);
+    collect(|out| detector.watch(ms(70), &image, &|_| true, out));
+    fenced(false, 11, &mut image);
+    collect(|out| detector.watch(ms(300), &image, &|_| true, out));
+    let verdicts = dies(&mut detector, 400, returned, 3);
+    let is_dead = |verdict: &Verdict| matches!(verdict, Verdict::Dead { incarnation, .. } if *incarnation == returned);
+    assert!(verdicts.iter().any(is_dead), "{verdicts:?}");
+}
+
+#[test]
 fn a_new_controller_dials_whoever_has_no_link_and_waits_a_session_for_the_silent() {
     let mut detector = FailureDetector::new(DetectorConfig::default(), 7);
     let verdicts = collect(|out| detector.watch(ms(10_000), &image(2), &|_| false, out));

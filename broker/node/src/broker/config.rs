@@ -38,6 +38,13 @@ pub struct Timeouts {
     pub producer_ids_retry: Duration,
     /// The longest that an answer which would name a leader in doubt is held back.
     pub metadata_hold: Duration,
+    /// Between two dials that ask one leader for a sign of life, of which there is one at a time.
+    pub look_spacing: Duration,
+    /// A dial that asks a leader for a sign of life is given up after so long.
+    pub look: Duration,
+    /// For how long nothing is held back for a leader that gave no sign within `metadata_hold`
+    /// and against whom nothing else speaks: its control port may be out of reach for good.
+    pub silence_passed_over: Duration,
     /// Between two probes of a broker that refused one.
     pub reprobe: Duration,
     /// A shard without progress for so long fails the heartbeats.
@@ -60,6 +67,9 @@ impl Default for Timeouts {
             producer_ids: Duration::from_millis(1_000),
             producer_ids_retry: Duration::from_millis(50),
             metadata_hold: Duration::from_millis(150),
+            look_spacing: Duration::from_millis(5),
+            look: Duration::from_millis(200),
+            silence_passed_over: Duration::from_millis(1_000),
             reprobe: Duration::from_millis(200),
             shard_stall: Duration::from_millis(1_000),
             stop: Duration::from_secs(15),

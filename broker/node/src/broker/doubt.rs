@@ -143,7 +143,8 @@ impl Doubt {
     }
 }
 
-fn is_live(image: &Image, incarnation: Incarnation) -> bool {
+/// Whether this incarnation is registered and not fenced.
+pub(super) fn is_live(image: &Image, incarnation: Incarnation) -> bool {
     let broker = image.brokers.get(&incarnation.broker);
     broker.is_some_and(|broker| !broker.fenced && broker.registration.incarnation == incarnation)
 }

@@ -12,6 +12,7 @@ mod config;
 mod doubt;
 mod heartbeat;
 mod isr_changes;
+mod life_signs;
 mod link;
 mod metadata_answers;
 mod producer_ids;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use kintsugi_metadata::Image;
 use kintsugi_types::{BrokerEpoch, BrokerId, MetadataOffset, Time};
 
-use crate::message::broker::{Command, Event, MetadataView};
+use crate::message::broker::{Command, Event, Evidence, MetadataView};
 use crate::message::link::{LOG_ENDS_MAX, LogEnd, ToBroker, ToController};
 
 use admin::AdminRequests;
@@ -37,6 +38,7 @@ pub use config::{
 use doubt::Doubt;
 use heartbeat::Heartbeats;
 use isr_changes::IsrChanges;
+use life_signs::LifeSigns;
 use link::Link;
 use metadata_answers::MetadataAnswers;
 use producer_ids::ProducerIds;
@@ -53,6 +55,7 @@ pub struct Broker {
     admin: AdminRequests,
     producer_ids: ProducerIds,
     doubt: Doubt,
+    life_signs: LifeSigns,
     metadata_answers: MetadataAnswers,
     stop: Stop,
     image: Arc<Image>,
@@ -71,15 +74,17 @@ impl Broker {
     #[must_use]
     pub fn new(config: BrokerConfig, now: Time) -> Self {
         let timeouts = config.timeouts;
+        let id = config.registration.incarnation.broker;
         Self {
-            id: config.registration.incarnation.broker,
+            id,
             link: Link::new(&config, now),
             heartbeats: Heartbeats::new(timeouts, now),
             isr_changes: IsrChanges::new(timeouts),
             admin: AdminRequests::default(),
             producer_ids: ProducerIds::new(timeouts),
             doubt: Doubt::new(timeouts),
-            metadata_answers: MetadataAnswers::default(),
+            life_signs: LifeSigns::new(timeouts),
+            metadata_answers: MetadataAnswers::new(id),
             stop: Stop::No,
             image: Arc::default(),
             broker_epoch: BrokerEpoch(-1),
@@ -116,6 +121,7 @@ impl Broker {
             .min(self.admin.next_wake())
             .min(self.producer_ids.next_wake(self.link.is_registered()))
             .min(self.doubt.next_wake())
+            .min(self.life_signs.next_wake())
             .min(self.metadata_answers.next_wake())
             .min(self.stop.next_wake(&self.config.timeouts))
     }
@@ -145,7 +151,9 @@ impl Broker {
             Event::Metadata { token, topics } => {
                 let until = now + self.config.timeouts.metadata_hold;
                 let view = self.view();
-                self.metadata_answers.ask(until, token, topics, &view, out);
+                let signs = &mut self.life_signs;
+                self.metadata_answers
+                    .ask(now, (token, topics), until, &view, signs, out);
             }
             Event::Admin {
                 token,
@@ -155,12 +163,12 @@ impl Broker {
             Event::ProducerId { token, deadline } => {
                 self.producer_ids.ask(token, deadline, out);
             }
-            Event::PeerConnection { broker, evidence } => {
-                let image = Arc::clone(&self.image);
-                if self.doubt.observe(now, &image, broker, evidence, out) {
-                    self.heartbeats.hurry(now);
-                }
+            Event::PeerConnection { broker, evidence } => self.observe(now, broker, evidence, out),
+            Event::Looked { look, outcome } => {
                 self.view_changed = true;
+                if let Some(refused) = self.life_signs.looked(look, outcome) {
+                    self.observe(now, refused, Evidence::Refused, out);
+                }
             }
             Event::Stop => {
                 self.stop.ask(now);
@@ -191,8 +199,10 @@ impl Broker {
         if self.view_changed || now >= self.metadata_answers.next_wake() {
             self.view_changed = false;
             let view = self.view();
-            self.metadata_answers.release(now, &view, out);
+            let signs = &mut self.life_signs;
+            self.metadata_answers.release(now, &view, signs, out);
         }
+        self.life_signs.wake(now, &image, out);
         if self.stop.is_wanted() && !self.is_unfenced() {
             // A broker that is fenced or was never registered leads nothing: nobody needs asking.
             self.stop.allowed(now, out);
@@ -295,6 +305,15 @@ impl Broker {
                 out.push(Command::AskLogEnds { partitions });
             }
         }
+    }
+
+    /// Something at the transport told of another broker.
+    fn observe(&mut self, now: Time, broker: BrokerId, evidence: Evidence, out: &mut Vec<Command>) {
+        let image = Arc::clone(&self.image);
+        if self.doubt.observe(now, &image, broker, evidence, out) {
+            self.heartbeats.hurry(now);
+        }
+        self.view_changed = true;
     }
 
     /// Without a registered link nobody waits for this; the next controller asks anew.

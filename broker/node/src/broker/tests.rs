@@ -1,5 +1,6 @@
 //! Command lists of a broker's control.
 
+mod life_signs;
 mod log_ends;
 mod producer_ids;
 
@@ -14,7 +15,7 @@ use kintsugi_types::{
 use uuid::Uuid;
 
 use super::*;
-use crate::message::broker::Evidence;
+use crate::message::controller::DialOutcome;
 use crate::message::link::{AdminAnswer, AdminRequest, Heartbeat, IsrChange};
 
 const TOPIC: TopicId = TopicId(Uuid::from_u128(1));
@@ -195,6 +196,16 @@ fn metadata(token: u64) -> Event {
     Event::Metadata { token, topics }
 }
 
+/// Asks whether broker 1 lives.
+fn look(look: u64) -> Command {
+    let endpoint = endpoint(9094);
+    Command::Look { look, endpoint }
+}
+
+fn looked(look: u64, outcome: DialOutcome) -> Event {
+    Event::Looked { look, outcome }
+}
+
 fn evidence(evidence: Evidence) -> Event {
     let broker = BrokerId(1);
     Event::PeerConnection { broker, evidence }
@@ -301,7 +312,7 @@ fn metadata_that_would_name_a_dead_leader_waits_for_the_next_one() {
             endpoint: endpoint(9094)
         }]
     );
-    assert_eq!(fixture.on(11, metadata(5)), []);
+    assert_eq!(fixture.on(11, metadata(5)), [look(1)]);
     // The refusal is told to the controller at once.
     let mut accusing = heartbeat(3, 3);
     accusing.refused_by = BTreeSet::from([incarnation(1)]);
@@ -327,7 +338,9 @@ fn metadata_is_held_for_a_limited_time_and_then_names_no_suspect() {
     let mut fixture = Fixture::serving();
     let suspects = BTreeSet::from([incarnation(1)]);
     fixture.on(10, Event::FromController(ToBroker::Suspects { suspects }));
-    assert_eq!(fixture.on(20, metadata(6)), []);
+    assert_eq!(fixture.on(20, metadata(6)), [look(1)]);
+    let lives = DialOutcome::Answered(incarnation(1));
+    assert_eq!(fixture.on(21, looked(1, lives)), []);
     let view = fixture.view(&[1]);
     let answered = Command::AnswerMetadata { token: 6, view };
     assert!(!fixture.on(169, Event::Wake).contains(&answered));
@@ -338,7 +351,9 @@ fn metadata_is_held_for_a_limited_time_and_then_names_no_suspect() {
 fn a_reset_connection_of_a_broker_that_lives_holds_nothing_up() {
     let mut fixture = Fixture::serving();
     fixture.on(10, evidence(Evidence::Reset));
-    assert_eq!(fixture.on(11, metadata(7)), []);
+    assert_eq!(fixture.on(11, metadata(7)), [look(1)]);
+    let lives = DialOutcome::Answered(incarnation(1));
+    assert_eq!(fixture.on(11, looked(1, lives)), []);
     let view = fixture.view(&[]);
     let answered = Command::AnswerMetadata { token: 7, view };
     assert_eq!(fixture.on(12, evidence(Evidence::Answered)), [answered]);

@@ -54,6 +54,7 @@ impl Broker {
         out: &mut Vec<Command>,
     ) {
         self.doubt.image_changed(&image);
+        self.life_signs.image_changed(&image);
         let was_unfenced = self.is_unfenced();
         self.image = Arc::new(image);
         if self.is_unfenced() && !was_unfenced {

@@ -9,6 +9,7 @@ use kintsugi_types::{
     Time, TopicName,
 };
 
+use super::controller::DialOutcome;
 use super::link::{AdminAnswer, AdminRequest, IsrChange, LogEnd, ToBroker, ToController};
 use kintsugi_types::PartitionId;
 
@@ -73,6 +74,13 @@ pub enum Event {
         broker: BrokerId,
         /// What was seen.
         evidence: Evidence,
+    },
+    /// What came of a `Look`.
+    Looked {
+        /// Which one.
+        look: u64,
+        /// Who answered, if anybody.
+        outcome: DialOutcome,
     },
     /// SIGTERM: hand over, then stop.
     Stop,
@@ -174,6 +182,14 @@ pub enum Command {
     Probe {
         /// Who is expected there.
         expected: Incarnation,
+        /// Where.
+        endpoint: Endpoint,
+    },
+    /// Dial a broker's control port to see who lives there; answer `Looked`, in any case and
+    /// within the time of a dial.
+    Look {
+        /// To answer by.
+        look: u64,
         /// Where.
         endpoint: Endpoint,
     },

@@ -186,8 +186,10 @@ impl BrokerProcess {
     }
 
     fn knocked(&mut self, fabric: &mut Fabric, knock: Knock, outcome: DialOutcome) {
-        let Knock::Probe(expected) = knock else {
-            return;
+        let expected = match knock {
+            Knock::Probe(expected) => expected,
+            Knock::Look(look) => return self.handle(fabric, Event::Looked { look, outcome }),
+            Knock::Dial(_) => return,
         };
         let evidence = match outcome {
             DialOutcome::Answered(found) if found == expected => Evidence::Answered,
@@ -269,6 +271,9 @@ impl BrokerProcess {
             }
             Command::Probe { expected, endpoint } => {
                 fabric.knock(place, life, &endpoint, Knock::Probe(expected));
+            }
+            Command::Look { look, endpoint } => {
+                fabric.knock(place, life, &endpoint, Knock::Look(look));
             }
             Command::Drain => self.tell_shards(fabric, || shard::Event::Drain),
             Command::AskLogEnds { partitions } => {

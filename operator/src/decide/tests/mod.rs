@@ -1,8 +1,11 @@
 //! Whole plans, shortened to one line a command so that they can be read.
 
 mod forming;
+mod model;
 mod pods;
+mod racks;
 mod reporting;
+mod rollout;
 mod volumes;
 
 use kintsugi_crds::{ConditionStatus, KafkaClusterStatus, Phase};
@@ -29,7 +32,15 @@ fn plan(cluster: &Cluster, observed: &Observed, history: &History, now: Timestam
 
 fn word(command: &Command) -> Option<String> {
     Some(match command {
-        Command::Apply(object) => format!("apply {} {}", object.kind(), object.name()),
+        Command::Apply(object) => {
+            let name = object.name();
+            // The end of a ConfigMap's name is a hash of its content.
+            let steady = match object {
+                crate::build::Object::ConfigMap(_) => name.rsplit_once('-').unwrap().0,
+                _ => name,
+            };
+            format!("apply {} {steady}", object.kind())
+        }
         Command::CreateVolume(claim) => {
             format!("create {}", claim.metadata.name.as_ref().unwrap())
         }
@@ -52,6 +63,17 @@ fn word(command: &Command) -> Option<String> {
                 .chain(policy)
                 .collect();
             format!("change {} {}", change.name, parts.join(","))
+        }
+        Command::RehearsePod(pod) => {
+            format!("rehearse {}", pod.metadata.name.as_ref().unwrap())
+        }
+        Command::MarkPod(mark) => {
+            assert!(!mark.uid.is_empty() && !mark.resource_version.is_empty());
+            let verb = mark.restart_for.as_ref().map_or("unmark", |_| "mark");
+            format!("{verb} {}", mark.name)
+        }
+        Command::DeleteConfigMap { name, .. } => {
+            format!("delete ConfigMap {}", name.rsplit_once('-').unwrap().0)
         }
         Command::DeletePod(deletion) => {
             assert!(!deletion.uid.is_empty() && !deletion.resource_version.is_empty());
@@ -87,7 +109,7 @@ fn condition<'a>(status: &'a KafkaClusterStatus, type_: &str) -> &'a kintsugi_cr
 fn evidence(cluster: &Cluster, observed: &Observed) -> History {
     let mut history = History::default();
     for second in -4..0 {
-        history.record(&suspicions(cluster, observed), at(second));
+        history.record(&suspicions(cluster, observed, at(0)), at(second));
     }
     history
 }

@@ -42,6 +42,7 @@ fn an_evicted_pod_is_counted_and_deleted_once_there_is_evidence() {
     assert_eq!(
         plan(&cluster(), &observed, &history, at(0)),
         [
+            "rehearse demo-broker-1-1",
             "change data-demo-broker-1-1 pod-replacements",
             "delete demo-broker-1-1",
         ]
@@ -55,6 +56,7 @@ fn a_crash_loop_is_broken_after_its_time_and_not_before() {
     assert_eq!(
         plan(&cluster(), &crashing(-5, 1), &history, at(0)),
         [
+            "rehearse demo-broker-1-1",
             "change data-demo-broker-1-1 pod-replacements",
             "delete demo-broker-1-1",
         ]
@@ -85,7 +87,7 @@ fn a_frozen_broker_is_replaced_only_after_the_quorum_has_fenced_it() {
     registered(&mut fenced, 1).fenced = true;
     let history = evidence(&cluster(), &fenced);
     let planned = decide(&cluster(), &fenced, None, &history, at(0)).commands;
-    let Some(Command::DeletePod(deletion)) = planned.get(1) else {
+    let Some(Command::DeletePod(deletion)) = planned.get(2) else {
         panic!("{planned:?}")
     };
     assert_eq!(
@@ -116,6 +118,7 @@ fn two_crash_loops_are_broken_one_after_the_other() {
     assert_eq!(
         plan(&cluster(), &observed, &history, at(0)),
         [
+            "rehearse demo-broker-1-1",
             "change data-demo-broker-1-1 pod-replacements",
             "delete demo-broker-1-1",
             "announce OneDisruption/demo-broker-2-1",
@@ -145,7 +148,7 @@ fn a_pod_that_was_replaced_too_often_is_left_and_reported() {
         ConditionStatus::True
     );
     // Ten minutes after the first of them there is room for one more.
-    assert_eq!(plan(&cluster(), &observed, &history, at(100)).len(), 2);
+    assert_eq!(plan(&cluster(), &observed, &history, at(100)).len(), 3);
 }
 
 #[test]

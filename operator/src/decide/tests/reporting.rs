@@ -67,22 +67,6 @@ fn a_cluster_that_is_long_not_ready_is_looked_at_less_often() {
 }
 
 #[test]
-fn pods_of_an_older_template_are_reported_and_not_restarted() {
-    let mut cluster = cluster();
-    cluster.image = "kintsugi/broker:next".to_owned();
-    let observed = with_objects(&cluster, formed());
-    assert_eq!(
-        plan(&cluster, &observed, &History::default(), at(0)),
-        [""; 0]
-    );
-    let status = status(&cluster, &observed, &History::default());
-    assert_eq!(
-        condition(&status, "RestartPending").status,
-        ConditionStatus::True
-    );
-}
-
-#[test]
 fn counts_of_partitions_reach_the_status() {
     let mut observed = whole();
     partitions(&mut observed).leaderless = 2;

@@ -218,17 +218,7 @@ fn admin(
             let (records, results) = topics::delete_topics(image, topics);
             (records, AdminAnswer::Topics(results))
         }
-        AdminRequest::AllocateProducerIds => match producer_ids::allocate(image) {
-            Some((first, record)) => {
-                let count = producer_ids::BLOCK_SIZE;
-                let block = ProducerIdBlock { first, count };
-                (vec![record], AdminAnswer::ProducerIds(block))
-            }
-            None => {
-                let error = ErrorCode::UnknownServerError;
-                (Vec::new(), AdminAnswer::NotDecided(error))
-            }
-        },
+        AdminRequest::AllocateProducerIds => producer_id_block(image),
         AdminRequest::AlterReassignments {
             moves,
             may_change_factor,
@@ -281,6 +271,20 @@ fn admin(
     Decision {
         records,
         answer: Some(Answer::Admin { requester, answer }),
+    }
+}
+
+fn producer_id_block(image: &Image) -> (Vec<MetadataRecord>, AdminAnswer) {
+    match producer_ids::allocate(image) {
+        Some((first, record)) => {
+            let count = producer_ids::BLOCK_SIZE;
+            let block = ProducerIdBlock { first, count };
+            (vec![record], AdminAnswer::ProducerIds(block))
+        }
+        None => {
+            let error = ErrorCode::UnknownServerError;
+            (Vec::new(), AdminAnswer::NotDecided(error))
+        }
     }
 }
 

@@ -1,0 +1,142 @@
+//! The faults that the benchmark makes in a cluster of processes.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use rustix::process::Signal;
+
+use crate::bench::failover::Target;
+use crate::bench::roll::Rollable;
+use crate::bench::topology::Topology;
+use crate::processes::{Cluster, Engine, Steps, send};
+
+/// How long a frozen broker may stay unfenced before it is killed all the same.
+const FENCE_LIMIT: Duration = Duration::from_secs(60);
+/// The time between two looks whether it is fenced.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a planned stop may take.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// What is done to a broker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Fault {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP; when the cluster has fenced it, SIGKILL, as the operator would.
+    Freeze,
+    /// SIGKILL together with the active controller.
+    Controller,
+    /// SIGKILL of a group's coordinator, which leads partitions too; a member reads and commits.
+    Coordinator,
+    /// A rolling restart: SIGTERM and a new start, broker after broker.
+    Roll,
+}
+
+/// A cluster of processes, and what is done to it.
+pub struct Processes<E: Engine> {
+    /// The processes.
+    pub cluster: Cluster<E>,
+    /// What is done.
+    pub fault: Fault,
+    operator: Duration,
+    last: Option<(i32, SystemTime)>,
+    controller: Option<i32>,
+    operating: Option<JoinHandle<()>>,
+}
+
+impl<E: Engine> Processes<E> {
+    /// A cluster that nothing was done to yet.
+    #[must_use]
+    pub fn new(cluster: Cluster<E>, fault: Fault, operator_ms: u64) -> Self {
+        Self {
+            cluster,
+            fault,
+            operator: Duration::from_millis(operator_ms),
+            last: None,
+            controller: None,
+            operating: None,
+        }
+    }
+
+    /// Kills the frozen process some time after the cluster fenced its broker.
+    fn operate(&self, broker: i32, process: u32) -> JoinHandle<()> {
+        let (bootstrap, wait) = (self.cluster.bootstrap(), self.operator);
+        std::thread::spawn(move || {
+            let started = Instant::now();
+            let is_live = || {
+                let seen = Topology::fetch(&bootstrap, "failover");
+                seen.map_or(true, |topology| topology.brokers.contains_key(&broker))
+            };
+            while started.elapsed() < FENCE_LIMIT && is_live() {
+                std::thread::sleep(LOOK_INTERVAL);
+            }
+            let fenced = started.elapsed();
+            std::thread::sleep(wait);
+            let killed = send(process, Signal::KILL);
+            eprintln!("  frozen: fenced after {fenced:.1?}, killed {wait:?} later: {killed:?}");
+        })
+    }
+}
+
+impl<E: Engine> Target for Processes<E> {
+    fn bootstrap(&self) -> String {
+        self.cluster.bootstrap()
+    }
+
+    fn strike(&mut self, broker: i32) -> anyhow::Result<Duration> {
+        if self.fault == Fault::Controller {
+            let active = self.cluster.active_controller();
+            self.controller = Some(active.context("no controller is known to be active")?);
+        }
+        let (sent, wall) = (Instant::now(), SystemTime::now());
+        self.last = Some((broker, wall));
+        match self.fault {
+            Fault::Freeze => {
+                let process = self.cluster.process(broker);
+                let process = process.with_context(|| format!("broker {broker} does not run"))?;
+                process.signal(Signal::STOP)?;
+                self.operating = Some(self.operate(broker, process.id()));
+            }
+            Fault::Controller => {
+                if let Some(controller) = self.controller {
+                    self.cluster.kill(controller)?;
+                }
+                self.cluster.kill(broker)?;
+            }
+            Fault::Kill | Fault::Coordinator | Fault::Roll => self.cluster.kill(broker)?,
+        }
+        Ok(sent.elapsed())
+    }
+
+    fn steps(&self) -> Option<Steps> {
+        let (broker, wall) = self.last?;
+        self.cluster.steps(broker, wall)
+    }
+
+    fn revive(&mut self, broker: i32) -> anyhow::Result<()> {
+        if let Some(operating) = self.operating.take() {
+            let panicked = |_| anyhow::anyhow!("the thread that plays the operator panicked");
+            operating.join().map_err(panicked)?;
+            self.cluster.kill(broker)?;
+        }
+        if let Some(controller) = self.controller.take() {
+            self.cluster.start_node(controller)?;
+        }
+        Ok(self.cluster.start_node(broker)?)
+    }
+}
+
+impl<E: Engine> Rollable for Processes<E> {
+    fn bootstrap(&self) -> String {
+        self.cluster.bootstrap()
+    }
+
+    fn stop(&mut self, broker: i32) -> anyhow::Result<()> {
+        Ok(self.cluster.stop(broker, STOP_LIMIT)?)
+    }
+
+    fn start(&mut self, broker: i32) -> anyhow::Result<()> {
+        Ok(self.cluster.start_node(broker)?)
+    }
+}
