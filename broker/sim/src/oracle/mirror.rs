@@ -129,8 +129,12 @@ impl Mirrors {
             cut.extend(log.pop());
         }
         self.truncations += u64::from(!cut.is_empty());
-        let synced = view.log.recovery_point();
-        self.synced.insert((broker, view.partition), synced);
+        // What was synced once stays so, also where a start knows of less.
+        let synced = self.synced.entry((broker, view.partition)).or_default();
+        if !cut.is_empty() {
+            *synced = end_of(log).min(*synced);
+        }
+        *synced = view.log.recovery_point().max(*synced).min(log_end);
         while end_of(log) < log_end {
             let from = end_of(log);
             let read = view.log.read(from, 1 << 20, log_end, true);

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image, MetadataRecord, PartitionState, RecoveryState};
 use kintsugi_storage::checkpoint::{OffsetCheckpoint, PartitionMetadata};
-use kintsugi_storage::{FileSystem, LogContext, LogLimits, MemoryFileSystem};
+use kintsugi_storage::{FileSystem, FsError, LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId,
     PartitionIndex, Time, TopicId,
 };
 use uuid::Uuid;
 
-use super::harness::{WALL, registration};
-use crate::message::shard::{Command, Event};
+use super::harness::{WALL, batch, registration};
+use crate::message::shard::{Acks, Command, Event, Produce, Token};
 use crate::shard::{Shard, ShardConfig};
 
 /// Partition 0 of the first topic whose id lies in this shard of two.
@@ -87,6 +87,7 @@ impl Broker {
         let open = |shard| {
             let mut config = ShardConfig::new(BrokerId(0));
             (config.shard, config.shards) = (shard, 2);
+            config.topic_defaults.log.flush_messages = 1;
             let context = LogContext::new(self.fs.clone(), LogLimits::default());
             let none = OffsetCheckpoint::new();
             let root = Path::new("data");
@@ -162,4 +163,28 @@ fn a_topic_created_again_in_another_shard_waits_for_its_name() {
         assert!(broker.serves(1, new));
         assert_eq!(broker.topic_of_directory(), Some(new.topic));
     }
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_its_log_is_synced_ends_nobody() {
+    let id = partition_in(0);
+    let mut broker = Broker::new();
+    let delta = broker.apply(&created(id));
+    broker.publish(0, Some(&delta));
+    let until = Time::from_millis(60_000);
+    broker.handle(0, Event::ExtendLease { until });
+    let produce = Produce {
+        token: Token(1),
+        acks: Acks::Leader,
+        timeout_ms: 1_000,
+        batches: vec![(id, batch("one"))],
+    };
+    broker.handle(0, Event::Produce(produce));
+    let job = broker.shards[0].begin_sync(id).unwrap();
+    let delta = broker.apply(&[MetadataRecord::TopicDeleted { topic: id.topic }]);
+    broker.publish(0, Some(&delta));
+    let result = job.run();
+    assert!(result.as_ref().is_err_and(FsError::is_not_found));
+    let partition = id;
+    broker.handle(0, Event::Synced { partition, result });
 }
