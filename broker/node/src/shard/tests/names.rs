@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image, MetadataRecord, PartitionState, RecoveryState};
-use kintsugi_storage::checkpoint::{OffsetCheckpoint, PartitionMetadata};
+use kintsugi_storage::checkpoint::PartitionMetadata;
 use kintsugi_storage::{FileSystem, FsError, LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId,
@@ -14,6 +14,7 @@ use kintsugi_types::{
 use uuid::Uuid;
 
 use super::harness::{WALL, batch, registration};
+use crate::directory::LastRun;
 use crate::message::shard::{Acks, Command, Event, Produce, Token};
 use crate::shard::{Shard, ShardConfig};
 
@@ -46,6 +47,7 @@ fn created(partition: PartitionId) -> Vec<MetadataRecord> {
                 leader_epoch: LeaderEpoch(1),
                 partition_epoch: PartitionEpoch(1),
                 recovery: RecoveryState::Recovered,
+                reassignment: None,
             }),
         },
     ]
@@ -89,9 +91,9 @@ impl Broker {
             (config.shard, config.shards) = (shard, 2);
             config.topic_defaults.log.flush_messages = 1;
             let context = LogContext::new(self.fs.clone(), LogLimits::default());
-            let none = OffsetCheckpoint::new();
+            let last = LastRun::default();
             let root = Path::new("data");
-            Shard::open(config, context, root, &none, false, self.now, 1).unwrap()
+            Shard::open(config, context, root, &last, self.now, 1).unwrap()
         };
         self.shards = (0..2).map(open).collect();
     }
