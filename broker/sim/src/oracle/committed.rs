@@ -307,6 +307,11 @@ impl Committed {
         }
     }
 
+    /// Partitions that were deleted promise nothing any more.
+    pub(super) fn keep(&mut self, exists: impl Fn(PartitionId) -> bool) {
+        self.ledgers.retain(|partition, _| exists(*partition));
+    }
+
     /// After a loss of power: what no machine holds any more is excused.
     ///
     /// With `flush.messages=1` there is no such excuse.

@@ -322,6 +322,9 @@ impl Oracles {
             self.check(result);
         }
         let machines = machines.iter().map(|(broker, _)| *broker);
+        if let Some(image) = self.images.newest() {
+            self.committed.keep(|id| image.partition(id).is_some());
+        }
         let result = self.committed.excuse(machines, &self.mirrors);
         self.check(result);
         unsynced_tails
