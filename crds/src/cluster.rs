@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pod::PodTemplate;
 use crate::status::KafkaClusterStatus;
 
 /// What the cluster should be.
@@ -125,6 +126,9 @@ pub struct Controllers {
     /// CPU and memory of each controller.
     #[serde(default)]
     pub resources: Resources,
+    /// Where controllers run and what their pods carry.
+    #[serde(default)]
+    pub pod: PodTemplate,
 }
 
 /// The brokers.
@@ -149,6 +153,9 @@ pub struct Brokers {
     /// CPU and memory of each broker.
     #[serde(default)]
     pub resources: Resources,
+    /// Where brokers run and what their pods carry.
+    #[serde(default)]
+    pub pod: PodTemplate,
     /// Spreads brokers, and so the copies of a partition, over zones. Absent: no racks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub racks: Option<Racks>,
@@ -375,6 +382,7 @@ impl Default for Controllers {
             replicas: default_replicas(),
             storage: default_controller_storage(),
             resources: Resources::default(),
+            pod: PodTemplate::default(),
         }
     }
 }
@@ -385,6 +393,7 @@ impl Default for Brokers {
             replicas: default_replicas(),
             storage: default_broker_storage(),
             resources: Resources::default(),
+            pod: PodTemplate::default(),
             racks: None,
         }
     }

@@ -8,6 +8,7 @@
 
 pub mod cluster;
 pub mod owned_keys;
+pub mod pod;
 pub mod schema;
 pub mod status;
 
@@ -15,6 +16,7 @@ pub use cluster::{
     Brokers, Controllers, DeletionPolicy, Healing, KafkaCluster, KafkaClusterSpec, Listener,
     ListenerProtocol, Racks, ResourceAmounts, Resources, Storage,
 };
+pub use pod::{ImagePullSecret, PodTemplate, TaintEffect, Toleration, TolerationOperator};
 pub use schema::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION};
 pub use status::{
     Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase, RoleStatus,

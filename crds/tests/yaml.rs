@@ -6,7 +6,11 @@ use serde_json::Value;
 const COMMITTED: &str = include_str!("../yaml/kafkaclusters.yaml");
 
 /// The schema's hash at each version. A changed schema needs a new version and a new line.
-const HASHES: [(u32, &str); 1] = [(1, "8f27290026a0f289")];
+const HASHES: [(u32, &str); 3] = [
+    (1, "8f27290026a0f289"),
+    (2, "cc78e721c1ede393"),
+    (3, "NEWHASH"),
+];
 
 fn definition() -> Value {
     serde_json::to_value(schema::kafka_cluster_definition()).expect("a definition becomes JSON")

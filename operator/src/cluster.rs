@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kintsugi_crds::{DeletionPolicy, Healing};
+use kintsugi_crds::{DeletionPolicy, Healing, PodTemplate};
 use serde::{Deserialize, Serialize};
 
 use crate::names::{CONTROLLER_ID_FIRST, Role};
@@ -56,6 +56,8 @@ pub struct RoleSpec {
     pub deletion_policy: DeletionPolicy,
     /// Requests and limits, all four set.
     pub amounts: Amounts,
+    /// Where its pods run and what they carry.
+    pub pod: PodTemplate,
 }
 
 /// CPU and memory, requested and limited.

@@ -1,12 +1,13 @@
 //! What a pod is made from that people may change: kept for each node as it last worked.
 
+use kintsugi_crds::PodTemplate;
 use serde::{Deserialize, Serialize};
 
 use crate::build::config_map;
 use crate::cluster::{Amounts, Cluster};
 use crate::names::Role;
 
-/// Image, resources and settings of a role's pods.
+/// Image, resources, settings and placement of a role's pods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Template {
@@ -16,6 +17,13 @@ pub struct Template {
     pub amounts: Amounts,
     /// The ConfigMap with the settings.
     pub config_map: String,
+    /// Where pods run and what they carry.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pod: PodTemplate,
+}
+
+fn is_default(pod: &PodTemplate) -> bool {
+    *pod == PodTemplate::default()
 }
 
 impl Template {
@@ -25,12 +33,13 @@ impl Template {
             image: cluster.image.clone(),
             amounts: cluster.role(role).amounts.clone(),
             config_map: config_map::name(cluster, role),
+            pod: cluster.role(role).pod.clone(),
         }
     }
 
     /// As an annotation's value.
     pub fn to_text(&self) -> String {
-        // Strings only, so it always becomes JSON.
+        // Its maps have strings for keys, so it always becomes JSON.
         serde_json::to_string(self).unwrap_or_default()
     }
 

@@ -3,7 +3,7 @@
 //! The API server has checked the CEL rules already. What can be wrong here got past an older
 //! schema, or shows only together with the volumes.
 
-use kintsugi_crds::{DeletionPolicy, KafkaCluster, Resources, Storage, owned_keys};
+use kintsugi_crds::{DeletionPolicy, KafkaCluster, PodTemplate, Resources, Storage, owned_keys};
 
 use crate::cluster::{Amounts, Cluster, RoleSpec};
 use crate::names::{ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION};
@@ -85,12 +85,14 @@ pub fn validate(
             spec.controllers.replicas,
             &spec.controllers.storage,
             &spec.controllers.resources,
+            &spec.controllers.pod,
             CONTROLLER_AMOUNTS,
         ),
         brokers: role(
             spec.brokers.replicas,
             &spec.brokers.storage,
             &spec.brokers.resources,
+            &spec.brokers.pod,
             BROKER_AMOUNTS,
         ),
         topology_key: spec
@@ -189,7 +191,13 @@ fn base64_url(bits: u128) -> String {
         .collect()
 }
 
-fn role(replicas: i32, storage: &Storage, resources: &Resources, defaults: [&str; 4]) -> RoleSpec {
+fn role(
+    replicas: i32,
+    storage: &Storage,
+    resources: &Resources,
+    pod: &PodTemplate,
+    defaults: [&str; 4],
+) -> RoleSpec {
     let [cpu_request, memory_request, cpu_limit, memory_limit] = defaults;
     let pick = |set: &Option<String>, default: &str| set.clone().unwrap_or(default.to_owned());
     // A request without a limit above the default limit would be refused by Kubernetes, so a
@@ -213,6 +221,7 @@ fn role(replicas: i32, storage: &Storage, resources: &Resources, defaults: [&str
             DeletionPolicy::Delete => DeletionPolicy::Delete,
             DeletionPolicy::Retain => DeletionPolicy::Retain,
         },
+        pod: pod.clone(),
         amounts: Amounts {
             cpu_request: request(&requests.cpu, &limits.cpu, cpu_request),
             memory_request: request(&requests.memory, &limits.memory, memory_request),

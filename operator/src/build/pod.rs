@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use kintsugi_crds::schema::hash_text;
+use serde_json::json;
 
 use super::owned_metadata;
 use crate::build::config_map::{DATA_DIRECTORY, FILE};
@@ -22,6 +23,7 @@ use crate::names::{
 };
 use crate::template::Template;
 
+pub mod placement;
 mod probes;
 
 /// The user and group of the process, and of the volume's files.
@@ -47,12 +49,14 @@ pub fn build_from(
     template: &Template,
 ) -> Pod {
     let spec = spec(cluster, member, zone, template);
-    let mut metadata = owned_metadata(
-        cluster,
-        member.pod_name(&cluster.name),
-        member.labels(&cluster.name),
-    );
-    metadata.annotations = Some([(TEMPLATE_HASH_ANNOTATION.to_owned(), hash_of(&spec))].into());
+    // The operator's own come last: it finds its pods by them.
+    let mut labels = template.pod.labels.clone();
+    labels.extend(member.labels(&cluster.name));
+    let mut annotations = template.pod.annotations.clone();
+    let hash = hash_of(&spec, template);
+    annotations.insert(TEMPLATE_HASH_ANNOTATION.to_owned(), hash);
+    let mut metadata = owned_metadata(cluster, member.pod_name(&cluster.name), labels);
+    metadata.annotations = Some(annotations);
     Pod {
         metadata,
         spec: Some(spec),
@@ -77,13 +81,18 @@ pub fn hash_from(
     zone: Option<&str>,
     template: &Template,
 ) -> String {
-    hash_of(&spec(cluster, member, zone, template))
+    hash_of(&spec(cluster, member, zone, template), template)
 }
 
-/// The settings are part of it, for they are in the ConfigMap's name.
-fn hash_of(spec: &PodSpec) -> String {
-    let template = serde_json::to_value(spec).unwrap_or_default();
-    hash_text(&template.to_string())
+/// The settings are part of it, for they are in the ConfigMap's name. Labels and annotations count
+/// where there are any.
+fn hash_of(spec: &PodSpec, template: &Template) -> String {
+    let mut text = serde_json::to_value(spec).unwrap_or_default().to_string();
+    let (labels, annotations) = (&template.pod.labels, &template.pod.annotations);
+    if !labels.is_empty() || !annotations.is_empty() {
+        text.push_str(&json!([labels, annotations]).to_string());
+    }
+    hash_text(&text)
 }
 
 fn spec(cluster: &Cluster, member: Member, zone: Option<&str>, template: &Template) -> PodSpec {
@@ -92,6 +101,10 @@ fn spec(cluster: &Cluster, member: Member, zone: Option<&str>, template: &Templa
         subdomain: Some(headless_service(&cluster.name, member.role)),
         containers: vec![container(cluster, member, zone, template)],
         volumes: Some(volumes(cluster, member, template)),
+        image_pull_secrets: placement::image_pull_secrets(&template.pod),
+        priority_class_name: template.pod.priority_class_name.clone(),
+        node_selector: placement::node_selector(&template.pod),
+        tolerations: placement::tolerations(&template.pod),
         affinity: affinity(cluster, zone),
         topology_spread_constraints: Some(spread(cluster, member.role)),
         security_context: Some(PodSecurityContext {

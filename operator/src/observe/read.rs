@@ -161,8 +161,10 @@ async fn read_zones(
         return Ok(Vec::new());
     }
     let mut found = BTreeSet::new();
-    list::<Node>(Api::all(client.clone()), &racks.topology_key, |page| {
-        zones::collect(page, &racks.topology_key, &mut found);
+    let (key, pod) = (&racks.topology_key, &cluster.spec.brokers.pod);
+    let selector = zones::selector(key, pod);
+    list::<Node>(Api::all(client.clone()), &selector, |page| {
+        zones::collect(page, key, &pod.tolerations, &mut found);
     })
     .await?;
     Ok(found.into_iter().collect())

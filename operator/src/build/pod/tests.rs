@@ -136,3 +136,70 @@ fn a_zone_binds_the_pod_to_nodes_of_that_zone() {
         ["nodeSelectorTerms"];
     assert_eq!(terms[0]["matchExpressions"][0]["values"][0], "zone-b");
 }
+
+fn cluster_with(pod: serde_json::Value) -> Cluster {
+    let mut cluster = fixtures::cluster();
+    cluster.brokers.pod = serde_json::from_value(pod).unwrap();
+    cluster
+}
+
+#[test]
+fn what_people_say_of_pods_reaches_those_of_its_role_only() {
+    let cluster = cluster_with(json!({
+        "imagePullSecrets": [{"name": "registry"}],
+        "priorityClassName": "high",
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "kafka", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}],
+        "labels": {"team": "a", "kintsugi.dev/role": "controller"},
+        "annotations": {"note": "b", "kintsugi.dev/template-hash": "c"},
+    }));
+    let pod = build(&cluster, BROKER, None);
+    let spec = serde_json::to_value(spec_of(&pod)).unwrap();
+    assert_eq!(spec["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!(spec["priorityClassName"], "high");
+    assert_eq!(spec["nodeSelector"], json!({"disk": "fast"}));
+    assert_eq!(
+        spec["tolerations"],
+        json!([{"key": "kafka", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}])
+    );
+    let labels = pod.metadata.labels.unwrap();
+    assert_eq!(labels["team"], "a");
+    // The operator's own win, whatever got past the schema.
+    assert_eq!(Member::from_labels(&labels), Some(BROKER));
+    let annotations = pod.metadata.annotations.unwrap();
+    assert_eq!(annotations["note"], "b");
+    let hash = template_hash(&cluster, BROKER, None);
+    assert_eq!(annotations[TEMPLATE_HASH_ANNOTATION], hash);
+    let plain = fixtures::cluster();
+    assert_eq!(
+        build(&cluster, CONTROLLER, None),
+        build(&plain, CONTROLLER, None)
+    );
+}
+
+#[test]
+fn each_thing_said_of_pods_changes_the_template_and_nothing_said_does_not() {
+    let plain = template_hash(&fixtures::cluster(), BROKER, None);
+    assert_eq!(template_hash(&cluster_with(json!({})), BROKER, None), plain);
+    let mut hashes = std::collections::BTreeSet::from([plain]);
+    for said in [
+        json!({"imagePullSecrets": [{"name": "a"}]}),
+        json!({"priorityClassName": "a"}),
+        json!({"nodeSelector": {"a": "b"}}),
+        json!({"tolerations": [{"key": "a"}]}),
+        json!({"tolerations": [{"key": "a", "value": "b"}]}),
+        json!({"labels": {"a": "b"}}),
+        json!({"annotations": {"a": "b"}}),
+    ] {
+        let hash = template_hash(&cluster_with(said.clone()), BROKER, None);
+        assert!(hashes.insert(hash), "{said} changes nothing");
+    }
+}
+
+#[test]
+fn a_template_kept_before_there_was_anything_to_say_of_pods_is_still_the_same() {
+    let wanted = Template::wanted(&fixtures::cluster(), Role::Broker);
+    assert!(!wanted.to_text().contains("pod"));
+    let said = Template::wanted(&cluster_with(json!({"labels": {"a": "b"}})), Role::Broker);
+    assert_eq!(Template::parse(&said.to_text()), Some(said));
+}
