@@ -9,7 +9,7 @@ const COMMITTED: &str = include_str!("../yaml/kafkaclusters.yaml");
 const HASHES: [(u32, &str); 3] = [
     (1, "8f27290026a0f289"),
     (2, "cc78e721c1ede393"),
-    (3, "NEWHASH"),
+    (3, "6c03845ee2da0e68"),
 ];
 
 fn definition() -> Value {

@@ -37,9 +37,9 @@ struct RunArguments {
     /// The namespace of the lease.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     namespace: String,
-    /// Watch only this namespace. Absent or empty: all.
-    #[arg(long, env = "WATCH_NAMESPACE")]
-    watch_namespace: Option<String>,
+    /// Watch only these namespaces, separated by commas. Absent or empty: all.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
+    watch_namespaces: Vec<String>,
     /// The name that holds the lease; the pod's name.
     #[arg(long, env = "POD_NAME", default_value = "kintsugi-operator")]
     identity: String,
@@ -82,7 +82,11 @@ fn settings(arguments: RunArguments) -> Settings {
     Settings {
         broker_image: arguments.broker_image,
         namespace: arguments.namespace,
-        watch_namespace: arguments.watch_namespace.filter(|name| !name.is_empty()),
+        watch_namespaces: arguments
+            .watch_namespaces
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect(),
         identity: arguments.identity,
         http: arguments.http,
     }

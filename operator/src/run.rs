@@ -1,11 +1,13 @@
 //! The process: client, lease, watches.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::join_all;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -44,6 +46,9 @@ const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Objects a page of a watch's first list.
 const WATCH_PAGE_SIZE: u32 = 50;
 
+/// Namespaces that are watched one by one; each costs six watches.
+pub const NAMESPACES_MAX: usize = 20;
+
 /// How the operator is run.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -51,8 +56,8 @@ pub struct Settings {
     pub broker_image: String,
     /// The namespace of the lease.
     pub namespace: String,
-    /// The only namespace to watch. None: all.
-    pub watch_namespace: Option<String>,
+    /// The namespaces to watch, at most [`NAMESPACES_MAX`]. None named: all.
+    pub watch_namespaces: BTreeSet<String>,
     /// This process's name: the pod's, so that a restarted container keeps its lease.
     pub identity: String,
     /// `address:port` of metrics and probes.
@@ -62,6 +67,11 @@ pub struct Settings {
 /// Why the operator ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// More namespaces are named than can be watched one by one.
+    #[error(
+        "{0} namespaces are to be watched, at most {NAMESPACES_MAX} can be: name none, to watch all"
+    )]
+    TooManyNamespaces(usize),
     /// No way to the API server is configured.
     #[error("failed to find the API server: run in a cluster or set KUBECONFIG")]
     Infer(#[source] Box<kube::config::InferConfigError>),
@@ -96,6 +106,10 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`]; the process should end and be started again.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
+    let namespaces = settings.watch_namespaces.len();
+    if namespaces > NAMESPACES_MAX {
+        return Err(RunError::TooManyNamespaces(namespaces));
+    }
     let client = client().await?;
     let reporter = Reporter {
         controller: OPERATOR.to_owned(),
@@ -182,7 +196,7 @@ async fn lead(
             wait_for(&mut held, true).await?;
             tracing::info!(identity = settings.identity, "holding the lease");
             tokio::select! {
-                () = control(client, settings.watch_namespace.as_deref(), context) => Ok(()),
+                () = control(client, &settings.watch_namespaces, context) => Ok(()),
                 lost = wait_for(&mut held, false) => lost.and(Err(RunError::LeaseLost)),
             }
         };
@@ -206,9 +220,21 @@ async fn wait_for(held: &mut watch::Receiver<bool>, state: bool) -> Result<(), R
     }
 }
 
+/// Controls the clusters of all `namespaces`, or of every one where none is named. Each has its own
+/// watches, for which rights in that namespace are enough.
+async fn control(client: &Client, namespaces: &BTreeSet<String>, context: Arc<Context>) {
+    if namespaces.is_empty() {
+        return control_in(client, None, context).await;
+    }
+    let each = namespaces
+        .iter()
+        .map(|namespace| control_in(client, Some(namespace), Arc::clone(&context)));
+    join_all(each).await;
+}
+
 /// Looks at clusters whenever a watch tells of a change. Watches carry metadata only and only
 /// trigger: what is decided on is read live.
-async fn control(client: &Client, namespace: Option<&str>, context: Arc<Context>) {
+async fn control_in(client: &Client, namespace: Option<&str>, context: Arc<Context>) {
     let clusters: Api<PartialObjectMeta<KafkaCluster>> = scoped(client, namespace);
     let owned = watcher::Config::default()
         .labels(&format!("{MANAGED_BY_LABEL}={OPERATOR}"))

@@ -19,3 +19,36 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
+
+{{/* What the operator does in the namespaces of KafkaClusters. It never reads Secrets, and never
+deletes a volume claim. */}}
+{{- define "kintsugi.rules" -}}
+- apiGroups: [kintsugi.dev]
+  resources: [kafkaclusters]
+  verbs: [get, list, watch]
+- apiGroups: [kintsugi.dev]
+  resources: [kafkaclusters/status]
+  verbs: [patch]
+# Owner references that block the owner's deletion need this where the API server checks them.
+- apiGroups: [kintsugi.dev]
+  resources: [kafkaclusters/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}

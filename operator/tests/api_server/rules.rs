@@ -58,6 +58,45 @@ fn births() -> Vec<Case> {
             "lower the request or raise the limit",
         ),
         (
+            json!({"brokers": {"pod": {
+                "imagePullSecrets": [{"name": "registry"}],
+                "priorityClassName": "high",
+                "nodeSelector": {"disk": "fast"},
+                "tolerations": [
+                    {"key": "kafka"},
+                    {"operator": "Exists"},
+                    {"key": "gone", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5},
+                ],
+                "labels": {"team": "a"},
+                "annotations": {"note": "b"},
+            }}}),
+            "",
+        ),
+        (
+            json!({"brokers": {"pod": {"tolerations": [{"value": "a"}]}}}),
+            "say so with operator: Exists",
+        ),
+        (
+            json!({"brokers": {"pod": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}}),
+            "takes no value",
+        ),
+        (
+            json!({"controllers": {"pod": {"tolerations": [{"key": "a", "tolerationSeconds": 5}]}}}),
+            "needs effect: NoExecute",
+        ),
+        (
+            json!({"controllers": {"pod": {"labels": {"kintsugi.dev/role": "x"}}}}),
+            "are the operator's own",
+        ),
+        (
+            json!({"brokers": {"pod": {"annotations": {"kintsugi.dev/restart-for": "x"}}}}),
+            "are the operator's own",
+        ),
+        (
+            json!({"brokers": {"pod": {"nodeSelector": {"disk": "not a label value"}}}}),
+            "should match",
+        ),
+        (
             json!({"listeners": [{"name": "plain", "port": 9093}]}),
             "take another such as 9092",
         ),
