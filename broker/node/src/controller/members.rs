@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kintsugi_quorum::{ChangeError, Entry, EntryId, Membership};
+use kintsugi_quorum::{ChangeError, Entry, EntryId, Member, Membership};
 use kintsugi_types::{ControllerId, DirectoryId, Endpoint};
 
 use super::Controller;
@@ -65,14 +65,21 @@ impl Controller {
         self.engine.membership()
     }
 
-    /// Where the other members listen, as far as known: whom to be connected to.
+    /// Where the other members listen, as far as known: whom to be connected to. What a controller
+    /// said of itself comes last: one that lost its directory is silent in its new place until it
+    /// is sent something, and its old word would hide the steady address for good.
     #[must_use]
     pub fn peers(&self) -> BTreeMap<ControllerId, Endpoint> {
         let membership = self.engine.membership();
-        let ids = membership.voters.keys().chain(membership.learners.keys());
-        let others = ids.filter(|id| **id != self.config.quorum.id);
+        let members = membership.voters.iter().chain(&membership.learners);
+        let others = members.filter(|(id, _)| **id != self.config.quorum.id);
+        let endpoint = |id: &ControllerId, member: &Member| {
+            let recorded = member.endpoint.as_ref();
+            let steady = recorded.or_else(|| self.config.endpoints.get(id));
+            steady.or_else(|| self.endpoints.get(id)).cloned()
+        };
         others
-            .filter_map(|id| Some((*id, self.endpoints.get(id)?.clone())))
+            .filter_map(|(id, member)| Some((*id, endpoint(id, member)?)))
             .collect()
     }
 

@@ -4,9 +4,10 @@ use kintsugi_quorum::{ChangeError, MemberChange};
 use kintsugi_types::{ControllerId, DirectoryId};
 use uuid::Uuid;
 
-use super::harness::endpoint;
+use super::harness::{cluster, endpoint};
 use super::quorum_of_three::Three;
 use crate::message::controller::{Command, Event};
+use crate::message::link::Hello;
 
 fn answers(three: &mut Three) -> Vec<(u64, Result<(), ChangeError>)> {
     let given = three.given.drain(..);
@@ -74,4 +75,22 @@ fn an_active_controller_that_is_removed_answers_then_leaves() {
     let next = three.active().unwrap();
     assert_ne!(next, active);
     assert_eq!(three.controllers[&next].membership().voters.len(), 2);
+}
+
+#[test]
+fn a_member_is_looked_for_where_the_settings_say_whatever_an_earlier_run_of_it_told() {
+    let mut three = Three::new();
+    let active = three.run_until_active();
+    let other = *three.controllers.keys().find(|id| **id != active).unwrap();
+    let before = three.controllers[&active].peers();
+    let hello = Hello::Controller {
+        id: other,
+        directory: DirectoryId(Uuid::from_u128(1)),
+        cluster: cluster(),
+        endpoint: endpoint(7_777),
+        process: 1,
+    };
+    three.give(active, Event::PeerMet { hello });
+    assert_eq!(three.controllers[&active].peers(), before);
+    assert_ne!(before[&other], endpoint(7_777));
 }
