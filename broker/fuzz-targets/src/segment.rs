@@ -114,10 +114,16 @@ fn look(log: &Log<MemoryFileSystem>, is_verified: bool) {
             Err(cause) if is_verified => panic!("failed to read what was verified: {cause}"),
             Err(_) => break,
         };
-        assert!(read.next_offset > next || !is_verified, "no way on from {next:?}");
+        assert!(
+            read.next_offset > next || !is_verified,
+            "no way on from {next:?}"
+        );
         for item in split(read.bytes.clone()) {
             let Ok((_, one)) = item else { break };
-            assert!(!is_verified || verify(&one).is_ok(), "a damaged batch was given");
+            assert!(
+                !is_verified || verify(&one).is_ok(),
+                "a damaged batch was given"
+            );
         }
         if read.next_offset <= next {
             break;
@@ -138,7 +144,10 @@ fn write(log: &mut Log<MemoryFileSystem>) {
         ..Record::default()
     };
     let mut bytes = build(&[record]).expect("one record").to_vec();
-    let epoch = log.latest_epoch().unwrap_or(LeaderEpoch(0)).max(LeaderEpoch(0));
+    let epoch = log
+        .latest_epoch()
+        .unwrap_or(LeaderEpoch(0))
+        .max(LeaderEpoch(0));
     let end = log.log_end();
     let appended = log.append_as_leader(&mut bytes, epoch, TimestampMs(1_000));
     if end.0 < i64::MAX - 1 {

@@ -14,7 +14,7 @@ const INPUT_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// How much memory this process may have taken at its end: far above what inputs of some
 /// kilobytes justify, and far below what a forged length asks for.
-const MEMORY_KIB_MAX: u64 = 1024 * 1024;
+const MEMORY_KIB_MAX: u64 = 256 * 1024;
 
 /// Says how to get here again when a target panics.
 struct Witness<'a> {
@@ -73,7 +73,9 @@ fn files(target: &str) -> Vec<Vec<u8>> {
     let entries = std::fs::read_dir(&folder).expect("the corpus is checked in");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
     paths.sort();
-    let read = paths.iter().map(|path| std::fs::read(path).expect("a file"));
+    let read = paths
+        .iter()
+        .map(|path| std::fs::read(path).expect("a file"));
     read.collect()
 }
 
@@ -109,13 +111,18 @@ fn run(target: (&'static str, Target), seed: u64, time: Duration) {
         progress.store(number, Ordering::Relaxed);
     }
     progress.store(u64::MAX, Ordering::Relaxed);
-    println!("target {name}: {number} inputs in {:?}, KINTSUGI_FUZZ_SEED={seed}", started.elapsed());
+    println!(
+        "target {name}: {number} inputs in {:?}, KINTSUGI_FUZZ_SEED={seed}",
+        started.elapsed()
+    );
 }
 
 /// The most memory that this process ever had.
 fn memory_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
@@ -136,7 +143,8 @@ fn no_target_panics_hangs_or_takes_much_memory() {
         chosen.iter().for_each(|(name, _)| write(name));
     }
     let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seed = number("KINTSUGI_FUZZ_SEED").unwrap_or(clock.map_or(0, |now| now.as_millis() as u64));
+    let seed =
+        number("KINTSUGI_FUZZ_SEED").unwrap_or(clock.map_or(0, |now| now.as_millis() as u64));
     let seconds = number("KINTSUGI_FUZZ_SECONDS").unwrap_or(2) as f64 / chosen.len() as f64;
     for target in chosen {
         run(target, seed, Duration::from_secs_f64(seconds));
