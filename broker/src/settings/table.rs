@@ -358,7 +358,7 @@ const LIMITS: &[Definition] = &[
         "queued.max.request.bytes",
         Kind::Integer(1_048_576, i64::MAX),
         Some("67108864"),
-        "The most bytes of requests in memory, of all connections; more wait in their sockets.",
+        "The most bytes of requests in memory, of all connections and as they arrive; more wait in their sockets. Beyond it lie 16 KiB a connection and one request.",
     ),
     setting(
         "fetch.max.bytes",
@@ -383,6 +383,42 @@ const LIMITS: &[Definition] = &[
         Kind::Integer(1_000, PORTABLE_MAX),
         Some("600000"),
         "How long a client's connection may be idle. Kafka's default: ten minutes.",
+    ),
+    setting(
+        "max.connections.per.ip",
+        Kind::Integer(1, PORTABLE_MAX),
+        Some("2147483647"),
+        "The most connections of clients from one address; more are closed at once. Kafka's default: no bound but max.connections.",
+    ),
+    setting(
+        "kintsugi.first.request.ms",
+        MILLIS,
+        Some("30000"),
+        "How long a new connection may take to send its first request. Clients send it at once; 30 s outlives a slow start of theirs.",
+    ),
+    setting(
+        "kintsugi.request.arrival.ms",
+        MILLIS,
+        Some("30000"),
+        "How long a request may take to arrive once its length has. 30 s: Kafka's request.timeout.ms, after which clients give up.",
+    ),
+    setting(
+        "kintsugi.write.stall.ms",
+        MILLIS,
+        Some("30000"),
+        "How long a client may take nothing of an answer before its connection ends. 30 s, as for requests.",
+    ),
+    setting(
+        "kintsugi.connection.stall.ms",
+        Kind::Integer(10, 60_000),
+        Some("1000"),
+        "While others wait for memory, a connection that moves less than 16 KiB of its request or answer in this time is ended.",
+    ),
+    setting(
+        "kintsugi.answer.memory.bytes",
+        Kind::Integer(1_048_576, i64::MAX),
+        Some("33554432"),
+        "Once answers without records take this much memory, further ones that may be large wait. 32 MiB, to be at home in 256 MiB.",
     ),
     setting(
         "kintsugi.connection.requests.max",

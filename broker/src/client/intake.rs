@@ -1,0 +1,191 @@
+//! Requests as they arrive on one connection, with the memory that they hold.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::Instant;
+
+use super::requests::{ARRIVING_BYTES, Held, RequestMemory};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::transport::{Arrival, FrameReader, TransportError};
+
+/// What a connection has to bring or take while others wait for memory, in
+/// `kintsugi.connection.stall.ms`. Kafka's clients move megabytes meanwhile.
+pub const STALL_BYTES: usize = 16 * 1024;
+
+/// A request's bytes and the memory they hold.
+#[derive(Debug)]
+pub struct Request {
+    /// The frame without its length.
+    pub frame: Bytes,
+    /// Its memory, to be kept until it was served.
+    pub memory: Vec<Held>,
+}
+
+/// A wait for memory; kept over other waits so that it does not lose its place.
+type Wait = Pin<Box<dyn Future<Output = Option<Held>> + Send>>;
+
+/// Reads requests.
+pub struct Intake {
+    frames: FrameReader<OwnedReadHalf>,
+    memory: RequestMemory,
+    metrics: Metrics,
+    arrival_max: Duration,
+    stall_max: Duration,
+    /// The request that is arriving: since when, without waits for memory.
+    since: Option<Instant>,
+    held: Vec<Held>,
+    /// How many bytes of it may be read.
+    room: usize,
+    /// The wait for memory under way, since when, and the room that it makes.
+    wait: Option<(Wait, Instant, usize)>,
+    /// A small request that waits for memory as a whole.
+    whole: Option<Bytes>,
+    /// When it was last looked at how much has come, and how much had.
+    looked: (Instant, usize),
+}
+
+impl Intake {
+    /// Reads from `reader` what the settings allow.
+    pub fn new(
+        reader: OwnedReadHalf,
+        memory: RequestMemory,
+        settings: &Settings,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            frames: FrameReader::new(reader, settings.size("socket.request.max.bytes")),
+            memory,
+            metrics,
+            arrival_max: settings.millis("kintsugi.request.arrival.ms"),
+            stall_max: settings.millis("kintsugi.connection.stall.ms"),
+            since: None,
+            held: Vec::new(),
+            room: ARRIVING_BYTES,
+            wait: None,
+            whole: None,
+            looked: (Instant::now(), 0),
+        }
+    }
+
+    /// When [`Self::overdue`] should be asked, if nothing arrives before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let since = self.since?;
+        match self.wait {
+            Some(_) => None,
+            None => Some((since + self.arrival_max).min(self.looked.0 + self.stall_max)),
+        }
+    }
+
+    /// The limit that the request in arrival has passed, if any: it took too long, or it holds
+    /// memory for which others wait and hardly anything of it comes.
+    pub fn overdue(&mut self, now: Instant) -> Option<&'static str> {
+        let since = self.since?;
+        if self.wait.is_some() {
+            return None;
+        }
+        if now >= since + self.arrival_max {
+            return Some("kintsugi.request.arrival.ms");
+        }
+        if now >= self.looked.0 + self.stall_max {
+            let come = self.frames.buffered();
+            let brought = come.saturating_sub(self.looked.1);
+            if brought < STALL_BYTES && !self.held.is_empty() && self.memory.is_short() {
+                return Some("kintsugi.connection.stall.ms");
+            }
+            self.looked = (now, come);
+        }
+        None
+    }
+
+    /// The next request; `None` at the end. May be dropped and begun again without losing bytes.
+    ///
+    /// # Errors
+    /// When the connection breaks, or announces too much.
+    pub async fn next(&mut self) -> Result<Option<Request>, TransportError> {
+        loop {
+            if !self.waited().await {
+                return Ok(None);
+            }
+            if let Some(frame) = self.whole.take() {
+                return Ok(Some(self.arrived(frame)));
+            }
+            if self.since.is_none() {
+                let Some(_) = self.frames.length().await? else {
+                    return Ok(None);
+                };
+                let now = Instant::now();
+                self.since = Some(now);
+                self.looked = (now, self.frames.buffered());
+            }
+            match self.frames.next_within(self.room).await? {
+                Arrival::End => return Ok(None),
+                Arrival::Needs(room) => self.ask_for(room),
+                Arrival::Frame(frame) if self.held.is_empty() => {
+                    let bytes = frame.len();
+                    self.whole = Some(frame);
+                    match self.memory.try_small(bytes) {
+                        Some(held) => self.held.push(held),
+                        None => {
+                            let wait = self.memory.clone().small(bytes);
+                            self.begin_wait(Box::pin(wait), self.room);
+                        }
+                    }
+                }
+                Arrival::Frame(frame) => return Ok(Some(self.arrived(frame))),
+            }
+        }
+    }
+
+    /// Waits for the memory that was asked for; false if none will come.
+    async fn waited(&mut self) -> bool {
+        let Some((wait, _, _)) = &mut self.wait else {
+            return true;
+        };
+        let held = wait.await;
+        let Some((_, began, room)) = self.wait.take() else {
+            return true;
+        };
+        let now = Instant::now();
+        self.since = self.since.map(|since| since + (now - began));
+        self.looked = (now, self.frames.buffered());
+        let Some(held) = held else { return false };
+        self.room = match held.is_beyond {
+            true => usize::MAX,
+            false => room,
+        };
+        self.held.push(held);
+        true
+    }
+
+    fn ask_for(&mut self, room: usize) {
+        let bytes = room - self.room;
+        match self.memory.try_more(bytes) {
+            Some(held) => {
+                self.held.push(held);
+                self.room = room;
+            }
+            None => {
+                let wait = self.memory.clone().more(bytes);
+                self.begin_wait(Box::pin(wait), room);
+            }
+        }
+    }
+
+    fn begin_wait(&mut self, wait: Wait, room: usize) {
+        self.metrics.limit("queued.max.request.bytes");
+        self.wait = Some((wait, Instant::now(), room));
+    }
+
+    fn arrived(&mut self, frame: Bytes) -> Request {
+        self.since = None;
+        self.room = ARRIVING_BYTES;
+        Request {
+            frame,
+            memory: std::mem::take(&mut self.held),
+        }
+    }
+}
