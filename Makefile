@@ -26,7 +26,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -74,7 +74,10 @@ api: preflight ## check the definition's rules and the operator's writes against
 
 sim: preflight ## run the simulator over SEEDS seeds (default 500)
 	$(BUILD_ONE) kintsugi-sim
-	$(IMAGE)/kintsugi-sim --seeds $(SEEDS)
+	$(IMAGE)/kintsugi-sim --seeds $(SEEDS) --quiet --coverage
+
+sim-bugs: preflight ## show that the simulator finds each rule that is left out on purpose
+	cargo test --quiet --profile image -p kintsugi-sim --test reintroduced_bugs -- --nocapture
 
 smoke: preflight ## form a cluster on a real Kubernetes, kill the leader, verify
 	e2e/run.sh --name test --remove -- scenarios --smoke

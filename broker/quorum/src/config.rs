@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+#[cfg(any(test, feature = "bugs"))]
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{ControllerId, DirectoryId};
 
 use crate::error::EngineError;
@@ -174,33 +176,35 @@ impl Config {
         Duration::from_millis(self.resend_ms)
     }
 
-    pub(crate) const fn votes_before_disk(&self) -> bool {
+    pub(crate) fn votes_before_disk(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        let bug = self.bugs.vote_without_persisting;
+        let bug = self.bugs.vote_without_persisting || is_on(Bug::VoteWithoutPersisting);
         #[cfg(not(any(test, feature = "bugs")))]
         let bug = false;
         bug
     }
 
-    pub(crate) const fn changes_early(&self) -> bool {
+    pub(crate) fn changes_early(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        let bug = self.bugs.change_members_before_own_term;
+        let bug =
+            self.bugs.change_members_before_own_term || is_on(Bug::ChangeMembersBeforeOwnTerm);
         #[cfg(not(any(test, feature = "bugs")))]
         let bug = false;
         bug
     }
 
-    pub(crate) const fn ignores_directories(&self) -> bool {
+    pub(crate) fn ignores_directories(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        let bug = self.bugs.vote_with_an_empty_disk;
+        let bug = self.bugs.vote_with_an_empty_disk || is_on(Bug::EmptyVoterVotes);
         #[cfg(not(any(test, feature = "bugs")))]
         let bug = false;
         bug
     }
 
-    pub(crate) const fn counts_earlier_terms(&self) -> bool {
+    pub(crate) fn counts_earlier_terms(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        let bug = self.bugs.commit_earlier_terms_by_counting;
+        let bug =
+            self.bugs.commit_earlier_terms_by_counting || is_on(Bug::CommitEarlierTermsByCounting);
         #[cfg(not(any(test, feature = "bugs")))]
         let bug = false;
         bug

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use kintsugi_types::BrokerId;
+#[cfg(any(test, feature = "bugs"))]
+use kintsugi_types::bug::{Bug, is_on};
 
 /// The settings of one partition's replica.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,16 +33,16 @@ impl ReplicaConfig {
         }
     }
 
-    pub(crate) const fn truncates_to_high_watermark(&self) -> bool {
+    pub(crate) fn truncates_to_high_watermark(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        return self.bugs.truncate_to_high_watermark;
+        return self.bugs.truncate_to_high_watermark || is_on(Bug::TruncateToHighWatermark);
         #[cfg(not(any(test, feature = "bugs")))]
         return false;
     }
 
-    pub(crate) const fn acknowledges_before_isr(&self) -> bool {
+    pub(crate) fn acknowledges_before_isr(&self) -> bool {
         #[cfg(any(test, feature = "bugs"))]
-        return self.bugs.acknowledge_before_isr;
+        return self.bugs.acknowledge_before_isr || is_on(Bug::AcknowledgeBeforeIsr);
         #[cfg(not(any(test, feature = "bugs")))]
         return false;
     }

@@ -12,10 +12,12 @@ use kintsugi_storage::{JournalLimits, MemoryFileSystem};
 use kintsugi_types::{ControllerId, DirectoryId, Generation, Time};
 use uuid::Uuid;
 
+use crate::clock::Clock;
+use crate::end::End;
 use crate::fabric::Fabric;
 use crate::happening::{Frame, Input, Knock};
 use crate::network::hits;
-use crate::place::{Loop, Node, controller_id, controller_index};
+use crate::place::{CONTROLLERS, Loop, Node, controller_id, controller_index};
 use crate::scenario::Scenario;
 use crate::site::ANY_LIFE;
 use crate::stream::StreamId;
@@ -27,15 +29,18 @@ const DIRECTORY: &str = "/controller";
 pub(crate) struct ControllerProcess {
     index: usize,
     life: u64,
-    /// What its clock shows more than the world's.
-    clock: Duration,
+    clock: Clock,
     node: Controller,
+    directory: DirectoryId,
+    fs: MemoryFileSystem,
     store: ControllerStore<MemoryFileSystem>,
     /// Writes to carry out, in order.
     writes: VecDeque<quorum::Persist>,
     links: BTreeMap<StreamId, ()>,
     timer: Timer,
     slow_write_one_in: u32,
+    /// Why it is over, if it is.
+    end: Option<End>,
 }
 
 impl ControllerProcess {
@@ -45,15 +50,15 @@ impl ControllerProcess {
         scenario: &Scenario,
         fs: &MemoryFileSystem,
         index: usize,
-        life: u64,
+        (life, generation): (u64, Generation),
     ) -> Result<Self, String> {
         let id = controller_id(index);
         let cluster = scenario.cluster.clone();
         let identity = VoterIdentity {
             cluster: cluster.clone(),
             id,
-            generation: Generation(1),
-            is_founder: true,
+            generation,
+            is_founder: index < scenario.controllers,
             new_directory: DirectoryId(Uuid::from_u128(fabric.rng.u128(..))),
         };
         let limits = JournalLimits {
@@ -65,9 +70,9 @@ impl ControllerProcess {
             .map_err(|error| format!("{id} failed to open its directory: {error}"))?;
         let directory = opened.directory;
         let config = config(scenario, id, directory);
-        let clock = Duration::from_millis(fabric.rng.u64(..100_000));
+        let clock = Clock::draw(&mut fabric.rng, scenario.clocks_drift);
         let seed = fabric.rng.u64(..);
-        let node = Controller::open(config, opened.recovered, fabric.now + clock, seed)
+        let node = Controller::open(config, opened.recovered, clock.show(fabric.now), seed)
             .map_err(|error| format!("{id} failed to start: {error}"))?;
         let hello = Hello::Controller {
             id,
@@ -81,16 +86,19 @@ impl ControllerProcess {
             life,
             clock,
             node,
+            directory,
+            fs: fs.clone(),
             store,
             writes: VecDeque::new(),
             links: BTreeMap::new(),
             timer: Timer::default(),
             slow_write_one_in: scenario.slow_write_one_in,
+            end: None,
         };
         fabric.oracles.raft.started(id, process.node.engine());
         process.arm(fabric);
         // Whoever runs hears of it by the connections that it opens.
-        for other in (0..scenario.controllers).filter(|other| *other != index) {
+        for other in (0..CONTROLLERS).filter(|other| *other != index) {
             process.greet(fabric, other, hello.clone());
         }
         Ok(process)
@@ -102,6 +110,17 @@ impl ControllerProcess {
             let delay = fabric.network.delay(&mut fabric.rng);
             fabric.arrive(delay, to, ANY_LIFE, Input::PeerMet(hello));
         }
+    }
+
+    /// Why it is over, if it is. A disk that stopped is looked at by the world.
+    pub(crate) fn take_end(&mut self) -> Option<End> {
+        let end = self.end.take()?;
+        let was_torn = self.fs.has_stopped();
+        Some(if was_torn { End::Stopped } else { end })
+    }
+
+    pub(crate) const fn directory(&self) -> DirectoryId {
+        self.directory
     }
 
     pub(crate) const fn node(&self) -> &Controller {
@@ -131,6 +150,12 @@ impl ControllerProcess {
                 let dial = DialId(dial);
                 self.handle(fabric, Event::Dialled { dial, outcome });
             }
+            Input::Operator(request) => {
+                self.handle(fabric, Event::Admin { token: 0, request });
+            }
+            Input::ChangeMembers(change) => {
+                self.handle(fabric, Event::ChangeMembers { token: 0, change });
+            }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
         }
@@ -141,7 +166,7 @@ impl ControllerProcess {
         let next = self.node.next_wake();
         let (node, life) = (self.place(), self.life);
         self.timer
-            .arm(fabric, next, self.clock, (node, life, Loop::Main));
+            .arm(fabric, next, Some(&self.clock), (node, life, Loop::Main));
     }
 
     fn frame(&mut self, fabric: &mut Fabric, stream: StreamId, frame: Frame) {
@@ -180,9 +205,11 @@ impl ControllerProcess {
                 let input = Input::Persisted(persist.token);
                 fabric.mail(node, life, Loop::Shard(0), Loop::Main, input);
             }
-            Err(error) => fabric
-                .oracles
-                .fail(format!("{node:?} failed to write its journal: {error}")),
+            Err(error) => {
+                let reason = format!("{node:?} failed to write its journal: {error}");
+                self.end = Some(End::Fatal(reason));
+                return;
+            }
         }
         if !self.writes.is_empty() {
             self.begin_write(fabric);
@@ -198,17 +225,21 @@ impl ControllerProcess {
 
     fn handle(&mut self, fabric: &mut Fabric, event: Event) {
         let mut commands = Vec::new();
-        let now: Time = fabric.now + self.clock;
+        let now: Time = self.clock.show(fabric.now);
+        let is_chunk = matches!(
+            &event,
+            Event::FromPeer { message, .. } if matches!(message.body, quorum::Body::SnapshotChunk { .. })
+        );
         self.node.handle(now, event, &mut commands);
+        let is_snapshot = |command: &Command| matches!(command, Command::Persist(persist) if persist.snapshot.is_some());
+        fabric.counts.snapshot_installs += u64::from(is_chunk && commands.iter().any(is_snapshot));
         let id = controller_id(self.index);
         fabric
             .oracles
             .raft
             .observe(id, self.life, self.node.engine(), &commands);
-        fabric
-            .oracles
-            .images
-            .observe(self.place(), self.node.image());
+        let image = self.node.image();
+        fabric.oracles.observe_image(self.place(), image);
         for command in commands {
             self.carry_out(fabric, command);
         }
@@ -242,14 +273,16 @@ impl ControllerProcess {
                 fabric.counts.dial_backs += 1;
                 fabric.knock(place, life, &endpoint, Knock::Dial(dial.0));
             }
-            Command::Answer { .. }
-            | Command::ChangeAnswer { .. }
-            | Command::PeersChanged
-            | Command::Observed(_) => {}
+            Command::Answer { answer, .. } => fabric.operator_mail.push(answer),
+            Command::ChangeAnswer { answer, .. } => {
+                let is_cut = fabric.network.is_any_cut();
+                fabric.counts.membership_changes += u64::from(answer.is_ok());
+                fabric.counts.membership_changes_under_cut += u64::from(answer.is_ok() && is_cut);
+            }
+            Command::PeersChanged | Command::Observed(_) => {}
             Command::Fatal { reason } => {
-                fabric
-                    .oracles
-                    .fail(format!("{place:?} ended itself: {reason}"));
+                let reason = format!("{place:?} ended itself: {reason}");
+                self.end = Some(End::Fatal(reason));
             }
         }
     }
@@ -261,11 +294,7 @@ fn config(scenario: &Scenario, id: ControllerId, directory: DirectoryId) -> Cont
     let mut quorum = quorum::Config::new(id, directory, voters);
     quorum.limits.snapshot_after_entries = scenario.snapshot_after_entries;
     quorum.limits.entries_kept_behind_snapshot = scenario.snapshot_after_entries / 2;
-    #[cfg(feature = "bugs")]
-    {
-        quorum.bugs.vote_without_persisting = scenario.bugs.vote_without_persisting;
-    }
-    let endpoints = (0..scenario.controllers)
+    let endpoints = (0..CONTROLLERS)
         .map(|index| (controller_id(index), Node::Controller(index).endpoint()))
         .collect();
     let mut config = ControllerConfig::new(quorum, scenario.cluster.clone(), endpoints);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kintsugi_node::message::controller::DialOutcome;
+use kintsugi_node::message::link::AdminAnswer;
 use kintsugi_quorum as quorum;
 use kintsugi_types::{ControllerId, Endpoint, Time};
 
@@ -36,6 +37,10 @@ pub(crate) struct Fabric {
     queue: Queue<Happening>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     last_stream: u64,
+    /// The machine of each broker, as names resolve.
+    pub(crate) machines: Vec<usize>,
+    /// What controllers answered to the operator.
+    pub(crate) operator_mail: Vec<AdminAnswer>,
     /// The last arrival in each mailbox, of each sender.
     mailboxes: BTreeMap<(Node, Loop, Loop), Time>,
 }
@@ -57,6 +62,8 @@ impl Fabric {
             queue: Queue::new(),
             streams: BTreeMap::new(),
             last_stream: 0,
+            machines: Vec::new(),
+            operator_mail: Vec::new(),
             mailboxes: BTreeMap::new(),
         }
     }

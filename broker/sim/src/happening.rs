@@ -1,6 +1,7 @@
 //! What can happen in the world, and what reaches a process.
 
 use bytes::Bytes;
+use kintsugi_coordinator::{GroupRequest, GroupResponse};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, Hello, ToBroker, ToController};
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
@@ -96,6 +97,10 @@ pub(crate) enum Input {
     Checkpoint(u16, Box<OffsetCheckpoints>),
     /// A shard's sync is done by now.
     Sync(u16, PartitionId, SyncJob<MemoryFileSystem>),
+    /// The operator asks.
+    Operator(AdminRequest),
+    /// The operator changes the quorum's members.
+    ChangeMembers(quorum::MemberChange),
     /// SIGTERM.
     Terminate,
 }
@@ -125,6 +130,11 @@ pub(crate) enum Ask {
         acks: shard::Acks,
         batch: Bytes,
     },
+    Group {
+        partition: PartitionId,
+        version: i16,
+        request: GroupRequest,
+    },
     Fetch {
         partition: PartitionId,
         leader_epoch: LeaderEpoch,
@@ -140,4 +150,5 @@ pub(crate) enum Answer {
     ProducerId(Result<ProducerId, ErrorCode>),
     Produced(shard::Produced),
     Fetched(shard::Fetched),
+    Group(GroupResponse),
 }

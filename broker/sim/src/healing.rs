@@ -5,7 +5,8 @@
 use kintsugi_metadata::{Image, PartitionState};
 use kintsugi_types::PartitionId;
 
-use crate::place::{broker_id, broker_index};
+use crate::place::{broker_id, machine_of};
+use crate::site::Standing;
 use crate::world::World;
 
 impl World {
@@ -22,12 +23,24 @@ impl World {
                 return Err("a controller lags".to_owned());
             }
         }
+        if !self.is_quorum_settled() {
+            return Err(format!(
+                "the quorum's members are not {:?} yet",
+                self.members_wanted
+            ));
+        }
+        if let Some(replacement) = self.replacement {
+            return Err(format!(
+                "broker {} is not replaced yet, the last answer was: {}",
+                replacement.broker, self.last_answer
+            ));
+        }
         self.check_brokers(image)?;
         if image.topics.len() < self.scenario.topics {
             return Err("a topic is not created".to_owned());
         }
         for (partition, state) in image.partitions() {
-            self.check_partition(partition, state)?;
+            self.check_partition(image, partition, state)?;
         }
         let waiting = self.clients.iter().find(|client| !client.is_content());
         match waiting {
@@ -38,6 +51,14 @@ impl World {
 
     fn check_brokers(&self, image: &Image) -> Result<(), String> {
         for (index, site) in self.brokers.iter().enumerate() {
+            if site.standing != Standing::InForce {
+                if site.is_running() {
+                    return Err(format!(
+                        "machine {index} still runs, though it was replaced"
+                    ));
+                }
+                continue;
+            }
             let broker = image.brokers.get(&broker_id(index));
             let is_well = broker.is_some_and(|broker| !broker.fenced && !broker.stopping);
             let process = site.process.as_ref();
@@ -52,7 +73,12 @@ impl World {
         Ok(())
     }
 
-    fn check_partition(&self, id: PartitionId, state: &PartitionState) -> Result<(), String> {
+    fn check_partition(
+        &self,
+        image: &Image,
+        id: PartitionId,
+        state: &PartitionState,
+    ) -> Result<(), String> {
         let Some(leader) = state.leader else {
             return Err(format!("nobody leads {id}: {state:?}"));
         };
@@ -63,7 +89,11 @@ impl World {
             return Err(format!("{id} has not all replicas in sync: {state:?}"));
         }
         let end = |broker| {
-            let log = self.fabric.oracles.mirrors.of(broker_index(broker), id);
+            let log = self
+                .fabric
+                .oracles
+                .mirrors
+                .of(machine_of(image, broker), id);
             log.last().map(|batch| batch.chain)
         };
         let lags = |broker: &&kintsugi_types::BrokerId| end(**broker) != end(leader);
@@ -94,8 +124,8 @@ impl World {
             return Vec::new();
         };
         let placement = |(id, state): (PartitionId, &std::sync::Arc<PartitionState>)| {
-            let replicas = state.replicas.iter().copied().map(broker_index);
-            Some((id, broker_index(state.leader?), replicas.collect()))
+            let replicas = state.replicas.iter().map(|id| machine_of(image, *id));
+            Some((id, machine_of(image, state.leader?), replicas.collect()))
         };
         image.partitions().filter_map(placement).collect()
     }

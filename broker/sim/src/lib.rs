@@ -7,14 +7,15 @@
 
 mod broker_process;
 mod client;
+mod clock;
 mod controller_process;
+mod end;
 mod fabric;
 mod faults;
 mod happening;
 mod healing;
 mod mover;
 mod network;
-mod numbering;
 mod oracle;
 mod place;
 mod queue;
@@ -29,4 +30,4 @@ mod world;
 
 pub use report::{Counts, Outcome};
 pub use run::run;
-pub use scenario::{Bugs, Options};
+pub use scenario::{BUGS, Options, bug_named};

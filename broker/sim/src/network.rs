@@ -58,6 +58,10 @@ impl Network {
         self.cuts.contains_key(&(from, to))
     }
 
+    pub(crate) fn is_any_cut(&self) -> bool {
+        !self.cuts.is_empty()
+    }
+
     pub(crate) fn cut(&mut self, from: Node, to: Node) {
         *self.cuts.entry((from, to)).or_default() += 1;
     }

@@ -2,96 +2,100 @@
 
 use std::fmt;
 
-/// What happened in a run, counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "each name says what is counted")]
-pub struct Counts {
-    pub kills: u64,
-    pub power_losses: u64,
-    pub freezes: u64,
-    pub cuts: u64,
-    pub stops: u64,
-    pub clean_stops: u64,
-    pub lies: u64,
-    pub dial_backs: u64,
-    pub streams_reset: u64,
-    pub leases_expired: u64,
-    pub batches_sent: u64,
-    pub acknowledged: u64,
-    pub produce_errors: u64,
-    pub client_timeouts: u64,
-    pub topics_created: u64,
-    /// Moves of partitions that were begun, replaced or cancelled.
-    pub moves: u64,
-    pub elections: u64,
-    pub truncations: u64,
-    pub snapshots: u64,
-    pub isr_changes: u64,
-    pub excused: u64,
-    pub lossy: u64,
-}
-
-impl Counts {
-    /// Adds another run's.
-    pub fn add(&mut self, other: &Self) {
-        let pairs = [
-            (&mut self.kills, other.kills),
-            (&mut self.power_losses, other.power_losses),
-            (&mut self.freezes, other.freezes),
-            (&mut self.cuts, other.cuts),
-            (&mut self.stops, other.stops),
-            (&mut self.clean_stops, other.clean_stops),
-            (&mut self.lies, other.lies),
-            (&mut self.dial_backs, other.dial_backs),
-            (&mut self.streams_reset, other.streams_reset),
-            (&mut self.leases_expired, other.leases_expired),
-            (&mut self.batches_sent, other.batches_sent),
-            (&mut self.acknowledged, other.acknowledged),
-            (&mut self.produce_errors, other.produce_errors),
-            (&mut self.client_timeouts, other.client_timeouts),
-            (&mut self.topics_created, other.topics_created),
-            (&mut self.moves, other.moves),
-            (&mut self.elections, other.elections),
-            (&mut self.truncations, other.truncations),
-            (&mut self.snapshots, other.snapshots),
-            (&mut self.isr_changes, other.isr_changes),
-            (&mut self.excused, other.excused),
-            (&mut self.lossy, other.lossy),
-        ];
-        for (mine, others) in pairs {
-            *mine += others;
+/// Counts by name: the struct, adding, printing, and what every campaign has to reach.
+macro_rules! counts {
+    (reached { $($(#[$reached_doc:meta])* $reached:ident,)* } $($name:ident,)*) => {
+        /// What happened in a run, counted.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[expect(missing_docs, reason = "each name says what is counted")]
+        pub struct Counts {
+            $($(#[$reached_doc])* pub $reached: u64,)*
+            $(pub $name: u64,)*
         }
-    }
+
+        impl Counts {
+            /// Adds another run's.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$reached += other.$reached;)*
+                $(self.$name += other.$name;)*
+            }
+
+            /// What was never reached, of all that many seeds together have to reach.
+            #[must_use]
+            pub fn missed(&self) -> Vec<&'static str> {
+                let mut missed = Vec::new();
+                $(if self.$reached == 0 { missed.push(stringify!($reached)); })*
+                missed
+            }
+        }
+
+        impl fmt::Display for Counts {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $(write!(f, "{} {}, ", stringify!($reached), self.$reached)?;)*
+                $(write!(f, "{} {}, ", stringify!($name), self.$name)?;)*
+                Ok(())
+            }
+        }
+    };
 }
 
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "kills {} power losses {} freezes {} cuts {} stops {} ({} clean) lies {} of {} resets {} leases expired {} | sent {} acked {} errors {} timeouts {} | elections {} truncations {} snapshots {} ISR changes {} moves {} | batches excused {} lost by elections while replicas were down {}",
-            self.kills,
-            self.power_losses,
-            self.freezes,
-            self.cuts,
-            self.stops,
-            self.clean_stops,
-            self.lies,
-            self.dial_backs,
-            self.streams_reset,
-            self.leases_expired,
-            self.batches_sent,
-            self.acknowledged,
-            self.produce_errors,
-            self.client_timeouts,
-            self.elections,
-            self.truncations,
-            self.snapshots,
-            self.isr_changes,
-            self.moves,
-            self.excused,
-            self.lossy,
-        )
+counts! {
+    reached {
+        /// A replica cut off what its leader does not have.
+        divergence_truncations,
+        /// A voter took over a leader's snapshot.
+        snapshot_installs,
+        /// A leader elected from the ELR.
+        elr_elections,
+        /// A leader elected by what the logs of the live replicas hold, ISR and ELR being empty.
+        last_known_leader_elections,
+        /// A registration that took the place of one that was not fenced.
+        incarnation_replacements,
+        /// A loss of power that found batches which were not synced.
+        unsynced_tails,
+        /// A batch sent again and recognised by a leader of a later epoch.
+        duplicates_after_leader_change,
+        /// A change of an ISR that the controller refused.
+        rejected_alter_partitions,
+        rolls,
+        /// Moves of partitions that were begun, replaced or cancelled.
+        moves,
+        torn_writes,
+        torn_starts,
+        disk_errors,
+        disk_losses,
+        generations_granted,
+        incarnations_refused,
+        /// A change of the quorum's members that was committed while something was cut off.
+        membership_changes_under_cut,
+        group_generations,
+        group_commits,
     }
+    faults,
+    membership_changes,
+    kills,
+    power_losses,
+    freezes,
+    cuts,
+    stops,
+    clean_stops,
+    strays,
+    lies,
+    dial_backs,
+    streams_reset,
+    leases_expired,
+    batches_sent,
+    acknowledged,
+    produce_errors,
+    client_timeouts,
+    topics_created,
+    topics_deleted,
+    elections,
+    snapshots,
+    isr_changes,
+    beyond_repair,
+    excused,
+    lossy,
 }
 
 /// What came of one run.

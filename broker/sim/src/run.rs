@@ -5,21 +5,24 @@ use std::time::Duration;
 use kintsugi_node::message::shard::Acks;
 use kintsugi_types::{Time, TopicName};
 
-use crate::client::{Client, Job};
+use crate::client::{Client, Job, Member};
 use crate::fabric::Fabric;
 use crate::faults::Fault;
 use crate::happening::Happening;
 use crate::network::Network;
 use crate::oracle::Oracles;
-use crate::place::Node;
+use crate::place::{CONTROLLERS, MACHINES, Node};
 use crate::report::Outcome;
 use crate::scenario::{Options, Scenario};
-use crate::site::Site;
+use crate::site::{Site, Standing};
 use crate::trace::Trace;
 use crate::world::World;
 
 /// How long the cluster may take to form before faults begin.
 const FORMING: Duration = Duration::from_secs(3);
+
+/// A run has so many faults, or goes on.
+const FAULTS_MIN: u64 = 20;
 
 /// How long clients go on after the last fault.
 const AFTERWARDS: Duration = Duration::from_secs(2);
@@ -33,12 +36,20 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Runs one seed.
 #[must_use]
 pub fn run(options: &Options) -> Outcome {
+    #[cfg(feature = "bugs")]
+    kintsugi_types::bug::switch(options.bug);
     let mut world = build(options);
     let start = world.fabric.now;
     world.fabric.after(FORMING, Happening::Fault(Fault::Next));
     world.is_troubled = options.faults;
-    let calm = start + FORMING + Duration::from_secs(options.seconds);
-    go_on(&mut world, calm, options.steps_max);
+    let mut calm = start + FORMING + Duration::from_secs(options.seconds);
+    while go_on(&mut world, calm, options.steps_max)
+        && options.faults
+        && world.fabric.counts.faults < FAULTS_MIN
+    {
+        calm = calm + LOOK;
+    }
+    let calm = world.fabric.now;
     world.calm_down();
     go_on(&mut world, calm + AFTERWARDS, options.steps_max);
     for client in &mut world.clients {
@@ -48,7 +59,14 @@ pub fn run(options: &Options) -> Outcome {
     let fabric = &world.fabric;
     let mut counts = fabric.counts;
     counts.elections = fabric.oracles.raft.elections;
-    counts.truncations = fabric.oracles.mirrors.truncations;
+    counts.divergence_truncations = fabric.oracles.mirrors.truncations;
+    let elections = fabric.oracles.images.elections;
+    counts.elr_elections = elections.from_elr;
+    counts.last_known_leader_elections = elections.by_log_ends;
+    counts.incarnation_replacements = elections.replacements;
+    counts.duplicates_after_leader_change = fabric.oracles.committed.repeated;
+    counts.group_generations = fabric.oracles.groups.generations;
+    counts.group_commits = fabric.oracles.groups.commits_acknowledged;
     counts.excused = fabric.oracles.committed.excused;
     counts.lossy = fabric.oracles.committed.lossy;
     Outcome {
@@ -82,6 +100,10 @@ fn heal(world: &mut World, calm: Time, steps_max: u64) {
         }
         match world.check_healed() {
             Ok(()) => break,
+            Err(_) if world.is_beyond_repair() && world.fabric.now.since(calm) > HEALING_MAX => {
+                world.fabric.counts.beyond_repair += 1;
+                return;
+            }
             Err(what) if world.fabric.now.since(calm) > HEALING_MAX => {
                 let what = format!("not healed {HEALING_MAX:?} after the last fault: {what}");
                 world.fabric.oracles.fail(what);
@@ -101,23 +123,36 @@ fn build(options: &Options) -> World {
     let trace = Trace::new(options.in_words);
     let mut sites = rng.fork();
     let fabric = Fabric::new(rng, network, Oracles::default(), trace);
-    let controllers = (0..scenario.controllers).map(|_| Site::new(sites.u64(..)));
-    let controllers = controllers.collect();
-    let brokers = (0..scenario.brokers).map(|_| Site::new(sites.u64(..)));
+    let mut controllers: Vec<_> = (0..CONTROLLERS).map(|_| Site::new(sites.u64(..))).collect();
+    for site in &mut controllers[..scenario.controllers] {
+        site.standing = Standing::InForce;
+    }
+    let mut brokers: Vec<_> = (0..MACHINES).map(|_| Site::new(sites.u64(..))).collect();
+    for site in &mut brokers[..scenario.brokers] {
+        site.standing = Standing::InForce;
+    }
+    let machines = (0..scenario.brokers).collect();
     let mut world = World {
-        brokers: brokers.collect(),
+        brokers,
         controllers,
         fabric,
         scenario,
         clients: Vec::new(),
+        replacement: None,
+        last_answer: String::new(),
+        is_last_copy: false,
+        members_wanted: None,
+        is_rolling: false,
         is_troubled: false,
     };
+    world.fabric.machines = machines;
+    world.fabric.oracles.committed.excuses_nothing = world.scenario.syncs_each;
     add_clients(&mut world);
     for index in 0..world.controllers.len() {
         world.start(Node::Controller(index));
     }
-    for index in 0..world.brokers.len() {
-        world.start(Node::Broker(index));
+    for node in world.broker_nodes() {
+        world.start(node);
     }
     for client in &mut world.clients {
         client.arm(&mut world.fabric);
@@ -125,8 +160,15 @@ fn build(options: &Options) -> World {
     world
 }
 
+/// Who works on a topic, and from when on.
+fn add_client(world: &mut World, job: Job, topic: &TopicName, partition: i32, start: Time) {
+    let (index, brokers) = (world.clients.len(), world.scenario.brokers);
+    let client = Client::new(index, brokers, job, topic.clone(), partition, start);
+    world.clients.push(client);
+}
+
 fn add_clients(world: &mut World) {
-    let (brokers, partitions) = (world.scenario.brokers, world.scenario.partitions);
+    let partitions = world.scenario.partitions;
     for number in 0..world.scenario.topics {
         let topic: TopicName = format!("topic{number}").parse().expect("a legal name");
         // The first topic comes at once, the others while faults go on.
@@ -134,19 +176,40 @@ fn add_clients(world: &mut World) {
             0 => world.fabric.now,
             _ => world.fabric.now + Duration::from_millis(world.fabric.rng.u64(1_000..12_000)),
         };
-        let mut add = |job, partition| {
-            let index = world.clients.len();
-            let client = Client::new(index, brokers, job, topic.clone(), partition, start);
-            world.clients.push(client);
-        };
-        add(Job::Create { partitions }, 0);
+        add_client(world, Job::Create { partitions }, &topic, 0, start);
         for partition in 0..partitions {
-            add(Job::Produce(Acks::All), partition);
-            add(Job::ProduceNumbered, partition);
-            add(Job::Consume, partition);
+            add_client(world, Job::Produce(Acks::All), &topic, partition, start);
+            add_client(world, Job::ProduceNumbered, &topic, partition, start);
+            add_client(world, Job::Consume, &topic, partition, start);
         }
-        add(Job::Move { partitions }, 0);
-        add(Job::Produce(Acks::Leader), 0);
-        add(Job::Produce(Acks::None), partitions - 1);
+        if world.scenario.moves {
+            add_client(world, Job::Move { partitions }, &topic, 0, start);
+        }
+        add_client(world, Job::Produce(Acks::Leader), &topic, 0, start);
+        add_client(
+            world,
+            Job::Produce(Acks::None),
+            &topic,
+            partitions - 1,
+            start,
+        );
+        for _ in 0..world.scenario.members {
+            let member = Box::new(Member::new("readers", topic.clone()));
+            add_client(world, Job::Join(member), &topic, 0, start);
+        }
+        // One group reads one topic.
+        world.scenario.members = 0;
+    }
+    if world.scenario.churns {
+        let topic: TopicName = "churn".parse().expect("a legal name");
+        let start = world.fabric.now;
+        let (partitions, deletes) = (1, false);
+        let churn = Job::Churn {
+            partitions,
+            deletes,
+        };
+        add_client(world, churn, &topic, 0, start);
+        add_client(world, Job::ProduceNumbered, &topic, 0, start);
+        add_client(world, Job::Consume, &topic, 0, start);
     }
 }

@@ -1,12 +1,26 @@
 //! A machine: its disk, and the process that may run on it.
 
 use kintsugi_storage::MemoryFileSystem;
+use kintsugi_types::Generation;
 
 use crate::happening::Input;
 use crate::stream::StreamId;
 
 /// Arrivals while frozen beyond this are dropped, as a full socket buffer would.
 const INBOX_MAX: usize = 100_000;
+
+/// What a machine is to the cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Not in use.
+    Unused,
+    /// Its process is the one that its id belongs to.
+    InForce,
+    /// Its generation was given up: a process that still runs there must end itself.
+    Replaced,
+    /// A second process with an id that is taken: it must end itself.
+    Stray,
+}
 
 /// One machine.
 pub(crate) struct Site<P> {
@@ -17,6 +31,10 @@ pub(crate) struct Site<P> {
     /// How often the machine was powered on.
     pub(crate) boots: u64,
     pub(crate) is_powered: bool,
+    pub(crate) standing: Standing,
+    pub(crate) generation: Generation,
+    /// A fault of the disk was asked for: the process may end itself.
+    pub(crate) has_disk_fault: bool,
     /// What arrived while the process is frozen.
     pub(crate) frozen: Option<Vec<Input>>,
     /// Connections of which the other ends do not know yet that the power is gone.
@@ -31,6 +49,9 @@ impl<P> Site<P> {
             life: 0,
             boots: 1,
             is_powered: true,
+            standing: Standing::Unused,
+            generation: Generation(1),
+            has_disk_fault: false,
             frozen: None,
             orphans: Vec::new(),
         }

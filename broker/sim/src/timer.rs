@@ -1,9 +1,8 @@
 //! When an event loop is woken.
 
-use std::time::Duration;
-
 use kintsugi_types::Time;
 
+use crate::clock::Clock;
 use crate::fabric::Fabric;
 use crate::happening::Input;
 use crate::place::{Loop, Node};
@@ -44,14 +43,14 @@ impl Timer {
         &mut self,
         fabric: &mut Fabric,
         next: Time,
-        clock: Duration,
+        clock: Option<&Clock>,
         (node, life, which): (Node, u64, Loop),
     ) {
         if next == Time::NEVER {
             return;
         }
-        let clock = u64::try_from(clock.as_micros()).unwrap_or(u64::MAX);
-        let at = Time(next.0.saturating_sub(clock)).max(Time(fabric.now.0 + 1));
+        let due = clock.map_or(next, |clock| clock.when(next));
+        let at = due.max(Time(fabric.now.0 + 1));
         if at >= self.armed {
             return;
         }

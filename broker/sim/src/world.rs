@@ -9,11 +9,12 @@ use crate::broker_process::{BrokerProcess, Machine};
 use crate::client::Client;
 use crate::controller_process::ControllerProcess;
 use crate::fabric::{Fabric, KNOCK_TIMEOUT};
+use crate::faults::Replacement;
 use crate::happening::{Frame, Happening, Input, Knock};
 use crate::network::hits;
 use crate::place::Node;
 use crate::scenario::Scenario;
-use crate::site::{ANY_LIFE, Site};
+use crate::site::{ANY_LIFE, Site, Standing};
 use crate::stream::{Side, StreamId};
 
 /// A cluster, its clients, and everything between them.
@@ -23,6 +24,16 @@ pub(crate) struct World {
     pub(crate) controllers: Vec<Site<ControllerProcess>>,
     pub(crate) brokers: Vec<Site<BrokerProcess>>,
     pub(crate) clients: Vec<Client>,
+    /// The broker that is being replaced.
+    pub(crate) replacement: Option<Replacement>,
+    /// What the operator was answered last.
+    pub(crate) last_answer: String,
+    /// That was that the broker may hold the last copy of something.
+    pub(crate) is_last_copy: bool,
+    /// The controllers that are to be the quorum's members, while they are not.
+    pub(crate) members_wanted: Option<Vec<usize>>,
+    /// Whether a rolling restart goes on.
+    pub(crate) is_rolling: bool,
     /// Whether new faults may still come.
     pub(crate) is_troubled: bool,
 }
@@ -63,17 +74,22 @@ impl World {
         self.fabric.trace.mix(to.number());
         match to {
             Node::Controller(index) => {
-                if let Some((process, input)) = self.controllers[index].admit(life, input) {
-                    process.input(&mut self.fabric, input);
+                let Some((process, input)) = self.controllers[index].admit(life, input) else {
+                    return;
+                };
+                process.input(&mut self.fabric, input);
+                if let Some(end) = process.take_end() {
+                    self.ended(to, end);
                 }
+                self.read_operator_mail();
             }
             Node::Broker(index) => {
                 let Some((process, input)) = self.brokers[index].admit(life, input) else {
                     return;
                 };
                 process.input(&mut self.fabric, input);
-                if process.is_over {
-                    self.stopped_cleanly(index);
+                if let Some(end) = process.end.take() {
+                    self.ended(to, end);
                 }
             }
             Node::Client(index) => self.clients[index].input(&mut self.fabric, input),
@@ -215,21 +231,24 @@ impl World {
             Node::Broker(index) => self.start_broker(index),
             Node::Client(_) => Ok(()),
         };
-        if let Err(what) = result {
+        if let Err(what) = result
+            && !self.is_disk_to_blame(node)
+        {
             self.fabric.oracles.fail(what);
         }
     }
 
     fn start_controller(&mut self, index: usize) -> Result<(), String> {
         let site = &mut self.controllers[index];
-        if site.is_running() {
+        if site.is_running() || site.standing != Standing::InForce {
             return Ok(());
         }
         site.is_powered = true;
         site.life += 1;
         let orphans = std::mem::take(&mut site.orphans);
-        let (fs, life) = (site.fs.clone(), site.life);
+        let (fs, life) = (site.fs.clone(), (site.life, site.generation));
         self.disown(orphans);
+        self.tear_the_start(Node::Controller(index));
         let process = ControllerProcess::start(&mut self.fabric, &self.scenario, &fs, index, life)?;
         self.controllers[index].process = Some(process);
         Ok(())
@@ -237,7 +256,7 @@ impl World {
 
     fn start_broker(&mut self, index: usize) -> Result<(), String> {
         let site = &mut self.brokers[index];
-        if site.is_running() {
+        if site.is_running() || matches!(site.standing, Standing::Unused | Standing::Replaced) {
             return Ok(());
         }
         site.is_powered = true;
@@ -248,12 +267,18 @@ impl World {
             index,
             life: site.life,
             boots: site.boots,
+            generation: site.generation,
             fs: &fs,
         };
         self.disown(orphans);
+        self.tear_the_start(Node::Broker(index));
         let mut process = BrokerProcess::start(&mut self.fabric, &self.scenario, &machine)?;
         process.begin(&mut self.fabric);
+        let end = process.end.take();
         self.brokers[index].process = Some(process);
+        if let Some(end) = end {
+            self.ended(Node::Broker(index), end);
+        }
         Ok(())
     }
 

@@ -17,11 +17,26 @@ use super::link::Links;
 use super::shards::{Opening, Starting, log_context};
 use super::{BrokerHandle, ControlInput, Gate, Published, ShardInput};
 use crate::client;
-use crate::mailbox::mailbox;
+use crate::mailbox::{Mailbox, mailbox};
 use crate::process::Shared;
 use crate::progress::Progress;
 use crate::thread;
 use crate::transport::{Vigilance, bind, encode};
+
+/// How the broker reaches controllers, and what it greets them with.
+fn links(
+    shared: &Shared,
+    directory: &Directory,
+    control: &Mailbox<ControlInput>,
+) -> anyhow::Result<Links> {
+    let settings = &shared.settings;
+    let hello = encode(&Hello::Broker {
+        incarnation: directory.incarnation(),
+        cluster: settings.cluster.clone(),
+    })?;
+    let (runtime, control) = (shared.runtime.clone(), control.clone());
+    Ok(Links::new(runtime, control, hello, Vigilance::of(settings)))
+}
 
 /// Starts the broker's threads and its listeners.
 ///
@@ -39,9 +54,8 @@ pub async fn start(
     let (mailboxes, shard_letters): (Vec<_>, Vec<_>) = (0..settings.shards)
         .map(|_| mailbox::<ShardInput>())
         .unzip();
-    let (published, image) = watch::channel(Published {
-        image: Arc::new(Image::default()),
-    });
+    let image = Arc::new(Image::default());
+    let (published, image) = watch::channel(Published { image });
     let (gate, gate_seen) = watch::channel(Gate::default());
     let (closed, closed_seen) = watch::channel(false);
     let logs = log_context();
@@ -76,10 +90,7 @@ pub async fn start(
     let starting = opening.open(id, mailboxes, shard_letters)?;
     let registration = registration(shared, &directory, &starting)?;
     let followers = bind(&settings.endpoints.replication).await?;
-    let hello = encode(&Hello::Broker {
-        incarnation: directory.incarnation(),
-        cluster: settings.cluster.clone(),
-    })?;
+    let links = links(shared, &directory, &control)?;
     let progress = Progress::default();
     progress.mark(shared.clock.now());
     threads.push(("broker".to_owned(), progress.clone()));
@@ -90,12 +101,7 @@ pub async fn start(
         runtime: shared.runtime.clone(),
         exit: shared.exit.clone(),
         events: control.clone(),
-        links: Links::new(
-            shared.runtime.clone(),
-            control,
-            hello,
-            Vigilance::of(settings),
-        ),
+        links,
         shards: starting.iter().map(Starting::as_shard).collect(),
         published,
         gate,

@@ -4,6 +4,7 @@
 //! serialised the same way on the wire between Kintsugi's own processes (serde) everywhere.
 //! Assumes nothing. Never does I/O, reads no clock and draws no random number.
 
+pub mod bug;
 mod endpoint;
 mod epoch;
 mod error_code;

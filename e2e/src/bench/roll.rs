@@ -69,8 +69,10 @@ pub fn run(target: &mut dyn Rollable, settings: &FailoverSettings) -> anyhow::Re
     wait_for_first_acks(&load, settings.loaded)?;
     let began = load.now();
     std::thread::sleep(CALM);
-    let mut report = Measured::default();
-    report.calm = silences(&load, settings.loaded, began, load.now());
+    let mut report = Measured {
+        calm: silences(&load, settings.loaded, began, load.now()),
+        ..Measured::default()
+    };
     for round in 1..=settings.kills {
         for broker in topology.brokers.keys() {
             let from = load.now();
@@ -119,7 +121,7 @@ struct Measured {
 
 fn silences(load: &Load, partitions: i32, from: u64, to: u64) -> Gaps {
     load.look(|history| {
-        Gaps::from_micros((0..partitions).map(|id| history.longest_silence(id, from, to)))
+        Gaps::from_micros((0..partitions).map(|id| history.longest_silence_between(id, from, to)))
     })
 }
 

@@ -103,7 +103,12 @@ impl History {
     /// The longest time between two acknowledgements of one partition, of which at least one lies
     /// from one moment up to another; `None` if there were fewer than two.
     #[must_use]
-    pub fn longest_silence(&self, partition: i32, from: Micros, to: Micros) -> Option<Micros> {
+    pub fn longest_silence_between(
+        &self,
+        partition: i32,
+        from: Micros,
+        to: Micros,
+    ) -> Option<Micros> {
         let acked = |sent: &Sent| match sent.outcome {
             Outcome::Acked { at, .. } => Some(at),
             Outcome::Pending | Outcome::Unknown => None,
@@ -196,8 +201,8 @@ mod tests {
             }
         );
         assert_eq!(history.acked_between(0, 300), 1);
-        assert_eq!(history.longest_silence(0, 0, 1_000), Some(640));
-        assert_eq!(history.longest_silence(0, 901, 1_000), None);
+        assert_eq!(history.longest_silence_between(0, 0, 1_000), Some(640));
+        assert_eq!(history.longest_silence_between(0, 901, 1_000), None);
         assert_eq!(history.failed(), 1);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch, PartitionId};
 
 use super::election::Candidates;
@@ -89,6 +90,7 @@ fn is_eligible(
 ) -> bool {
     image.brokers.get(&member).is_some_and(|broker| {
         let may_be_stopping = state.isr.contains(&member);
-        !broker.fenced && broker.epoch == epoch && (may_be_stopping || !broker.stopping)
+        let is_in_force = broker.epoch == epoch || is_on(Bug::OldIncarnationInIsr);
+        !broker.fenced && is_in_force && (may_be_stopping || !broker.stopping)
     })
 }

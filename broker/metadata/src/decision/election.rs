@@ -1,6 +1,7 @@
 //! Who leads a partition (KIP-966).
 
 use kintsugi_types::BrokerId;
+use kintsugi_types::bug::{Bug, is_on};
 
 use crate::image::Image;
 use crate::record::PartitionState;
@@ -87,6 +88,12 @@ pub fn elect(state: &PartitionState, election: Election, candidates: &Candidates
     };
     if let Some(leader) = preferred.or(present).or_else(next) {
         return Elected::Clean(leader);
+    }
+    if is_on(Bug::ElectOutsideIsr) {
+        let mut replicas = state.replicas.iter().copied();
+        if let Some(leader) = replicas.find(|broker| candidates.may_lead(*broker)) {
+            return Elected::Clean(leader);
+        }
     }
     let nothing_is_sure = state.isr.is_empty() && state.elr.is_empty();
     match election {

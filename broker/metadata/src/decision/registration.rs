@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerEpoch, Generation};
 
 use super::fencing::withdraw;
@@ -105,6 +106,7 @@ pub fn register(
         registration: Arc::new(registration.clone()),
     };
     let granted = image.generations.get(&asked.broker).copied();
+    let granted = granted.filter(|_| !is_on(Bug::TwoIncarnations));
     if let Some(granted) = granted.filter(|granted| asked.generation < *granted) {
         return Err(RegistrationRefused::GivenUp { asked, granted });
     }
@@ -122,21 +124,22 @@ pub fn register(
     if asked == known.incarnation && same_directories {
         return Ok(Registration::Known(present.epoch));
     }
-    if (asked.generation, asked.start) <= (generation, start) {
+    let is_stale = (asked.generation, asked.start) <= (generation, start);
+    if is_stale && !is_on(Bug::TwoIncarnations) {
         return Err(RegistrationRefused::Stale {
             asked,
             generation,
             start,
         });
     }
-    if asked.generation == generation && !same_directories {
+    if asked.generation == generation && !same_directories && !is_on(Bug::TwoIncarnations) {
         return Err(RegistrationRefused::OtherDirectory { asked });
     }
     let granted = granted.unwrap_or(generation).max(generation);
-    if asked.generation > granted {
+    if asked.generation > granted && !is_on(Bug::TwoIncarnations) {
         return Err(RegistrationRefused::NotGranted { asked, granted });
     }
-    let lost = !kept_its_records(present, registration);
+    let lost = !kept_its_records(present, registration) && !is_on(Bug::ElrKeptAfterUncleanStart);
     let mut records = vec![record];
     records.extend(withdraw(image, settings, asked.broker, lost));
     Ok(Registration::New(records))

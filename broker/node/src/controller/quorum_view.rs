@@ -14,7 +14,8 @@ impl Controller {
         let own = self.config.quorum.id;
         let contacts = engine.contacts();
         let matched = engine.matched();
-        let voter = |id: ControllerId| {
+        let membership = engine.membership();
+        let member = |id: ControllerId| {
             let is_own = id == own;
             let matched = match is_own {
                 true => Some(engine.last().index),
@@ -29,7 +30,10 @@ impl Controller {
                 directory: engine.directory_of(id).map_or(0, |d| d.0.as_u128()),
                 log_end: matched.map_or(Offset(-1), log_end),
                 heard_ago_ms: heard_ago.and_then(|ago| u64::try_from(ago.as_millis()).ok()),
-                endpoint: self.endpoint(id).cloned(),
+                endpoint: self
+                    .endpoint(id)
+                    .or_else(|| membership.member(id)?.endpoint.as_ref())
+                    .cloned(),
             }
         };
         let observers = self.active.iter().flat_map(|active| active.observers());
@@ -40,19 +44,13 @@ impl Controller {
             heard_ago_ms: None,
             endpoint: None,
         });
+        let learners = membership.learners.keys().copied().map(member);
         QuorumView {
             leader: own,
             term: i32::try_from(engine.term().0).unwrap_or(i32::MAX),
             high_watermark: log_end(engine.commit_index()),
-            voters: self
-                .config
-                .quorum
-                .voters
-                .keys()
-                .copied()
-                .map(voter)
-                .collect(),
-            observers: observers.collect(),
+            voters: membership.voters.keys().copied().map(member).collect(),
+            observers: learners.chain(observers).collect(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kintsugi_storage::FileSystem;
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{ErrorCode, Offset, Time};
 
 use super::Shard;
@@ -116,7 +117,11 @@ impl<F: FileSystem> Shard<F> {
                 return fetched;
             }
         };
-        let high_watermark = partition.replica.high_watermark();
+        let high_watermark = if is_on(Bug::ReadAboveHighWatermark) {
+            partition.log.log_end()
+        } else {
+            partition.replica.high_watermark()
+        };
         fetched.high_watermark = high_watermark;
         let max_bytes = usize::try_from(position.max_bytes).unwrap_or(usize::MAX);
         let max_bytes = max_bytes.min(left);

@@ -74,28 +74,29 @@ pub(super) fn scan<F: FileSystem>(
     Ok(found)
 }
 
-/// Makes a partition's directory with its `partition.metadata`. A directory of another topic that
-/// has the name is set aside.
+/// Makes a partition's directory with its `partition.metadata`. `None`: a directory of another
+/// topic, which was deleted, has the name. The shard that owns its log moves it away as soon as it
+/// hears of that; nobody else may, since a log opens its files by their names.
 pub(super) fn create<F: FileSystem>(
     fs: &F,
     root: &Path,
     topic: &TopicName,
     partition: PartitionId,
-) -> Result<PathBuf, CheckpointError> {
+) -> Result<Option<PathBuf>, CheckpointError> {
     let path = root.join(directory_name(topic, partition.index));
     let metadata = PartitionMetadata {
         topic_id: partition.topic,
     };
     if fs.exists(&path)? {
         match PartitionMetadata::read(fs, &path)? {
-            Some(found) if found == metadata => return Ok(path),
-            Some(_) => set_aside(fs, root, &path)?,
+            Some(found) if found == metadata => return Ok(Some(path)),
+            Some(_) => return Ok(None),
             None => {}
         }
     }
     fs.create_dir_all(&path)?;
     metadata.write(fs, &path)?;
-    Ok(path)
+    Ok(Some(path))
 }
 
 /// Renames a directory so that it is used no more but kept.

@@ -89,8 +89,11 @@ impl<F: FileSystem> Shard<F> {
 
     pub(super) fn synced(&mut self, now: Time, id: PartitionId, result: Result<Synced, FsError>) {
         let Some(local) = self.partitions.get_mut(&id) else {
-            // Its log was dropped meanwhile. A disk that fails to sync is bad news all the same.
-            if let Err(error) = result {
+            // Its log was dropped meanwhile, and its directory with it: that it is not found is no
+            // news. A disk that fails to sync is bad news all the same.
+            if let Err(error) = result
+                && !error.is_not_found()
+            {
                 self.todo.fatal.get_or_insert(error.to_string());
             }
             return;

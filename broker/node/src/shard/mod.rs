@@ -34,7 +34,7 @@ mod throttle;
 mod topic_settings;
 mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -71,6 +71,10 @@ pub struct Shard<F: FileSystem> {
     /// Logs that were found at the start and that the metadata has not named yet.
     recovered: BTreeMap<PartitionId, Recovered<F>>,
     recovered_to_checkpoint: bool,
+    /// Partitions whose directories' names are still taken by deleted topics of other shards.
+    nameless: BTreeSet<PartitionId>,
+    /// When they are tried again.
+    name_again_at: Time,
     stale_names: StaleNames,
     image: Arc<Image>,
     broker_epoch: BrokerEpoch,
@@ -97,6 +101,7 @@ impl<F: FileSystem> Shard<F> {
         }
         let lease = self.lease_until.unwrap_or(Time::NEVER);
         lease
+            .min(self.name_again_at)
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
             .min(self.deletes.next_wake())

@@ -97,6 +97,8 @@ impl<F: FileSystem> Shard<F> {
             stale_names: StaleNames::new(names_left),
             recovered,
             recovered_to_checkpoint,
+            nameless: BTreeSet::new(),
+            name_again_at: Time::NEVER,
             image: Arc::default(),
             broker_epoch: BrokerEpoch(-1),
             is_named: false,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kintsugi_metadata::{Delta, Image, PartitionState, TopicImage};
 use kintsugi_replica::{Replica, ReplicaConfig};
@@ -14,6 +15,10 @@ use super::topic_settings::topic_settings;
 use super::{Shard, TopicDefaults, directories};
 use crate::message::replication::FetchClass;
 use crate::message::shard::Command;
+
+/// When a log whose name was taken is made again. 20 ms: several times what another shard takes to
+/// apply the same metadata.
+const NAME_AGAIN: Duration = Duration::from_millis(20);
 
 impl<F: FileSystem> Shard<F> {
     pub(super) fn publish(
@@ -214,8 +219,13 @@ impl<F: FileSystem> Shard<F> {
                 Ok(())
             };
         }
-        if !self.partitions.contains_key(&id) {
-            self.add_partition(id)?;
+        if !self.partitions.contains_key(&id) && !self.add_partition(id)? {
+            self.nameless.insert(id);
+            if let Some(topic) = self.image.topics.get(&id.topic) {
+                self.stale_names.insert(&topic.name, id.index);
+            }
+            self.name_again_at = self.name_again_at.min(now + NAME_AGAIN);
+            return Ok(());
         }
         let Some(partition) = self.partitions.get_mut(&id) else {
             return Ok(());
@@ -271,11 +281,27 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
-    /// Takes a log that was found at the start, or makes a new one.
-    fn add_partition(&mut self, id: PartitionId) -> Result<(), ShardError> {
+    /// Tries again to make the logs whose names were taken.
+    pub(super) fn name_again(&mut self, now: Time) {
+        if now < self.name_again_at {
+            return;
+        }
+        self.name_again_at = Time::NEVER;
+        let image = Arc::clone(&self.image);
+        for id in std::mem::take(&mut self.nameless) {
+            if let Some(state) = image.partition(id) {
+                let result = self.take_state(now, id, state);
+                self.note_failure(result);
+            }
+        }
+    }
+
+    /// Takes a log that was found at the start, or makes a new one. False: its name is still taken
+    /// by a deleted topic's log, which another shard has yet to remove.
+    fn add_partition(&mut self, id: PartitionId) -> Result<bool, ShardError> {
         let image = Arc::clone(&self.image);
         let Some(topic) = image.topics.get(&id.topic) else {
-            return Ok(());
+            return Ok(true);
         };
         let settings = self.settings_of(topic);
         let (log, high_watermark) = match self.recovered.remove(&id) {
@@ -284,13 +310,16 @@ impl<F: FileSystem> Shard<F> {
                 log.set_config(settings.log.clone());
                 (log, found.high_watermark)
             }
-            _ => (self.create_log(id, topic, &settings)?, Offset::ZERO),
+            _ => match self.create_log(id, topic, &settings)? {
+                Some(log) => (log, Offset::ZERO),
+                None => return Ok(false),
+            },
         };
         let replica = Replica::new(self.replica_config(settings.min_isr), high_watermark);
         let mut partition = Partition::new(topic.name.clone(), log, replica);
         partition.sessions = self.sessions.with_position(id);
         self.partitions.insert(id, partition);
-        Ok(())
+        Ok(true)
     }
 
     fn create_log(
@@ -298,8 +327,11 @@ impl<F: FileSystem> Shard<F> {
         id: PartitionId,
         topic: &TopicImage,
         settings: &TopicDefaults,
-    ) -> Result<Log<F>, ShardError> {
+    ) -> Result<Option<Log<F>>, ShardError> {
         let path = directories::create(self.context.fs(), &self.root, &topic.name, id)?;
+        let Some(path) = path else {
+            return Ok(None);
+        };
         // A directory that a crash left half made has no batch that anyone was told of.
         let how = OpenHow::Recover { from: Offset::ZERO };
         let opened = Log::open(&self.context, &path, settings.log.clone(), how);
@@ -309,11 +341,13 @@ impl<F: FileSystem> Shard<F> {
             }
             Ok(log)
         });
-        opened.map_err(|source| ShardError::Log {
-            topic: topic.name.clone(),
-            partition: id,
-            source,
-        })
+        opened
+            .map_err(|source| ShardError::Log {
+                topic: topic.name.clone(),
+                partition: id,
+                source,
+            })
+            .map(Some)
     }
 
     fn replica_config(&self, min_isr: usize) -> ReplicaConfig {

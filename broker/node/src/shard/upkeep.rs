@@ -54,6 +54,7 @@ impl Upkeep {
 impl<F: FileSystem> Shard<F> {
     /// Does what is due.
     pub(super) fn keep_up(&mut self, now: Time, wall: TimestampMs, out: &mut Vec<Command>) {
+        self.name_again(now);
         self.time_out_produces(now, out);
         let overdue = self.fetches.overdue(now);
         self.todo.fetches.extend(overdue);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerId, PartitionEpoch};
 
 use crate::assignment::Assignment;
@@ -43,6 +44,11 @@ impl Isr {
     /// Whether a broker is in the ISR, or will be if the proposal is committed. A proposed
     /// removal does not count before it is committed.
     pub fn maximal_contains(&self, broker: BrokerId) -> bool {
+        if is_on(Bug::ShrinkBeforeCommit)
+            && let Some(pending) = &self.pending
+        {
+            return pending.proposal.isr.contains_key(&broker);
+        }
         let is_proposed = |pending: &Pending| pending.proposal.isr.contains_key(&broker);
         self.committed.contains(&broker) || self.pending.as_ref().is_some_and(is_proposed)
     }

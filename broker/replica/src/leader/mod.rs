@@ -6,6 +6,7 @@ mod waits;
 
 use std::collections::BTreeMap;
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerEpoch, BrokerId, Offset, Time};
 
 use crate::assignment::{Assignment, Registry};
@@ -98,7 +99,7 @@ impl Leader {
         config: &ReplicaConfig,
         registry: &impl Registry,
     ) -> Option<Offset> {
-        if self.is_under_min_isr(config) {
+        if self.is_under_min_isr(config) && !is_on(Bug::AdvanceBelowMinIsr) {
             return None;
         }
         let mut least = self.end;
@@ -129,12 +130,20 @@ impl Leader {
 
     /// Replicas outside the ISR that may join it.
     pub fn joiners(&self, high_watermark: Offset, registry: &impl Registry) -> Vec<BrokerId> {
-        let least = high_watermark.max(self.epoch_start);
+        let least = if is_on(Bug::JoinBeforeEpochStart) {
+            high_watermark
+        } else {
+            high_watermark.max(self.epoch_start)
+        };
+        let is_known = |broker: BrokerId, epoch| {
+            let eligible = registry.eligible_epoch(broker);
+            eligible == epoch || (is_on(Bug::OldIncarnationInIsr) && eligible.is_some())
+        };
         let joins = |broker: BrokerId, progress: &Progress| {
             !self.isr.committed.contains(&broker)
                 && progress.end.is_some_and(|end| end >= least)
                 && progress.broker_epoch.is_some()
-                && registry.eligible_epoch(broker) == progress.broker_epoch
+                && is_known(broker, progress.broker_epoch)
         };
         self.followers
             .iter()

@@ -1,5 +1,6 @@
 //! What a replica does while it leads.
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{ErrorCode, Offset, Time};
 
 use super::{Replica, Role};
@@ -61,6 +62,11 @@ impl Replica {
         let high_watermark = self.high_watermark;
         match &mut self.role {
             Role::Leader(leader) => {
+                let required = if is_on(Bug::DuplicateAcknowledgedEarly) {
+                    high_watermark
+                } else {
+                    required
+                };
                 leader.waits.insert(required, ticket);
                 let error = wait_result(leader, &self.config);
                 leader.waits.reached(high_watermark, error, out);

@@ -3,6 +3,7 @@
 mod following;
 mod leading;
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionEpoch, Time};
 
 use crate::assignment::{Assignment, Registry};
@@ -142,7 +143,12 @@ impl Replica {
         let next = assignment.leader.map_or(Role::Idle, Role::Follower);
         let is_following_anew = is_new_epoch && matches!(next, Role::Follower(_));
         if let Role::Leader(mut leader) = std::mem::replace(&mut self.role, next) {
-            leader.waits.fail_all(ErrorCode::NotLeaderOrFollower, out);
+            let error = if is_on(Bug::AcknowledgeOnStepDown) {
+                ErrorCode::None
+            } else {
+                ErrorCode::NotLeaderOrFollower
+            };
+            leader.waits.fail_all(error, out);
         }
         if is_following_anew && self.config.truncates_to_high_watermark() {
             out.push(Command::Truncate(self.high_watermark.min(end)));

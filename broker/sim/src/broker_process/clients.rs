@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::message::broker::{Event, MetadataView};
 use kintsugi_node::message::link::AdminAnswer;
 use kintsugi_node::message::shard::{self, ClientPosition, Fetched, Produced, Token};
@@ -103,6 +104,22 @@ impl BrokerProcess {
                 };
                 self.pass_to_shard(fabric, number, shard::Event::Produce(produce));
             }
+            Ask::Group {
+                partition,
+                version,
+                request,
+            } => {
+                let number = partition.shard_of(shards);
+                let token = Token(self.waiting.add(stream, number));
+                let ask = shard::GroupAsk {
+                    token,
+                    partition,
+                    version,
+                    client: kintsugi_coordinator::Client::default(),
+                    request,
+                };
+                self.pass_to_shard(fabric, number, shard::Event::Group(Box::new(ask)));
+            }
             Ask::Fetch {
                 partition,
                 leader_epoch,
@@ -165,6 +182,15 @@ impl BrokerProcess {
         view: Arc<MetadataView>,
     ) {
         self.answer(fabric, token, Answer::Metadata(view));
+    }
+
+    pub(super) fn answer_group(
+        &mut self,
+        fabric: &mut Fabric,
+        token: Token,
+        response: GroupResponse,
+    ) {
+        self.answer(fabric, token.0, Answer::Group(response));
     }
 
     pub(super) fn answer_admin(&mut self, fabric: &mut Fabric, token: u64, answer: AdminAnswer) {

@@ -16,8 +16,10 @@ use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::{link, shard};
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_types::{BrokerEpoch, Incarnation, Time, TimestampMs};
+use kintsugi_types::{BrokerEpoch, ErrorCode, Incarnation, Time};
 
+use crate::clock::Clock;
+use crate::end::End;
 use crate::fabric::Fabric;
 use crate::happening::{Frame, Input, Knock};
 use crate::place::{Loop, Node};
@@ -28,9 +30,6 @@ use replication::Fetching;
 
 /// The log directory of every broker, on its own disk.
 pub(crate) const DIRECTORY: &str = "/broker";
-
-/// Wall-clock time at the start of the world.
-const EPOCH_MS: i64 = 1_700_000_000_000;
 
 /// What a connection is to a broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +52,7 @@ struct ShardLoop {
 pub(crate) struct BrokerProcess {
     index: usize,
     life: u64,
-    clock: Duration,
+    clock: Clock,
     fs: MemoryFileSystem,
     incarnation: Incarnation,
     cluster: kintsugi_types::ClusterId,
@@ -65,8 +64,8 @@ pub(crate) struct BrokerProcess {
     uses: BTreeMap<StreamId, Use>,
     fetching: BTreeMap<replication::FetcherKey, Fetching>,
     waiting: Waiting,
-    /// It has stopped cleanly; the world takes it away.
-    pub(crate) is_over: bool,
+    /// Why it is over, if it is; the world takes it away.
+    pub(crate) end: Option<End>,
 }
 
 impl BrokerProcess {
@@ -83,7 +82,7 @@ impl BrokerProcess {
     }
 
     fn now(&self, fabric: &Fabric) -> Time {
-        fabric.now + self.clock
+        self.clock.show(fabric.now)
     }
 
     /// The first event, which makes it dial.
@@ -111,10 +110,7 @@ impl BrokerProcess {
             Input::Shard(shard, event) => self.handle_shard(fabric, shard, event),
             Input::Checkpoint(shard, offsets) => {
                 if let Err(error) = self.checkpoints.write(shard, *offsets) {
-                    let place = self.place();
-                    fabric
-                        .oracles
-                        .fail(format!("{place:?} failed to write its checkpoint: {error}"));
+                    self.failed(&format!("failed to write its checkpoint: {error}"));
                 }
             }
             Input::Sync(shard, partition, job) => {
@@ -221,7 +217,7 @@ impl BrokerProcess {
         let next = self.control.next_wake();
         let (place, life) = (self.place(), self.life);
         self.timer
-            .arm(fabric, next, self.clock, (place, life, Loop::Main));
+            .arm(fabric, next, Some(&self.clock), (place, life, Loop::Main));
     }
 
     fn carry_out(&mut self, fabric: &mut Fabric, command: Command) {
@@ -265,6 +261,11 @@ impl BrokerProcess {
             Command::AnswerMetadata { token, view } => self.answer_metadata(fabric, token, view),
             Command::AnswerAdmin { token, answer } => self.answer_admin(fabric, token, answer),
             Command::AlterPartitionAnswered { shard, results } => {
+                let is_rejected = |error: ErrorCode| {
+                    !matches!(error, ErrorCode::None | ErrorCode::RequestTimedOut)
+                };
+                let rejected = results.iter().filter(|(_, error)| is_rejected(*error));
+                fabric.counts.rejected_alter_partitions += rejected.count() as u64;
                 let event = shard::Event::AlterPartitionAnswered { results };
                 self.tell_shard(fabric, shard, event);
             }
@@ -281,9 +282,7 @@ impl BrokerProcess {
                 });
             }
             Command::StopNow { broker_epoch } => self.stop(fabric, broker_epoch),
-            Command::Fatal { reason } => fabric
-                .oracles
-                .fail(format!("{place:?} ended itself: {reason}")),
+            Command::Fatal { reason } => self.failed(&reason),
         }
     }
 
@@ -320,25 +319,32 @@ impl BrokerProcess {
 
     fn handle_shard(&mut self, fabric: &mut Fabric, number: u16, event: shard::Event) {
         let now = self.now(fabric);
-        let wall = wall(fabric.now);
+        let wall = self.clock.wall(fabric.now);
         let (index, life, clock) = (self.index, self.life, self.clock);
         let Some(running) = self.shards.get_mut(usize::from(number)) else {
             return;
         };
         let mut commands = Vec::new();
         running.node.handle(now, wall, event, &mut commands);
+        if self.fs.has_stopped() {
+            // It died in the midst of this: nothing of it got out.
+            self.end = Some(End::Stopped);
+            return;
+        }
         fabric
             .oracles
             .observe_shard(index, life, self.incarnation, &running.node);
         for command in commands {
-            self.carry_out_for_shard(fabric, number, command);
+            if self.end.is_none() {
+                self.carry_out_for_shard(fabric, number, command);
+            }
         }
         let Some(running) = self.shards.get_mut(usize::from(number)) else {
             return;
         };
         let next = running.node.next_wake();
         let which = (Node::Broker(index), life, Loop::Shard(number));
-        running.timer.arm(fabric, next, clock, which);
+        running.timer.arm(fabric, next, Some(&clock), which);
     }
 
     fn carry_out_for_shard(&mut self, fabric: &mut Fabric, number: u16, command: shard::Command) {
@@ -352,8 +358,10 @@ impl BrokerProcess {
             Command::AnswerListOffsets { .. }
             | Command::AnswerEpochEnds { .. }
             | Command::AnswerDeleteRecords { .. }
-            | Command::AnswerLogs { .. }
-            | Command::AnswerGroup { .. } => {}
+            | Command::AnswerLogs { .. } => {}
+            Command::AnswerGroup { token, response } => {
+                self.answer_group(fabric, token, response);
+            }
             Command::AnswerReplicaFetch { token, response } => {
                 if let Some(Reply { stream, .. }) = self.waiting.take(token.0) {
                     let (place, life) = (self.place(), self.life);
@@ -398,37 +406,41 @@ impl BrokerProcess {
             Command::LogEnds { ends } => {
                 self.tell_control(fabric, number, Event::LogEnds { ends });
             }
-            Command::Fatal { reason } => {
-                let place = self.place();
-                fabric
-                    .oracles
-                    .fail(format!("{place:?} ended itself: {reason}"));
-            }
+            Command::Fatal { reason } => self.failed(&reason),
         }
+    }
+
+    fn failed(&mut self, reason: &str) {
+        let end = if self.fs.has_stopped() {
+            End::Stopped
+        } else {
+            End::Fatal(format!("{:?} ended itself: {reason}", self.place()))
+        };
+        self.end.get_or_insert(end);
     }
 
     /// The clean stop: every log closed, the checkpoint written, the mark set.
     fn stop(&mut self, fabric: &mut Fabric, broker_epoch: BrokerEpoch) {
-        self.is_over = true;
+        match self.close(broker_epoch) {
+            Ok(()) => {
+                self.end = Some(End::Clean);
+                fabric.counts.clean_stops += 1;
+            }
+            Err(what) => self.failed(&what),
+        }
+    }
+
+    fn close(&mut self, broker_epoch: BrokerEpoch) -> Result<(), String> {
         let mut closed = Closed::default();
         for running in std::mem::take(&mut self.shards) {
-            match running.node.close() {
-                Ok(of_shard) => closed.extend(of_shard),
-                Err(error) => fabric.oracles.fail(format!("failed to close: {error}")),
-            }
+            let of_shard = running.node.close();
+            closed.extend(of_shard.map_err(|error| format!("failed to close: {error}"))?);
+        }
+        if broker_epoch < BrokerEpoch(0) {
+            return Ok(());
         }
         let path = std::path::Path::new(DIRECTORY);
-        let is_registered = broker_epoch >= BrokerEpoch(0);
-        if is_registered && let Err(error) = mark_clean_stop(&self.fs, path, broker_epoch, &closed)
-        {
-            fabric
-                .oracles
-                .fail(format!("failed to stop cleanly: {error}"));
-        }
-        fabric.counts.clean_stops += 1;
+        mark_clean_stop(&self.fs, path, broker_epoch, &closed)
+            .map_err(|error| format!("failed to stop cleanly: {error}"))
     }
-}
-
-fn wall(now: Time) -> TimestampMs {
-    TimestampMs(EPOCH_MS + i64::try_from(now.as_millis()).unwrap_or(0))
 }

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::clients::Waiting;
 use super::{BrokerProcess, DIRECTORY, ShardLoop};
+use crate::clock::Clock;
 use crate::fabric::Fabric;
-use crate::place::{Node, broker_id, controller_id};
+use crate::place::{CONTROLLERS, Node, broker_id, controller_id};
 use crate::scenario::Scenario;
 use crate::timer::Timer;
 
@@ -25,6 +26,7 @@ pub(crate) struct Machine<'a> {
     pub(crate) life: u64,
     /// How often the machine was powered on.
     pub(crate) boots: u64,
+    pub(crate) generation: Generation,
     pub(crate) fs: &'a MemoryFileSystem,
 }
 
@@ -40,15 +42,15 @@ impl BrokerProcess {
         let expected = Expectation {
             cluster: scenario.cluster.clone(),
             broker,
-            generation: Generation(1),
+            generation: machine.generation,
             fresh_directory: DirectoryId(Uuid::from_u128(fabric.rng.u128(..))),
         };
         let opened = open_directory(machine.fs, path, &expected)
             .map_err(|error| format!("broker {broker} failed to open its directory: {error}"))?;
-        let clock = Duration::from_millis(fabric.rng.u64(..100_000));
+        let clock = Clock::draw(&mut fabric.rng, scenario.clocks_drift);
         let incarnation = Incarnation {
             broker,
-            generation: Generation(1),
+            generation: machine.generation,
             start: opened.start,
         };
         let shards = open_shards(fabric, scenario, machine, &opened, clock)?;
@@ -63,7 +65,7 @@ impl BrokerProcess {
             &opened,
             recovered && !opened.is_log_missing,
         );
-        let controllers = (0..scenario.controllers)
+        let controllers = (0..CONTROLLERS)
             .map(|index| (controller_id(index), Node::Controller(index).endpoint()))
             .collect();
         let config = BrokerConfig {
@@ -78,7 +80,7 @@ impl BrokerProcess {
             fs: machine.fs.clone(),
             incarnation,
             cluster: scenario.cluster.clone(),
-            control: Broker::new(config, fabric.now + clock),
+            control: Broker::new(config, clock.show(fabric.now)),
             timer: Timer::default(),
             shards,
             checkpoints: Checkpoints::new(machine.fs.clone(), path, scenario.shards),
@@ -86,7 +88,7 @@ impl BrokerProcess {
             uses: BTreeMap::new(),
             fetching: BTreeMap::new(),
             waiting: Waiting::default(),
-            is_over: false,
+            end: None,
         })
     }
 }
@@ -96,7 +98,7 @@ fn open_shards(
     scenario: &Scenario,
     machine: &Machine<'_>,
     opened: &OpenedDirectory,
-    clock: Duration,
+    clock: Clock,
 ) -> Result<Vec<ShardLoop>, String> {
     let limits = LogLimits {
         open_files_max: 16,
@@ -111,15 +113,15 @@ fn open_shards(
         config.lag_max = scenario.lag_max;
         config.topic_defaults.min_isr = usize::try_from(scenario.min_isr).unwrap_or(1);
         config.topic_defaults.log.segment_bytes = scenario.segment_bytes;
+        if scenario.syncs_each {
+            config.topic_defaults.log.flush_messages = 1;
+        }
         config.topic_defaults.log.tail_cache_bytes = 4 << 10;
         config.timings.checkpoint = scenario.checkpoint;
-        #[cfg(feature = "bugs")]
-        {
-            config.bugs.truncate_to_high_watermark = scenario.bugs.truncate_to_high_watermark;
-            config.bugs.acknowledge_before_isr = scenario.bugs.acknowledge_before_isr;
-        }
+        config.groups.session_timeout_min = Duration::from_millis(500);
+        config.groups.initial_rebalance_delay = Duration::from_millis(200);
         let seed = fabric.rng.u64(..);
-        let now = fabric.now + clock;
+        let now = clock.show(fabric.now);
         let path = Path::new(DIRECTORY);
         let node = Shard::open(config, context.clone(), path, &opened.last, now, seed);
         let node = node.map_err(|error| {
@@ -145,12 +147,14 @@ fn registration(
     BrokerRegistration {
         incarnation: Incarnation {
             broker: broker_id(machine.index),
-            generation: Generation(1),
+            generation: machine.generation,
             start: opened.start,
         },
         directories: vec![opened.directory],
         boot: BootId(Uuid::from_u128(boot)),
-        rack: Some(Rack(format!("zone-{}", machine.index % 3).into())),
+        rack: Some(Rack(
+            format!("zone-{}", broker_id(machine.index).0 % 3).into(),
+        )),
         client_endpoint: endpoint.clone(),
         replication_endpoint: endpoint.clone(),
         control_endpoint: endpoint,

@@ -39,6 +39,9 @@ struct Ledger {
     /// The last epoch that began with an election from outside ISR and ELR that lost something.
     /// What a leader of an earlier epoch, unaware of it, promises after it is lost with it.
     lossy_epoch: Option<LeaderEpoch>,
+    /// Something that was promised is excused or was lost by an election: clients that count on
+    /// it can be told so.
+    is_tainted: bool,
 }
 
 impl Promise {
@@ -65,6 +68,7 @@ impl Ledger {
         }
         self.acknowledged.retain(|_, held| is_held(&held.batch));
         let after = self.committed.len() + self.acknowledged.len();
+        self.is_tainted |= after < before;
         (before - after) as u64
     }
 }
@@ -77,6 +81,10 @@ pub(crate) struct Committed {
     pub(crate) excused: u64,
     /// Batches that elections from outside ISR and ELR lost, held by no replica that lived then.
     pub(crate) lossy: u64,
+    /// Acknowledgements of batches that an earlier leader had appended.
+    pub(crate) repeated: u64,
+    /// Records count only once they are synced: losses of power excuse nothing.
+    pub(crate) excuses_nothing: bool,
     /// Who ever lost power.
     powerless: BTreeSet<usize>,
 }
@@ -191,6 +199,7 @@ impl Committed {
         };
         let ledger = self.ledgers.entry(partition).or_default();
         let batch = log[index];
+        self.repeated += u64::from(batch.epoch < epoch);
         ledger.acknowledged.insert(base, Promise { batch, epoch });
         Ok(())
     }
@@ -232,7 +241,7 @@ impl Committed {
         offset: Offset,
     ) -> Result<(), String> {
         let end = self.end(partition);
-        if self.excused + self.lossy > 0 || offset > end {
+        if self.is_tainted(partition) || offset > end {
             return Ok(());
         }
         Err(format!(
@@ -249,7 +258,7 @@ impl Committed {
     ) -> Result<(), String> {
         let ledger = self.ledgers.get(&partition);
         let held = ledger.and_then(|ledger| ledger.acknowledged.get(&base));
-        if self.excused + self.lossy > 0 || held.is_some_and(|held| held.batch.crc == crc) {
+        if self.is_tainted(partition) || held.is_some_and(|held| held.batch.crc == crc) {
             return Ok(());
         }
         Err(format!(
@@ -260,7 +269,7 @@ impl Committed {
     /// The sequence of a producer with one batch in flight is refused for good: the batch before
     /// it, which was acknowledged, must be excused.
     pub(super) fn out_of_sequence(&self, partition: PartitionId) -> Result<(), String> {
-        if self.excused + self.lossy > 0 {
+        if self.is_tainted(partition) {
             return Ok(());
         }
         Err(format!(
@@ -298,13 +307,54 @@ impl Committed {
         }
     }
 
+    /// Partitions that were deleted promise nothing any more.
+    pub(super) fn keep(&mut self, exists: impl Fn(PartitionId) -> bool) {
+        self.ledgers.retain(|partition, _| exists(*partition));
+    }
+
     /// After a loss of power: what no machine holds any more is excused.
-    pub(super) fn excuse(&mut self, machines: impl Iterator<Item = usize>, mirrors: &Mirrors) {
+    ///
+    /// With `flush.messages=1` there is no such excuse.
+    pub(super) fn excuse(
+        &mut self,
+        machines: impl Iterator<Item = usize>,
+        mirrors: &Mirrors,
+    ) -> Result<(), String> {
         self.powerless.extend(machines);
         for (partition, ledger) in &mut self.ledgers {
             let is_held =
                 |batch: &Batch| mirrors.copies(*partition).any(|(_, log)| holds(log, batch));
-            self.excused += ledger.forget(is_held);
+            let lost = ledger.forget(is_held);
+            if lost > 0 && self.excuses_nothing {
+                return Err(format!(
+                    "synced record lost: a loss of power took {lost} promised batches of {partition}, which were to be synced first"
+                ));
+            }
+            self.excused += lost;
+        }
+        Ok(())
+    }
+
+    /// Whether something that was promised of this partition is gone, and nobody to blame.
+    pub(super) fn is_tainted(&self, partition: PartitionId) -> bool {
+        let ledger = self.ledgers.get(&partition);
+        ledger.is_some_and(|ledger| ledger.is_tainted)
+    }
+
+    /// Everything of a partition that is committed, but for what is excused, is in this log.
+    pub(super) fn check_holder(
+        &self,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+        log: &[Batch],
+    ) -> Result<(), String> {
+        let Some(ledger) = self.ledgers.get(&partition) else {
+            return Ok(());
+        };
+        let lacks = |held: &&Promise| ledger.binds(held, epoch) && !holds(log, &held.batch);
+        match ledger.committed.iter().rfind(lacks) {
+            None => Ok(()),
+            Some(lost) => Err(format!("lacks {lost:?}")),
         }
     }
 

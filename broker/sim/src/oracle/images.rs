@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kintsugi_metadata::{Image, RecoveryState};
-use kintsugi_types::{BrokerId, LeaderEpoch, MetadataOffset, PartitionId, TopicId};
+use kintsugi_types::{BrokerId, Incarnation, LeaderEpoch, MetadataOffset, PartitionId};
 
-use crate::place::{Node, broker_index};
+use crate::place::{Node, machine_of};
 
 /// How many offsets back images are kept.
 const KEPT: usize = 4_000;
@@ -19,13 +19,105 @@ const KEPT: usize = 4_000;
 pub(crate) struct Images {
     seen: BTreeMap<MetadataOffset, (Node, Arc<Image>)>,
     last: BTreeMap<Node, MetadataOffset>,
+    pub(crate) elections: Elections,
     violation: Option<String>,
 }
 
+/// The metadata says that a broker has everything that is committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub(super) partition: PartitionId,
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) incarnation: Incarnation,
+    pub(super) machine: usize,
+    /// By what.
+    pub(super) set: &'static str,
+}
+
+/// Who joined an ISR, and who stayed in an ELR though it was started anew.
+fn claims_of(before: &Image, after: &Image) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for (partition, state) in after.partitions() {
+        let Some(old) = before.partition(partition) else {
+            continue;
+        };
+        let mut claim = |id: BrokerId, set| {
+            if let Some(broker) = after.brokers.get(&id) {
+                claims.push(Claim {
+                    partition,
+                    leader_epoch: state.leader_epoch,
+                    incarnation: broker.registration.incarnation,
+                    machine: machine_of(after, id),
+                    set,
+                });
+            }
+        };
+        for id in &state.isr {
+            if !old.isr.contains(id) && state.leader != Some(*id) {
+                claim(*id, "ISR");
+            }
+        }
+        for id in &state.elr {
+            let epoch = |image: &Image| image.brokers.get(id).map(|broker| broker.epoch);
+            if epoch(before) != epoch(after) {
+                claim(*id, "ELR");
+            }
+        }
+    }
+    claims
+}
+
+/// What the metadata tells of leaders, counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Elections {
+    pub(crate) from_elr: u64,
+    pub(crate) by_log_ends: u64,
+    /// Registrations that took the place of one that was not fenced.
+    pub(crate) replacements: u64,
+}
+
+impl Elections {
+    fn count(&mut self, before: &Image, after: &Image) {
+        for (id, state) in after.partitions() {
+            let Some(old) = before.partition(id) else {
+                continue;
+            };
+            let is_new = state.leader_epoch > old.leader_epoch;
+            let Some(leader) = state.leader.filter(|_| is_new) else {
+                continue;
+            };
+            let is_recovering = state.recovery == RecoveryState::Recovering;
+            if !old.isr.contains(&leader) && old.elr.contains(&leader) {
+                self.from_elr += 1;
+            } else if is_recovering && old.isr.is_empty() && old.elr.is_empty() {
+                self.by_log_ends += 1;
+            }
+        }
+        for (id, broker) in &after.brokers {
+            let old = before.brokers.get(id);
+            let is_replaced = old.is_some_and(|old| {
+                !old.fenced && old.registration.incarnation != broker.registration.incarnation
+            });
+            self.replacements += u64::from(is_replaced);
+        }
+    }
+}
+
 impl Images {
-    pub(crate) fn observe(&mut self, node: Node, image: &Arc<Image>) {
+    /// Takes an image over; gives what it claims first of brokers.
+    pub(super) fn observe(&mut self, node: Node, image: &Arc<Image>) -> Vec<Claim> {
         if self.last.insert(node, image.offset) == Some(image.offset) {
-            return;
+            return Vec::new();
+        }
+        let mut claims = Vec::new();
+        if !self.seen.contains_key(&image.offset) {
+            let before = self.seen.range(..image.offset).next_back();
+            if let Some((offset, (_, before))) = before
+                && offset.next() == image.offset
+            {
+                self.elections.count(before, image);
+                claims = claims_of(before, image);
+            }
         }
         let new = || (node, Arc::clone(image));
         let (first, seen) = self.seen.entry(image.offset).or_insert_with(new);
@@ -40,6 +132,7 @@ impl Images {
         if self.seen.len() > KEPT {
             self.seen.pop_first();
         }
+        claims
     }
 
     /// If this epoch's leader was elected from outside ISR and ELR: the replicas that were live
@@ -81,11 +174,11 @@ impl Images {
             epoch.is_some() && epoch == live_epoch(after, broker)
         };
         let live = state.replicas.iter().filter(is_live);
-        Some(live.copied().map(broker_index).collect())
+        Some(live.map(|id| machine_of(before, *id)).collect())
     }
 
     /// Adds a partition's states, each with the offset that it began at.
-    pub(super) fn with_history(&self, what: String, partition: PartitionId) -> String {
+    pub(crate) fn with_history(&self, what: String, partition: PartitionId) -> String {
         let mut text = what;
         let mut last = None;
         for (offset, (_, image)) in &self.seen {
@@ -116,15 +209,6 @@ impl Images {
     /// The newest metadata that anybody has.
     pub(crate) fn newest(&self) -> Option<&Arc<Image>> {
         self.seen.last_key_value().map(|(_, (_, image))| image)
-    }
-
-    /// The ids of all topics by name.
-    pub(super) fn topics(&self) -> BTreeMap<String, TopicId> {
-        let names = self.newest().map(|image| image.names.iter());
-        let names = names.into_iter().flatten();
-        names
-            .map(|(name, id)| (name.as_str().to_owned(), *id))
-            .collect()
     }
 }
 

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kintsugi_node::shard::PartitionView;
+use kintsugi_storage::checkpoint::PartitionMetadata;
 use kintsugi_storage::{FileSystem, MemoryFileSystem};
-use kintsugi_types::{LeaderEpoch, Offset, PartitionId, PartitionIndex, TopicId};
+use kintsugi_types::{LeaderEpoch, Offset, PartitionId, PartitionIndex};
 use kintsugi_wire::batch::{BatchHeader, verify};
 
 use crate::broker_process::DIRECTORY;
@@ -43,6 +44,8 @@ pub(crate) struct Mirrors {
     synced: BTreeMap<(usize, PartitionId), Offset>,
     /// From this offset on a log survived a loss of power by luck only.
     unsure: BTreeMap<(usize, PartitionId), Offset>,
+    /// Machines that hold no replica's log any more, whatever is on their disks.
+    given_up: BTreeSet<usize>,
     pub(crate) truncations: u64,
 }
 
@@ -56,11 +59,34 @@ impl Mirrors {
     /// What surely holds of a partition's log on each machine.
     pub(crate) fn copies(&self, partition: PartitionId) -> impl Iterator<Item = (usize, &[Batch])> {
         let logs = self.logs.iter();
-        let of_partition = logs.filter(move |((_, id), _)| *id == partition);
+        let of_partition = logs
+            .filter(move |((machine, id), _)| *id == partition && !self.given_up.contains(machine));
         of_partition.map(|(key, log)| {
             let sure = self.unsure.get(key).copied().unwrap_or(Offset(i64::MAX));
             let count = log.partition_point(|batch| batch.end <= sure);
             (key.0, &log[..count])
+        })
+    }
+
+    /// A machine's logs count no more.
+    pub(crate) fn give_up(&mut self, machine: usize) {
+        self.given_up.insert(machine);
+    }
+
+    /// A machine's logs are gone.
+    pub(crate) fn forget_machine(&mut self, machine: usize) {
+        self.logs.retain(|(of, _), _| *of != machine);
+        self.unsure.retain(|(of, _), _| *of != machine);
+        self.synced.retain(|(of, _), _| *of != machine);
+        self.give_up(machine);
+    }
+
+    /// Whether a machine has written batches that are not synced.
+    pub(crate) fn has_unsynced_tail(&self, machine: usize) -> bool {
+        let mut logs = self.logs.iter().filter(|((of, _), _)| *of == machine);
+        logs.any(|(key, log)| {
+            let synced = self.synced.get(key).copied().unwrap_or_default();
+            log.last().is_some_and(|last| last.end > synced)
         })
     }
 
@@ -103,8 +129,12 @@ impl Mirrors {
             cut.extend(log.pop());
         }
         self.truncations += u64::from(!cut.is_empty());
-        let synced = view.log.recovery_point();
-        self.synced.insert((broker, view.partition), synced);
+        // What was synced once stays so, also where a start knows of less.
+        let synced = self.synced.entry((broker, view.partition)).or_default();
+        if !cut.is_empty() {
+            *synced = end_of(log).min(*synced);
+        }
+        *synced = view.log.recovery_point().max(*synced).min(log_end);
         while end_of(log) < log_end {
             let from = end_of(log);
             let read = view.log.read(from, 1 << 20, log_end, true);
@@ -158,10 +188,12 @@ impl Mirrors {
         &self,
         broker: usize,
         found: &BTreeSet<PartitionId>,
+        exists: impl Fn(PartitionId) -> bool,
     ) -> Result<(), String> {
         let logs = self.logs.iter();
-        let mut missing =
-            logs.filter(|((of, id), log)| *of == broker && !log.is_empty() && !found.contains(id));
+        let mut missing = logs.filter(|((of, id), log)| {
+            *of == broker && !log.is_empty() && !found.contains(id) && exists(*id)
+        });
         match missing.next() {
             None => Ok(()),
             Some(((_, partition), log)) => Err(format!(
@@ -171,37 +203,31 @@ impl Mirrors {
         }
     }
 
-    /// Reads what a machine's disk holds.
-    pub(crate) fn reread(
-        &mut self,
-        broker: usize,
-        fs: &MemoryFileSystem,
-        topics: &BTreeMap<String, TopicId>,
-    ) -> Result<(), String> {
-        let keys: Vec<_> = self
-            .logs
-            .keys()
-            .filter(|key| key.0 == broker)
-            .copied()
-            .collect();
+    /// A machine loses power: what it has not synced survives by luck only.
+    pub(crate) fn doubt(&mut self, machine: usize) {
+        let keys = self.logs.keys().filter(|key| key.0 == machine);
         for key in keys {
-            self.logs.remove(&key);
-            let synced = self.synced.get(&key).copied().unwrap_or_default();
-            let unsure = self.unsure.entry(key).or_insert(synced);
+            let synced = self.synced.get(key).copied().unwrap_or_default();
+            let unsure = self.unsure.entry(*key).or_insert(synced);
             *unsure = synced.min(*unsure);
         }
+    }
+
+    /// Reads what a machine's disk holds.
+    pub(crate) fn reread(&mut self, machine: usize, fs: &MemoryFileSystem) -> Result<(), String> {
+        self.logs.retain(|(of, _), _| *of != machine);
         let root = Path::new(DIRECTORY);
-        let names = fs.read_dir(root).unwrap_or_default();
-        for name in names {
-            let parts = name.rsplit_once('-');
-            let known = parts.and_then(|(topic, index)| {
-                let topic = *topics.get(topic)?;
-                let index = PartitionIndex(index.parse().ok()?);
-                Some(PartitionId { topic, index })
-            });
-            if let Some(partition) = known {
-                let log = read_directory(fs, &root.join(&name))?;
-                self.logs.insert((broker, partition), log);
+        for name in fs.read_dir(root).unwrap_or_default() {
+            let index = name.rsplit_once('-').and_then(|(_, i)| i.parse().ok());
+            let path = root.join(&name);
+            let metadata = PartitionMetadata::read(fs, &path).ok().flatten();
+            if let (Some(index), Some(metadata)) = (index, metadata) {
+                let partition = PartitionId {
+                    topic: metadata.topic_id,
+                    index: PartitionIndex(index),
+                };
+                let log = read_directory(fs, &path)?;
+                self.logs.insert((machine, partition), log);
             }
         }
         Ok(())

@@ -2,7 +2,9 @@
 //! logs and answers, never the state machines' own opinion of what is right.
 
 mod committed;
+mod groups;
 mod high_watermark;
+mod history;
 mod idempotence;
 mod images;
 mod leaders;
@@ -18,12 +20,18 @@ use bytes::Bytes;
 use kintsugi_metadata::Image;
 use kintsugi_node::shard::Shard;
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_types::{Incarnation, LeaderEpoch, Offset, PartitionId, ProducerId};
+use kintsugi_types::{
+    Incarnation, LeaderEpoch, Offset, PartitionId, ProducerId, TopicId, TopicName,
+};
 use kintsugi_wire::batch::BatchHeader;
 
 use crate::place::Node;
 use committed::Committed;
+pub(crate) use groups::Before;
+use groups::Groups;
 use high_watermark::HighWatermarks;
+use history::History;
+pub(crate) use history::Value;
 use idempotence::Idempotence;
 use images::Images;
 use leaders::Leaders;
@@ -43,6 +51,12 @@ pub(crate) struct Oracles {
     high_watermarks: HighWatermarks,
     pub(crate) committed: Committed,
     idempotence: Idempotence,
+    pub(crate) history: History,
+    pub(crate) groups: Groups,
+    /// The last incarnation that started on each machine, with all that its disk held.
+    running: BTreeMap<usize, Incarnation>,
+    /// The topic that brokers themselves append to.
+    offsets_topic: Option<TopicId>,
     /// The partitions that each shard of each life of a broker had when it was last looked at.
     had: BTreeMap<(usize, u64, u16), BTreeSet<PartitionId>>,
     /// The checksums of all batches that clients sent.
@@ -58,6 +72,37 @@ impl Oracles {
     fn check(&mut self, result: Result<(), String>) {
         if let Err(what) = result {
             self.fail(what);
+        }
+    }
+
+    /// What clients saw of a partition counts while nothing of it is excused.
+    pub(crate) fn check_history(&mut self, partition: PartitionId, result: Result<(), String>) {
+        if !self.committed.is_tainted(partition) {
+            let result =
+                result.map_err(|what| self.mirrors.with_logs(what, partition, Offset(i64::MAX)));
+            self.check(result);
+        }
+    }
+
+    /// What members of groups saw counts while nothing of any group is excused.
+    pub(crate) fn check_group(&mut self, result: Result<(), String>) {
+        let Some(image) = self.images.newest() else {
+            return;
+        };
+        let name = kintsugi_coordinator::TOPIC_NAME.parse().ok();
+        let topic = name.and_then(|name: TopicName| image.topic_named(&name));
+        let is_tainted = topic.is_some_and(|topic| {
+            let mut indexes = topic.partitions.keys();
+            let topic = topic.id;
+            indexes.any(|index| {
+                self.committed.is_tainted(PartitionId {
+                    topic,
+                    index: *index,
+                })
+            })
+        });
+        if !is_tainted {
+            self.check(result);
         }
     }
 
@@ -85,6 +130,7 @@ impl Oracles {
         incarnation: Incarnation,
         shards: impl Iterator<Item = &'a Shard<MemoryFileSystem>>,
     ) {
+        self.running.insert(broker, incarnation);
         let mut found = BTreeSet::new();
         for shard in shards {
             for view in shard.inspect() {
@@ -94,7 +140,10 @@ impl Oracles {
             }
             self.observe_shard(broker, life, incarnation, shard);
         }
-        let result = self.mirrors.check_none_missing(broker, &found);
+        let result = self.mirrors.check_none_missing(broker, &found, |id| {
+            let image = self.images.newest();
+            image.is_some_and(|image| image.partition(id).is_some())
+        });
         self.check(result);
     }
 
@@ -160,7 +209,8 @@ impl Oracles {
     fn appended(&mut self, broker: usize, partition: PartitionId, from: usize) {
         let mirror = self.mirrors.of(broker, partition);
         for (index, batch) in mirror.iter().enumerate().skip(from) {
-            if !self.sent.contains(&(partition, batch.crc)) {
+            let is_ours = self.offsets_topic == Some(partition.topic);
+            if !is_ours && !self.sent.contains(&(partition, batch.crc)) {
                 let what = format!(
                     "broker {broker} has a batch in {partition} that nobody sent: {batch:?}"
                 );
@@ -225,7 +275,12 @@ impl Oracles {
     /// A broker applies metadata: if it is in sync by that, and it is this incarnation that is, it
     /// holds all that it has.
     pub(crate) fn published(&mut self, who: Incarnation, broker: usize, image: &Arc<Image>) {
-        self.images.observe(Node::Broker(broker), image);
+        self.observe_image(Node::Broker(broker), image);
+        if self.offsets_topic.is_none() {
+            let name = kintsugi_coordinator::TOPIC_NAME.parse().ok();
+            let topic = name.and_then(|name: TopicName| image.topic_named(&name));
+            self.offsets_topic = topic.map(|topic| topic.id);
+        }
         let known = image.brokers.get(&who.broker);
         if known.is_none_or(|known| known.registration.incarnation != who) {
             return;
@@ -237,15 +292,62 @@ impl Oracles {
         }
     }
 
+    /// Somebody has this metadata: what it says first of brokers must be true.
+    pub(crate) fn observe_image(&mut self, node: Node, image: &Arc<Image>) {
+        for claim in self.images.observe(node, image) {
+            if self.running.get(&claim.machine) != Some(&claim.incarnation) {
+                // What it was said of is not there any more.
+                continue;
+            }
+            let (id, epoch) = (claim.partition, claim.leader_epoch);
+            let log = self.mirrors.of(claim.machine, id);
+            if let Err(what) = self.committed.check_holder(id, epoch, log) {
+                let (who, set) = (claim.incarnation, claim.set);
+                let what = format!("{who} is in the {set} of {id}, and {what}");
+                let what = self.images.with_history(what, id);
+                self.fail(self.mirrors.with_logs(what, id, Offset(i64::MAX)));
+            }
+        }
+    }
+
     /// Machines lost power: what is readable now is what their disks hold.
-    pub(crate) fn power_lost(&mut self, machines: &[(usize, MemoryFileSystem)]) {
-        let names = self.images.topics();
+    /// Gives how many of them had written something that was not synced.
+    pub(crate) fn power_lost(&mut self, machines: &[(usize, MemoryFileSystem)]) -> u64 {
+        let mut unsynced_tails = 0;
         for (broker, fs) in machines {
-            let result = self.mirrors.reread(*broker, fs, &names);
+            unsynced_tails += u64::from(self.mirrors.has_unsynced_tail(*broker));
+            self.mirrors.doubt(*broker);
+            self.running.remove(broker);
+            let result = self.mirrors.reread(*broker, fs);
             self.check(result);
         }
         let machines = machines.iter().map(|(broker, _)| *broker);
-        self.committed.excuse(machines, &self.mirrors);
+        if let Some(image) = self.images.newest() {
+            self.committed.keep(|id| image.partition(id).is_some());
+        }
+        let result = self.committed.excuse(machines, &self.mirrors);
+        self.check(result);
+        unsynced_tails
+    }
+
+    /// A process died in the midst of a change of its files.
+    pub(crate) fn stopped_midway(&mut self, broker: usize, fs: &MemoryFileSystem) {
+        self.running.remove(&broker);
+        let result = self.mirrors.reread(broker, fs);
+        self.check(result);
+    }
+
+    /// A whole disk is lost. Nothing is excused by that: what was promised is elsewhere too.
+    pub(crate) fn disk_lost(&mut self, broker: usize) {
+        self.running.remove(&broker);
+        self.mirrors.forget_machine(broker);
+    }
+
+    /// What a machine holds counts no more: its generation was given up, or it never was a
+    /// replica's.
+    pub(crate) fn given_up(&mut self, broker: usize) {
+        self.running.remove(&broker);
+        self.mirrors.give_up(broker);
     }
 
     /// At the end: every acknowledged record is in the leader's log, and all logs are the same.
@@ -255,6 +357,15 @@ impl Oracles {
             let result = self
                 .committed
                 .check_final(*partition, *leader, &self.mirrors);
+            let seen = self.history.check_all_seen(*partition);
+            let seen = seen.or_else(|what| {
+                if self.committed.is_tainted(*partition) {
+                    Ok(())
+                } else {
+                    Err(what)
+                }
+            });
+            let result = result.and(seen);
             let same = replicas.iter().find(|replica| {
                 let other = self.mirrors.of(**replica, *partition);
                 other.last().map(|b| b.chain) != log.last().map(|b| b.chain)

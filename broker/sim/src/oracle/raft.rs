@@ -43,6 +43,12 @@ impl Raft {
         self.note(result);
     }
 
+    /// A voter's disk is lost, and with it all that it promised.
+    pub(crate) fn disk_lost(&mut self, id: ControllerId) {
+        self.promises.forget(id);
+        self.votes.retain(|(voter, _), _| *voter != id);
+    }
+
     /// A voter handled an event, which gave these commands.
     pub(crate) fn observe(
         &mut self,

@@ -50,6 +50,11 @@ impl Promises {
         }
     }
 
+    /// A voter's disk is lost.
+    pub(super) fn forget(&mut self, id: ControllerId) {
+        self.told.remove(&id);
+    }
+
     /// A voter starts with what its disk held.
     pub(super) fn check_kept(&self, id: ControllerId, engine: &Engine) -> Result<(), String> {
         let Some(told) = self.told.get(&id) else {

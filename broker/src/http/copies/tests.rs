@@ -9,6 +9,7 @@ const SETTINGS: ClusterSettings = ClusterSettings {
     num_partitions: 1,
     default_replication_factor: 3,
     min_insync_replicas: 2,
+    unclean_leader_election: false,
 };
 
 fn counts(replicas: &[i32], isr: &[i32]) -> Vec<(i32, u32, u32, u32)> {
@@ -22,6 +23,7 @@ fn counts(replicas: &[i32], isr: &[i32]) -> Vec<(i32, u32, u32, u32)> {
         leader_epoch: LeaderEpoch(0),
         partition_epoch: PartitionEpoch(0),
         recovery: RecoveryState::Recovered,
+        reassignment: None,
     };
     let id = TopicId::ZERO;
     let topic = TopicImage {

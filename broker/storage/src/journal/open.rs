@@ -83,7 +83,9 @@ impl<F: FileSystem> Journal<F> {
 }
 
 /// Puts zeros where a torn tail is, and makes the rest durable: it may have been read from the
-/// page cache only.
+/// page cache only. For that it is written again: after a sync that failed, a kernel takes pages
+/// for clean which never reached the disk, and no later sync writes them (Rebello et al., "Can
+/// Applications Recover from fsync Failures?", ATC 2020).
 fn settle<T: File>(file: &T, content: &[u8], end: u64) -> Result<(), JournalError> {
     let start = usize::try_from(end)
         .unwrap_or(usize::MAX)
@@ -92,6 +94,7 @@ fn settle<T: File>(file: &T, content: &[u8], end: u64) -> Result<(), JournalErro
     if let Some(last) = torn {
         file.write_at(&vec![0; last + 1], end)?;
     }
+    file.write_at(&content[..start], 0)?;
     Ok(file.sync_data()?)
 }
 

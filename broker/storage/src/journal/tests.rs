@@ -292,3 +292,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_read_after_a_sync_that_failed_outlives_a_loss_of_power_all_the_same() {
+    let fs = MemoryFileSystem::new(1);
+    let (mut journal, _) = open(&fs).unwrap();
+    journal.append(&[b"one"]).unwrap();
+    journal.sync().unwrap();
+    journal.append(&[b"two"]).unwrap();
+    fs.set_faults(FaultPlan {
+        sync_error_after: Some(0),
+        ..FaultPlan::default()
+    });
+    journal.sync().unwrap_err();
+    // The process ends itself, and starts again on what the page cache shows.
+    fs.crash_process();
+    let (journal, found) = open(&fs).unwrap();
+    assert_eq!(found, [&b"one"[..], b"two"]);
+    drop(journal);
+    for seed in 0..20 {
+        fs.lose_power(&mut fastrand::Rng::with_seed(seed));
+        let (_, found) = open(&fs).unwrap();
+        assert_eq!(found, [&b"one"[..], b"two"]);
+    }
+}

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{Offset, TimestampMs};
 use kintsugi_wire::batch::BatchHeader;
 
@@ -66,6 +67,9 @@ impl<F: FileSystem> Log<F> {
     /// The log was cut and ends earlier now.
     pub(super) fn cut_producers(&mut self) -> Result<(), LogError> {
         let end = self.log_end();
+        if is_on(Bug::ProducersKeptAfterTruncation) {
+            return Ok(());
+        }
         self.remove_snapshots_after(end)?;
         if self.producers.last_offset().is_some_and(|last| last >= end) {
             self.rebuild_producers()?;

@@ -75,9 +75,9 @@ rows! {
     DeleteGroups, (0, 2), request_groups, response_groups, DELETE_GROUPS;
     ElectLeaders, (0, 2), request_cluster, response_cluster, ELECT_LEADERS;
     IncrementalAlterConfigs, (0, 1), request_admin, response_admin, INCREMENTAL_ALTER_CONFIGS;
-    OffsetDelete, (0, 0), request_groups, response_groups, OFFSET_DELETE;
     AlterPartitionReassignments, (0, 1), request_reassignments, response_reassignments, ALTER_PARTITION_REASSIGNMENTS;
     ListPartitionReassignments, (0, 0), request_reassignments, response_reassignments, LIST_PARTITION_REASSIGNMENTS;
+    OffsetDelete, (0, 0), request_groups, response_groups, OFFSET_DELETE;
     DescribeQuorum, (0, 2), request_cluster, response_cluster, DESCRIBE_QUORUM;
     DescribeCluster, (0, 2), request_admin, response_admin, DESCRIBE_CLUSTER;
     UnregisterBroker, (0, 0), request_cluster, response_cluster, UNREGISTER_BROKER;

@@ -50,7 +50,7 @@ pub(super) fn alter_configs(
 const RETENTION: [&str; 3] = ["cleanup.policy", "retention.bytes", "retention.ms"];
 
 /// Why a change is refused by which committed offsets would be deleted though groups still use
-/// them: they are kept for ever until their topic is compacted.
+/// them: only their coordinators know which are in use.
 fn loses_offsets(alteration: &ConfigAlteration) -> Option<String> {
     let ConfigResource::Topic(name) = &alteration.resource else {
         return None;
@@ -61,7 +61,7 @@ fn loses_offsets(alteration: &ConfigAlteration) -> Option<String> {
     let touched = touched.or(alteration.replaces_all.then_some("retention.ms"));
     let setting = touched.filter(|_| name.as_str() == kintsugi_coordinator::TOPIC_NAME)?;
     Some(format!(
-        "{setting} of {name} cannot be altered: committed offsets are kept for ever."
+        "{setting} of {name} cannot be altered: coordinators alone know which offsets may go."
     ))
 }
 

@@ -15,6 +15,7 @@ use kintsugi_metadata::decision::{
 };
 use kintsugi_metadata::decision::{stopping, unfencing};
 use kintsugi_metadata::{Image, MetadataRecord};
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, Incarnation, MetadataOffset, PartitionId};
 
 pub(in crate::controller) use elections::partition_of;
@@ -194,7 +195,7 @@ fn alter(
 
 fn is_in_force(image: &Image, broker: BrokerId, epoch: BrokerEpoch) -> bool {
     let known = image.brokers.get(&broker);
-    known.is_some_and(|known| known.epoch == epoch)
+    known.is_some_and(|known| known.epoch == epoch || is_on(Bug::OldIncarnationInIsr))
 }
 
 fn admin(

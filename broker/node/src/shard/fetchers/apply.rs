@@ -2,6 +2,7 @@
 
 use kintsugi_replica::{EpochEnd, RoleName, truncation_offset};
 use kintsugi_storage::{FileSystem, LogError};
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerId, ErrorCode, Offset, PartitionId, Time, TimestampMs};
 
 use super::{Fetcher, FetcherKey, InFlight};
@@ -142,7 +143,9 @@ impl<F: FileSystem> Shard<F> {
             return Outcome::Still;
         };
         let follows = partition.replica.role() == RoleName::Follower(leader);
-        if !follows || fetched.leader_epoch != partition.replica.leader_epoch() {
+        let is_current = fetched.leader_epoch == partition.replica.leader_epoch()
+            || is_on(Bug::StaleLeaderEpochAccepted);
+        if !follows || !is_current {
             // It is about another epoch; the position for the present one is told anew.
             return Outcome::Delay;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kintsugi_replica::{FollowerFetch, PositionCheck, check_position};
 use kintsugi_storage::FileSystem;
+use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time};
 
 use super::{Held, Position, Session, SessionKey};
@@ -170,7 +171,8 @@ impl<F: FileSystem> Shard<F> {
             return;
         };
         let fetch = position.fetch;
-        let is_current = fetch.leader_epoch == partition.replica.leader_epoch();
+        let is_current = fetch.leader_epoch == partition.replica.leader_epoch()
+            || is_on(Bug::StaleLeaderEpochAccepted);
         if !partition.replica.is_leader() || !is_current {
             return;
         }
@@ -298,10 +300,11 @@ impl<F: FileSystem> Shard<F> {
         };
         let own_epoch = partition.replica.leader_epoch();
         fetched.leader_epoch = own_epoch;
-        if fetch.leader_epoch > own_epoch {
+        let compares = !is_on(Bug::StaleLeaderEpochAccepted);
+        if compares && fetch.leader_epoch > own_epoch {
             return None;
         }
-        if fetch.leader_epoch < own_epoch {
+        if compares && fetch.leader_epoch < own_epoch {
             fetched.error = ErrorCode::FencedLeaderEpoch;
             return Some(fetched);
         }

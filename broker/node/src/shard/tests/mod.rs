@@ -8,6 +8,7 @@ mod harness;
 mod idempotence;
 mod many_shards;
 mod metadata;
+mod names;
 mod opening;
 mod random;
 mod reassignment;

@@ -78,6 +78,12 @@ impl MemoryFileSystem {
         self.lock().mutations
     }
 
+    /// Whether [`FaultPlan::stop_after_mutations`] has struck, and no crash came since.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.lock().has_stopped()
+    }
+
     /// Files open at this moment.
     #[must_use]
     pub fn open_files(&self) -> usize {

@@ -59,6 +59,10 @@ impl State {
         }
     }
 
+    pub(super) const fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
     pub(super) fn open_files(&self) -> usize {
         self.open.values().sum()
     }

@@ -1,29 +1,34 @@
 //! Clients: each produces numbered records to one partition, idempotently or not, or reads one
-//! from its start, or creates a topic. They go by metadata that may be stale, and try again.
+//! from its start, or creates a topic, or is a member of a consumer group. They go by metadata that may be stale, and try again.
 //!
 //! When nothing new is produced any more, consumers ask every broker who leads, one after the
 //! other: each must name the leader in the end.
 
+mod answers;
+mod group_requests;
+mod member;
+mod numbering;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use kintsugi_node::message::broker::MetadataView;
-use kintsugi_node::message::link::{AdminAnswer, AdminRequest, NewTopic};
-use kintsugi_node::message::shard::{Acks, Fetched, Produced};
+use kintsugi_node::message::link::{AdminRequest, NewTopic};
+use kintsugi_node::message::shard::Acks;
 use kintsugi_types::{
-    BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, PartitionIndex, ProducerId, Time,
-    TimestampMs, TopicName,
+    LeaderEpoch, Offset, PartitionId, PartitionIndex, Time, TimestampMs, TopicId, TopicName,
 };
-use kintsugi_wire::batch::BatchHeader;
 use kintsugi_wire::records::{BatchOptions, Record, build_with};
 
 use crate::fabric::Fabric;
-use crate::happening::{Answer, Ask, Frame, Input};
-use crate::mover::{REST_MS, draw_move};
-use crate::numbering::Numbering;
-use crate::place::{Loop, Node, broker_index};
+use crate::happening::{Ask, Frame, Input};
+use crate::mover::draw_move;
+use crate::oracle::Value;
+use crate::place::{Loop, Node};
 use crate::stream::{Purpose, StreamId};
 use crate::timer::Timer;
+pub(crate) use member::Member;
+use member::Next;
+use numbering::Numbering;
 
 /// A client gives an answer up after this.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
@@ -38,6 +43,13 @@ pub(crate) enum Job {
     Create {
         partitions: i32,
     },
+    /// Deletes its topic and creates it again, over and over.
+    Churn {
+        partitions: i32,
+        deletes: bool,
+    },
+    /// As a member of a consumer group.
+    Join(Box<Member>),
     /// Moves partitions.
     Move {
         partitions: i32,
@@ -66,12 +78,15 @@ pub(crate) struct Client {
     timer: Timer,
     stream: Option<(StreamId, usize)>,
     is_open: bool,
-    /// The partition, its leader and epoch, as last told.
-    known: Option<(PartitionId, BrokerId, LeaderEpoch)>,
+    /// The partition, its leader's machine and epoch, as last told.
+    known: Option<(PartitionId, usize, LeaderEpoch)>,
     number: u64,
     batch: Option<Bytes>,
+    /// The values in that batch.
+    values: Vec<Value>,
     numbering: Numbering,
     offset: Offset,
+    of_topic: Option<TopicId>,
     stopping: bool,
     /// How many brokers have named the leader since nothing new is produced.
     named_by: usize,
@@ -99,8 +114,10 @@ impl Client {
             known: None,
             number: 0,
             batch: None,
+            values: Vec::new(),
             numbering: Numbering::default(),
             offset: Offset::ZERO,
+            of_topic: None,
             stopping: false,
             named_by: 0,
         }
@@ -111,6 +128,9 @@ impl Client {
         self.stopping = true;
         if self.is_asking_round() {
             self.known = None;
+        }
+        if let Job::Join(member) = &mut self.job {
+            member.rounds_after_stop = 0;
         }
     }
 
@@ -133,16 +153,17 @@ impl Client {
         match self.job {
             Job::Produce(acks) => Some(acks),
             Job::ProduceNumbered => Some(Acks::All),
-            Job::Consume | Job::Create { .. } | Job::Move { .. } => None,
+            _ => None,
         }
     }
 
     /// Whether it has an answer to all that it asked for.
     pub(crate) fn is_content(&self) -> bool {
-        match self.job {
+        match &self.job {
             Job::Produce(_) | Job::ProduceNumbered => self.batch.is_none(),
             Job::Consume => !self.is_asking_round(),
-            Job::Create { .. } => self.phase == Phase::Done,
+            Job::Create { .. } | Job::Churn { .. } => self.phase == Phase::Done,
+            Job::Join(member) => self.stopping && member.rounds_after_stop > 1,
             Job::Move { .. } => true,
         }
     }
@@ -190,7 +211,7 @@ impl Client {
             Phase::Done => Time::NEVER,
         };
         let which = (self.place(), 0, Loop::Main);
-        self.timer.arm(fabric, next, Duration::ZERO, which);
+        self.timer.arm(fabric, next, None, which);
     }
 
     fn is_mine(&self, stream: StreamId) -> bool {
@@ -218,6 +239,9 @@ impl Client {
     /// After a failure: ask anew who leads, after a while.
     fn retry(&mut self, fabric: &mut Fabric) {
         self.known = None;
+        if let Job::Join(member) = &mut self.job {
+            member.forget_leaders();
+        }
         self.rest(fabric, 20..250);
     }
 
@@ -236,10 +260,19 @@ impl Client {
             self.phase = Phase::Resting(fabric.now + Duration::from_millis(500));
             return;
         }
+        let any = fabric.machines[fabric.rng.usize(..self.brokers)];
+        let of_member = match &mut self.job {
+            Job::Join(member) => Some(member.next(fabric)),
+            _ => None,
+        };
         let target = match self.known {
-            Some((_, leader, _)) => broker_index(leader),
-            None if self.is_asking_round() => self.named_by,
-            None => fabric.rng.usize(..self.brokers),
+            _ if of_member.is_some() => match &of_member {
+                Some(Next::Ask(machine, _)) => *machine,
+                _ => any,
+            },
+            Some((_, machine, _)) => machine,
+            None if self.is_asking_round() => fabric.machines[self.named_by],
+            None => any,
         };
         self.phase = Phase::Asked(fabric.now + ANSWER_TIMEOUT);
         if self.stream.is_some_and(|(_, broker)| broker == target) {
@@ -258,8 +291,23 @@ impl Client {
         let Some((stream, _)) = self.stream else {
             return;
         };
+        let of_member = match &mut self.job {
+            Job::Join(member) => Some(member.next(fabric)),
+            _ => None,
+        };
         let ask = match (&self.job, self.known) {
-            (Job::Create { partitions }, _) => Ask::Admin(create(&self.topic, *partitions)),
+            (Job::Join(_), _) => match of_member {
+                Some(Next::Ask(_, ask)) => *ask,
+                Some(Next::CreateOffsets) => Ask::Admin(create_offsets()),
+                Some(Next::Metadata) | None => Ask::Metadata(self.topic.clone()),
+            },
+            (Job::Churn { deletes: true, .. }, _) => {
+                let topics = vec![self.topic.clone()];
+                Ask::Admin(AdminRequest::DeleteTopics { topics })
+            }
+            (Job::Create { partitions } | Job::Churn { partitions, .. }, _) => {
+                Ask::Admin(create(&self.topic, *partitions))
+            }
             (Job::Move { partitions }, _) => {
                 let (brokers, partitions) = (self.brokers, *partitions);
                 let rng = &mut fabric.rng;
@@ -289,6 +337,9 @@ impl Client {
                 ..
             }
         );
+        if let (Job::Join(member), Ask::Group { .. }) = (&self.job, &ask) {
+            member.sent(fabric);
+        }
         fabric.send(stream, self.place(), 0, Frame::Ask(ask));
         self.phase = Phase::Asked(fabric.now + ANSWER_TIMEOUT);
         if is_unanswered {
@@ -305,6 +356,14 @@ impl Client {
         let count = fabric.rng.i32(1..4);
         let after = 0..u64::from(count.unsigned_abs());
         let records: Vec<Record> = after.map(|n| self.record(fabric, n)).collect();
+        let values = records.iter().filter_map(|record| record.value.as_deref());
+        self.values = values.map(Value::of).collect();
+        if matches!(self.job, Job::ProduceNumbered) {
+            fabric
+                .oracles
+                .history
+                .will_send(self.values.iter().copied());
+        }
         self.number += u64::from(count.unsigned_abs());
         let options = match self.job {
             Job::ProduceNumbered => self.numbering.number(count),
@@ -326,109 +385,11 @@ impl Client {
             headers: Vec::new(),
         }
     }
+}
 
-    fn answered(&mut self, fabric: &mut Fabric, answer: Answer) {
-        match answer {
-            Answer::Metadata(view) => self.told(fabric, &view),
-            Answer::Admin(answer) => self.created(fabric, &answer),
-            Answer::ProducerId(result) => self.given_id(fabric, result),
-            Answer::Produced(produced) => self.produced(fabric, &produced),
-            Answer::Fetched(fetched) => self.fetched(fabric, &fetched),
-        }
-    }
-
-    fn told(&mut self, fabric: &mut Fabric, view: &MetadataView) {
-        let image = &view.image;
-        let topic = image.topic_named(&self.topic);
-        let state = topic.and_then(|topic| topic.partitions.get(&self.partition));
-        let leader = state.and_then(|state| state.leader);
-        let leader = leader.filter(|leader| !view.suspects.contains(leader));
-        match (topic, state, leader) {
-            (Some(topic), Some(state), Some(leader)) => {
-                let id = PartitionId {
-                    topic: topic.id,
-                    index: self.partition,
-                };
-                self.known = Some((id, leader, state.leader_epoch));
-                self.rest(fabric, 0..2);
-                if self.is_asking_round() {
-                    let asked = self.stream.map(|(_, broker)| broker);
-                    self.named_by += usize::from(asked == Some(self.named_by));
-                }
-                if self.is_asking_round() {
-                    self.known = None;
-                }
-            }
-            _ => self.retry(fabric),
-        }
-    }
-
-    fn created(&mut self, fabric: &mut Fabric, answer: &AdminAnswer) {
-        let is_there = |error| matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists);
-        match answer {
-            AdminAnswer::Topics(results) if results.iter().all(|r| is_there(r.error)) => {
-                fabric.counts.topics_created += 1;
-                self.phase = Phase::Done;
-                self.hang_up(fabric);
-            }
-            AdminAnswer::Results(results) => {
-                let begun = results.iter().filter(|result| result.error.is_none());
-                fabric.counts.moves += u64::try_from(begun.count()).unwrap_or(0);
-                self.rest(fabric, REST_MS);
-            }
-            _ => self.retry(fabric),
-        }
-    }
-
-    fn given_id(&mut self, fabric: &mut Fabric, result: Result<ProducerId, ErrorCode>) {
-        match result {
-            Ok(id) => {
-                self.numbering.begin(id);
-                self.rest(fabric, 0..2);
-            }
-            Err(_) => self.retry(fabric),
-        }
-    }
-
-    fn produced(&mut self, fabric: &mut Fabric, produced: &Produced) {
-        let is_numbered = matches!(self.job, Job::ProduceNumbered);
-        if produced.error.is_none() {
-            if let Some(batch) = self.batch.take().filter(|_| is_numbered) {
-                self.numbering.acknowledged();
-                let (partition, base) = (produced.partition, produced.base_offset);
-                fabric.oracles.told_offset(partition, base, &batch);
-            }
-            self.rest(fabric, 5..200);
-            return;
-        }
-        fabric.counts.produce_errors += 1;
-        if is_numbered && self.numbering.refused(produced.error) {
-            // The batch is given up: its numbers are of the id that is.
-            fabric.oracles.out_of_sequence(produced.partition);
-            self.numbering.end();
-            self.batch = None;
-        }
-        self.retry(fabric);
-    }
-
-    fn fetched(&mut self, fabric: &mut Fabric, fetched: &Fetched) {
-        match fetched.error {
-            ErrorCode::None => {
-                let mut rest = &fetched.batches[..];
-                while let Ok(header) = BatchHeader::parse(rest) {
-                    self.offset = self.offset.max(header.next_offset());
-                    rest = rest.get(header.size_bytes()..).unwrap_or_default();
-                }
-                self.rest(fabric, 0..20);
-            }
-            ErrorCode::OffsetOutOfRange => {
-                fabric.oracles.out_of_range(fetched.partition, self.offset);
-                self.offset = Offset::ZERO;
-                self.retry(fabric);
-            }
-            _ => self.retry(fabric),
-        }
-    }
+fn create_offsets() -> AdminRequest {
+    let name = kintsugi_coordinator::TOPIC_NAME.parse();
+    create(&name.expect("a legal name"), member::OFFSETS_PARTITIONS)
 }
 
 fn create(name: &TopicName, partitions: i32) -> AdminRequest {
