@@ -191,7 +191,7 @@ async fn a_flood_of_requests_waits_in_its_own_socket() {
     metadata(&connection, &[]).await.unwrap();
     // ApiVersions version 0, again and again, and no answer is taken.
     let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
-    let flood = request.repeat(100_000);
+    let flood = request.repeat(1_500_000);
     let flooding = std::thread::spawn({
         let mut stream = dial(&node);
         move || stream.write_all(&flood).is_err()

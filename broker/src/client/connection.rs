@@ -11,7 +11,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::intake::{Intake, Request};
+use super::intake::{Intake, Request, Taken};
 use super::output::{Patience, write_pieces};
 use super::requests::RequestMemory;
 use crate::api::{self, Answering, Context};
@@ -96,8 +96,12 @@ impl Connection {
                         return Ok(());
                     }
                 }
-                request = intake.next(), if may_read => {
-                    let Some(request) = request? else { return Ok(()) };
+                taken = intake.next(), if may_read => {
+                    let request = match taken? {
+                        Taken::Request(request) => request,
+                        Taken::Deadline => continue,
+                        Taken::End => return Ok(()),
+                    };
                     self.last_active = Instant::now();
                     self.first_max = None;
                     if !self.begin(request, &mut in_flight) {
@@ -133,6 +137,10 @@ impl Connection {
         }
         if let Some(arriving) = intake.deadline() {
             return (arriving, None);
+        }
+        if intake.is_arriving() {
+            // It waits for memory: its turn comes by the limits of the others.
+            return (Instant::now() + self.idle_max, None);
         }
         match self.first_max {
             Some(first_max) => (

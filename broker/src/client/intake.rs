@@ -25,6 +25,17 @@ pub struct Request {
     pub memory: Vec<Held>,
 }
 
+/// What an intake is left with.
+#[derive(Debug)]
+pub enum Taken {
+    /// A whole request.
+    Request(Request),
+    /// Another deadline: a request began to arrive, or began or ended to wait for memory.
+    Deadline,
+    /// The end of the connection.
+    End,
+}
+
 /// A wait for memory; kept over other waits so that it does not lose its place.
 type Wait = Pin<Box<dyn Future<Output = Option<Held>> + Send>>;
 
@@ -71,7 +82,13 @@ impl Intake {
         }
     }
 
-    /// When [`Self::overdue`] should be asked, if nothing arrives before.
+    /// Whether a request is arriving.
+    pub fn is_arriving(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// When [`Self::overdue`] should be asked, if nothing arrives before. `None` while nothing is
+    /// expected of the client.
     pub fn deadline(&self) -> Option<Instant> {
         let since = self.since?;
         match self.wait {
@@ -101,41 +118,48 @@ impl Intake {
         None
     }
 
-    /// The next request; `None` at the end. May be dropped and begun again without losing bytes.
+    /// The next request, or another deadline. May be dropped and begun again without losing bytes.
     ///
     /// # Errors
     /// When the connection breaks, or announces too much.
-    pub async fn next(&mut self) -> Result<Option<Request>, TransportError> {
+    pub async fn next(&mut self) -> Result<Taken, TransportError> {
+        if self.wait.is_some() {
+            return Ok(match self.waited().await {
+                true => Taken::Deadline,
+                false => Taken::End,
+            });
+        }
+        if let Some(frame) = self.whole.take() {
+            return Ok(self.arrived(frame));
+        }
+        if self.since.is_none() {
+            let Some(length) = self.frames.length().await? else {
+                return Ok(Taken::End);
+            };
+            let now = Instant::now();
+            self.since = Some(now);
+            self.looked = (now, self.frames.buffered());
+            if self.frames.buffered() < length {
+                return Ok(Taken::Deadline);
+            }
+        }
         loop {
-            if !self.waited().await {
-                return Ok(None);
-            }
-            if let Some(frame) = self.whole.take() {
-                return Ok(Some(self.arrived(frame)));
-            }
-            if self.since.is_none() {
-                let Some(_) = self.frames.length().await? else {
-                    return Ok(None);
-                };
-                let now = Instant::now();
-                self.since = Some(now);
-                self.looked = (now, self.frames.buffered());
-            }
             match self.frames.next_within(self.room).await? {
-                Arrival::End => return Ok(None),
-                Arrival::Needs(room) => self.ask_for(room),
+                Arrival::End => return Ok(Taken::End),
+                Arrival::Needs(room) if self.ask_for(room) => {}
+                Arrival::Needs(_) => return Ok(Taken::Deadline),
                 Arrival::Frame(frame) if self.held.is_empty() => {
                     let bytes = frame.len();
-                    self.whole = Some(frame);
-                    match self.memory.try_small(bytes) {
-                        Some(held) => self.held.push(held),
-                        None => {
-                            let wait = self.memory.clone().small(bytes);
-                            self.begin_wait(Box::pin(wait), self.room);
-                        }
+                    if let Some(held) = self.memory.try_small(bytes) {
+                        self.held.push(held);
+                        return Ok(self.arrived(frame));
                     }
+                    self.whole = Some(frame);
+                    let wait = self.memory.clone().small(bytes);
+                    self.begin_wait(Box::pin(wait), self.room);
+                    return Ok(Taken::Deadline);
                 }
-                Arrival::Frame(frame) => return Ok(Some(self.arrived(frame))),
+                Arrival::Frame(frame) => return Ok(self.arrived(frame)),
             }
         }
     }
@@ -161,18 +185,17 @@ impl Intake {
         true
     }
 
-    fn ask_for(&mut self, room: usize) {
+    /// Takes memory for so much room; false if that has to be waited for.
+    fn ask_for(&mut self, room: usize) -> bool {
         let bytes = room - self.room;
-        match self.memory.try_more(bytes) {
-            Some(held) => {
-                self.held.push(held);
-                self.room = room;
-            }
-            None => {
-                let wait = self.memory.clone().more(bytes);
-                self.begin_wait(Box::pin(wait), room);
-            }
+        if let Some(held) = self.memory.try_more(bytes) {
+            self.held.push(held);
+            self.room = room;
+            return true;
         }
+        let wait = self.memory.clone().more(bytes);
+        self.begin_wait(Box::pin(wait), room);
+        false
     }
 
     fn begin_wait(&mut self, wait: Wait, room: usize) {
@@ -180,12 +203,12 @@ impl Intake {
         self.wait = Some((wait, Instant::now(), room));
     }
 
-    fn arrived(&mut self, frame: Bytes) -> Request {
+    fn arrived(&mut self, frame: Bytes) -> Taken {
         self.since = None;
         self.room = ARRIVING_BYTES;
-        Request {
+        Taken::Request(Request {
             frame,
             memory: std::mem::take(&mut self.held),
-        }
+        })
     }
 }
