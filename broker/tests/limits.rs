@@ -202,7 +202,6 @@ async fn a_flood_of_requests_waits_in_its_own_socket() {
         assert!(began.elapsed() < Duration::from_secs(1));
     }
     assert!(flooding.join().unwrap(), "all of it was taken");
-    assert!(limited(&node, "kintsugi.connection.requests.max") >= 1);
     assert_eq!(limited(&node, "kintsugi.write.stall.ms"), 1);
     assert!(memory_kib(&node) < MEMORY_MAX_KIB);
 }

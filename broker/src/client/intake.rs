@@ -16,13 +16,16 @@ use crate::transport::{Arrival, FrameReader, TransportError};
 /// `kintsugi.connection.stall.ms`. Kafka's clients move megabytes meanwhile.
 pub const STALL_BYTES: usize = 16 * 1024;
 
+/// How many such times a request may take to arrive while others wait for memory.
+const STALL_PARTS: usize = 8;
+
 /// A request's bytes and the memory they hold.
 #[derive(Debug)]
 pub struct Request {
     /// The frame without its length.
     pub frame: Bytes,
     /// Its memory, to be kept until it was served.
-    pub memory: Vec<Held>,
+    pub memory: Option<Held>,
 }
 
 /// What an intake is left with.
@@ -46,13 +49,12 @@ pub struct Intake {
     metrics: Metrics,
     arrival_max: Duration,
     stall_max: Duration,
-    /// The request that is arriving: since when, without waits for memory.
+    /// The request that is arriving: since when, without waits for memory, and its length.
     since: Option<Instant>,
-    held: Vec<Held>,
-    /// How many bytes of it may be read.
-    room: usize,
-    /// The wait for memory under way, since when, and the room that it makes.
-    wait: Option<(Wait, Instant, usize)>,
+    length: usize,
+    held: Option<Held>,
+    /// The wait for memory under way, and since when.
+    wait: Option<(Wait, Instant)>,
     /// A small request that waits for memory as a whole.
     whole: Option<Bytes>,
     /// When it was last looked at how much has come, and how much had.
@@ -74,8 +76,8 @@ impl Intake {
             arrival_max: settings.millis("kintsugi.request.arrival.ms"),
             stall_max: settings.millis("kintsugi.connection.stall.ms"),
             since: None,
-            held: Vec::new(),
-            room: ARRIVING_BYTES,
+            length: 0,
+            held: None,
             wait: None,
             whole: None,
             looked: (Instant::now(), 0),
@@ -110,7 +112,8 @@ impl Intake {
         if now >= self.looked.0 + self.stall_max {
             let come = self.frames.buffered();
             let brought = come.saturating_sub(self.looked.1);
-            if brought < STALL_BYTES && !self.held.is_empty() && self.memory.is_short() {
+            let least = STALL_BYTES.max(self.length / STALL_PARTS);
+            if brought < least && self.held.is_some() && self.memory.is_short() {
                 return Some("kintsugi.connection.stall.ms");
             }
             self.looked = (now, come);
@@ -138,77 +141,56 @@ impl Intake {
             };
             let now = Instant::now();
             self.since = Some(now);
+            self.length = length;
             self.looked = (now, self.frames.buffered());
             if self.frames.buffered() < length {
                 return Ok(Taken::Deadline);
             }
         }
         loop {
-            match self.frames.next_within(self.room).await? {
+            let room = match self.held {
+                Some(_) => usize::MAX,
+                None => ARRIVING_BYTES,
+            };
+            match self.frames.next_within(room).await? {
                 Arrival::End => return Ok(Taken::End),
-                Arrival::Needs(room) if self.ask_for(room) => {}
-                Arrival::Needs(_) => return Ok(Taken::Deadline),
-                Arrival::Frame(frame) if self.held.is_empty() => {
-                    let bytes = frame.len();
-                    if let Some(held) = self.memory.try_small(bytes) {
-                        self.held.push(held);
-                        return Ok(self.arrived(frame));
-                    }
-                    self.whole = Some(frame);
-                    let wait = self.memory.clone().small(bytes);
-                    self.begin_wait(Box::pin(wait), self.room);
-                    return Ok(Taken::Deadline);
-                }
-                Arrival::Frame(frame) => return Ok(self.arrived(frame)),
+                Arrival::Frame(frame) if self.held.is_some() => return Ok(self.arrived(frame)),
+                // Only what is larger than the room waits for memory before it is whole.
+                Arrival::Frame(frame) => self.whole = Some(frame),
+                Arrival::Needs => {}
+            }
+            self.held = self.memory.try_take(self.length);
+            if self.held.is_none() {
+                self.metrics.limit("queued.max.request.bytes");
+                let wait = self.memory.clone().take(self.length);
+                self.wait = Some((Box::pin(wait), Instant::now()));
+                return Ok(Taken::Deadline);
+            }
+            if let Some(frame) = self.whole.take() {
+                return Ok(self.arrived(frame));
             }
         }
     }
 
     /// Waits for the memory that was asked for; false if none will come.
     async fn waited(&mut self) -> bool {
-        let Some((wait, _, _)) = &mut self.wait else {
+        let Some((wait, began)) = &mut self.wait else {
             return true;
         };
-        let held = wait.await;
-        let Some((_, began, room)) = self.wait.take() else {
-            return true;
-        };
+        self.held = wait.await;
         let now = Instant::now();
-        self.since = self.since.map(|since| since + (now - began));
+        let waited = now - *began;
+        self.since = self.since.map(|since| since + waited);
         self.looked = (now, self.frames.buffered());
-        let Some(held) = held else { return false };
-        self.room = match held.is_beyond {
-            true => usize::MAX,
-            false => room,
-        };
-        self.held.push(held);
-        true
-    }
-
-    /// Takes memory for so much room; false if that has to be waited for.
-    fn ask_for(&mut self, room: usize) -> bool {
-        let bytes = room - self.room;
-        if let Some(held) = self.memory.try_more(bytes) {
-            self.held.push(held);
-            self.room = room;
-            return true;
-        }
-        let wait = self.memory.clone().more(bytes);
-        self.begin_wait(Box::pin(wait), room);
-        false
-    }
-
-    fn begin_wait(&mut self, wait: Wait, room: usize) {
-        self.metrics.limit("queued.max.request.bytes");
-        self.wait = Some((wait, Instant::now(), room));
+        self.wait = None;
+        self.held.is_some()
     }
 
     fn arrived(&mut self, frame: Bytes) -> Taken {
         self.since = None;
-        self.room = ARRIVING_BYTES;
         Taken::Request(Request {
             frame,
-            memory: std::mem::take(&mut self.held),
+            memory: self.held.take(),
         })
     }
 }

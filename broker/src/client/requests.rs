@@ -1,40 +1,43 @@
 //! How much memory requests take.
 //!
-//! Each connection may hold the beginning of one request ([`ARRIVING_BYTES`]); what is beyond
-//! comes out of a pool as it arrives, not as it is announced. Requests that are no larger have a
-//! pool of their own, which is asked only once they are whole: whoever announces much and sends
-//! little does not keep them waiting. And one request may always grow beyond the pool, so that
-//! requests that each wait for the memory of the others come to an end.
+//! Each connection may hold the beginning of one request ([`ARRIVING_BYTES`]); only once that has
+//! come is the rest set aside, and only what arrives is ever allocated. There is a pool for
+//! requests that are no larger (asked once they are whole), one for those of the size of a
+//! producer's, and one for larger ones: whoever announces much keeps only its like waiting. A
+//! request larger than its pool goes alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What a connection may hold of a request that no pool counts: most requests as a whole.
+/// What a connection may hold of a request before any of it is counted: most requests as a whole.
 pub const ARRIVING_BYTES: usize = 16 * 1024;
 
-/// The part of all memory that is kept for requests of at most [`ARRIVING_BYTES`]: a quarter.
-const SMALL_PART: usize = 4;
+/// The largest request of a producer with default settings: one batch of 1 MiB, and names.
+const PRODUCED_BYTES: usize = 1024 * 1024 + 64 * 1024;
+
+/// One pool.
+#[derive(Debug)]
+struct Pool {
+    bytes: usize,
+    room: Arc<Semaphore>,
+}
 
 /// The pools.
 #[derive(Clone, Debug)]
 pub struct RequestMemory {
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
-    large_bytes: usize,
-    /// One permit: to grow beyond the pool.
-    beyond: Arc<Semaphore>,
+    small: Arc<Pool>,
+    produced: Arc<Pool>,
+    large: Arc<Pool>,
+    /// One permit: for a request that is larger than its pool.
+    alone: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
 
 /// Memory of one request; given back when it is dropped.
 #[derive(Debug)]
-pub struct Held {
-    _permit: OwnedSemaphorePermit,
-    /// Whether the request may grow as it likes.
-    pub is_beyond: bool,
-}
+pub struct Held(#[allow(dead_code)] OwnedSemaphorePermit);
 
 /// Counts one that waits.
 struct Waiting(Arc<AtomicUsize>);
@@ -45,17 +48,25 @@ impl Drop for Waiting {
     }
 }
 
+impl Pool {
+    fn new(bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            bytes,
+            room: Arc::new(Semaphore::new(bytes)),
+        })
+    }
+}
+
 impl RequestMemory {
-    /// Room for `bytes`, and one request beyond it.
+    /// Room for `bytes`: half of it for requests of producers, a quarter each for smaller and
+    /// larger ones. One request that is larger than its pool may lie beyond.
     pub fn new(bytes: usize) -> Self {
-        let bytes = bytes.min(Semaphore::MAX_PERMITS);
-        let small = (bytes / SMALL_PART).max(ARRIVING_BYTES);
-        let large_bytes = bytes.saturating_sub(small);
+        let quarter = bytes.min(Semaphore::MAX_PERMITS) / 4;
         Self {
-            small: Arc::new(Semaphore::new(small)),
-            large: Arc::new(Semaphore::new(large_bytes)),
-            large_bytes,
-            beyond: Arc::new(Semaphore::new(1)),
+            small: Pool::new(quarter.max(ARRIVING_BYTES)),
+            produced: Pool::new(2 * quarter),
+            large: Pool::new(quarter),
+            alone: Arc::new(Semaphore::new(1)),
             waiting: Arc::default(),
         }
     }
@@ -65,52 +76,31 @@ impl RequestMemory {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Memory for a whole request of at most [`ARRIVING_BYTES`], now.
-    pub fn try_small(&self, bytes: usize) -> Option<Held> {
-        held(
-            Arc::clone(&self.small).try_acquire_many_owned(permits(bytes)),
-            false,
-        )
+    /// Memory for a request of this size, if there is room now.
+    pub fn try_take(&self, bytes: usize) -> Option<Held> {
+        let (room, permits) = self.room_for(bytes);
+        room.try_acquire_many_owned(permits).ok().map(Held)
     }
 
     /// The same, once there is room. `None` never comes while the pools are there.
-    pub async fn small(self, bytes: usize) -> Option<Held> {
-        held(self.small.acquire_many_owned(permits(bytes)).await, false)
-    }
-
-    /// So many bytes more for a request that arrives, now.
-    pub fn try_more(&self, bytes: usize) -> Option<Held> {
-        held(
-            Arc::clone(&self.large).try_acquire_many_owned(permits(bytes)),
-            false,
-        )
-    }
-
-    /// The same, once there is room or it is this one's turn to grow beyond it.
-    pub async fn more(self, bytes: usize) -> Option<Held> {
+    pub async fn take(self, bytes: usize) -> Option<Held> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(Arc::clone(&self.waiting));
-        let beyond = self.beyond.acquire_owned();
-        if bytes > self.large_bytes {
-            return held(beyond.await, true);
-        }
-        tokio::select! {
-            biased;
-            room = self.large.acquire_many_owned(permits(bytes)) => held(room, false),
-            beyond = beyond => held(beyond, true),
+        let (room, permits) = self.room_for(bytes);
+        room.acquire_many_owned(permits).await.ok().map(Held)
+    }
+
+    fn room_for(&self, bytes: usize) -> (Arc<Semaphore>, u32) {
+        let pool = match bytes {
+            0..=ARRIVING_BYTES => &self.small,
+            ..=PRODUCED_BYTES => &self.produced,
+            _ => &self.large,
+        };
+        match u32::try_from(bytes) {
+            Ok(permits) if bytes <= pool.bytes => (Arc::clone(&pool.room), permits),
+            _ => (Arc::clone(&self.alone), 1),
         }
     }
-}
-
-fn permits(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-fn held<E>(permit: Result<OwnedSemaphorePermit, E>, is_beyond: bool) -> Option<Held> {
-    permit.ok().map(|permit| Held {
-        _permit: permit,
-        is_beyond,
-    })
 }
 
 #[cfg(test)]
@@ -120,25 +110,25 @@ mod tests {
     const KIB: usize = 1024;
 
     #[tokio::test]
-    async fn small_requests_have_room_while_large_ones_wait() {
-        let memory = RequestMemory::new(1_024 * KIB);
-        let _all = memory.try_more(768 * KIB).unwrap();
-        assert!(memory.try_more(1).is_none());
-        let _beyond = memory.clone().more(64 * KIB).await.unwrap();
-        assert!(memory.try_small(16 * KIB).is_some());
+    async fn requests_wait_only_for_their_like() {
+        let memory = RequestMemory::new(64 * 1_024 * KIB);
+        let large = memory.try_take(10_000 * KIB).unwrap();
+        assert!(memory.try_take(10_000 * KIB).is_none());
+        let mut second = tokio::spawn(memory.clone().take(10_000 * KIB));
+        tokio::task::yield_now().await;
+        assert!(futures::poll!(&mut second).is_pending() && memory.is_short());
+        assert!(memory.try_take(1_000 * KIB).is_some());
+        assert!(memory.try_take(16 * KIB).is_some());
+        drop(large);
+        assert!(second.await.unwrap().is_some() && !memory.is_short());
     }
 
     #[tokio::test]
-    async fn one_at_a_time_grows_beyond_the_pool() {
+    async fn requests_larger_than_their_pool_come_one_at_a_time() {
         let memory = RequestMemory::new(1_024 * KIB);
-        let all = memory.try_more(768 * KIB).unwrap();
-        let first = memory.clone().more(10_000 * KIB).await.unwrap();
-        assert!(first.is_beyond && !memory.is_short());
-        let mut second = tokio::spawn(memory.clone().more(64 * KIB));
-        tokio::task::yield_now().await;
-        assert!(futures::poll!(&mut second).is_pending() && memory.is_short());
-        drop(all);
-        let second = second.await.unwrap().unwrap();
-        assert!(!second.is_beyond && !memory.is_short());
+        let first = memory.try_take(50_000 * KIB).unwrap();
+        assert!(memory.try_take(1_000 * KIB).is_none());
+        drop(first);
+        assert!(memory.try_take(1_000 * KIB).is_some());
     }
 }

@@ -20,8 +20,8 @@ const IDLE_CHUNK_BYTES: usize = 1024;
 pub enum Arrival {
     /// All of it, without its length.
     Frame(Bytes),
-    /// As much as there is room for; so much room is needed to go on.
-    Needs(usize),
+    /// As much as there is room for.
+    Needs,
     /// The peer closed between frames.
     End,
 }
@@ -106,9 +106,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         };
         let whole = LENGTH_BYTES + length;
         while self.buffer.len() < whole {
-            let come = self.buffer.len();
-            if come >= room {
-                return Ok(Arrival::Needs(whole.min(come.saturating_mul(2))));
+            if self.buffer.len() >= room {
+                return Ok(Arrival::Needs);
             }
             if !self.fill(whole.min(room), CHUNK_BYTES).await? {
                 return Err(closed());
@@ -198,10 +197,10 @@ mod tests {
     async fn a_frame_takes_room_as_it_comes_and_not_as_it_is_announced() {
         let frame = encode(&"x".repeat(40_000)).unwrap();
         let mut reader = FrameReader::new(&frame[..], 50_000_000);
-        let needs = reader.next_within(16_384).await.unwrap();
-        assert_eq!((needs, reader.buffered()), (Arrival::Needs(32_768), 16_384));
-        let needs = reader.next_within(32_768).await.unwrap();
-        assert_eq!(needs, Arrival::Needs(frame.len()));
+        for room in [16_384, 32_768] {
+            assert_eq!(reader.next_within(room).await.unwrap(), Arrival::Needs);
+            assert_eq!(reader.buffered(), room);
+        }
         assert_eq!(
             reader.next_within(frame.len()).await.unwrap(),
             Arrival::Frame(frame.slice(LENGTH_BYTES..))
