@@ -242,7 +242,7 @@ fn announce_much(mut streams: Vec<TcpStream>, stop: &AtomicBool) -> usize {
                 Err(cause) => cause.kind() == ErrorKind::WouldBlock,
             }
         });
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(50));
     }
     total
 }
@@ -269,6 +269,8 @@ async fn five_hundred_half_open_frames_of_fifty_megabytes_leave_memory_and_other
     while Instant::now() < end {
         let began = Instant::now();
         metadata(&connection, &[]).await.unwrap();
+        worst = worst.max(began.elapsed());
+        let began = Instant::now();
         let produced = produce(&connection, "t", 0, "small").await;
         assert!(matches!(produced, Some(Ok(_))));
         worst = worst.max(began.elapsed());
