@@ -12,6 +12,8 @@ export CARGO_TARGET_DIR ?= $(KINTSUGI_CACHE)/target/$(shell pwd | cksum | cut -d
 
 SEEDS ?= 500
 KILLS ?= 20
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= request batch segment peer
 RUNS ?= 3
 KAFKA_KILLS ?= $(KILLS)
 FAULTS ?= 5
@@ -24,7 +26,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -49,11 +51,23 @@ crds: ## regenerate the CRDs from their Rust types
 	$(IMAGE)/kintsugi-operator crd > crds/yaml/kafkaclusters.yaml
 	$(IMAGE)/kintsugi-operator crd --chart > charts/kintsugi/templates/kafkaclusters.yaml
 
-test: preflight unit api sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
+test: preflight unit fuzz-smoke api sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
 
 unit: preflight ## run the tests of all crates and of the launcher
 	cargo test --workspace --profile image
 	cd e2e/localkube/launcher && go test ./...
+
+fuzz-smoke: preflight ## FUZZ_SECONDS (60) of damaged input for decoders and files, on the stable compiler; prints its seed
+	KINTSUGI_FUZZ_SECONDS=$(FUZZ_SECONDS) RUST_BACKTRACE=0 cargo test --workspace --profile image \
+	  --test fuzz_smoke -- --nocapture
+
+fuzz: preflight ## libFuzzer on FUZZ_TARGETS, FUZZ_SECONDS each, guided by coverage; needs a nightly compiler
+	@rustup run nightly rustc --version || { echo 'make fuzz needs a nightly compiler, which this machine lacks. Run: rustup toolchain install nightly --profile minimal' >&2; exit 1; }
+	$(MAKE) $(TOOLS)/cargo-fuzz
+	mkdir -p $(KINTSUGI_CACHE)/fuzz
+	cd broker/fuzz && for target in $(FUZZ_TARGETS); do mkdir -p $(KINTSUGI_CACHE)/fuzz/$$target; \
+	  rustup run nightly $(TOOLS)/cargo-fuzz run $$target $(KINTSUGI_CACHE)/fuzz/$$target ../fuzz-targets/corpus/$$target \
+	    -- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -max_len=65536; done
 
 api: preflight ## check the definition's rules and the operator's writes against a real API server
 	KINTSUGI_KUBE=$$(e2e/localkube/setup.sh | tail -n 1)/bin/kube cargo test --workspace --profile image --test api_server
@@ -119,3 +133,6 @@ advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities 
 
 $(TOOLS)/cargo-deny:
 	cargo install cargo-deny --version 0.20.2 --locked --root $(KINTSUGI_CACHE)/tools
+
+$(TOOLS)/cargo-fuzz:
+	cargo install cargo-fuzz --version 0.13.1 --locked --root $(KINTSUGI_CACHE)/tools

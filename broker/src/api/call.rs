@@ -16,10 +16,19 @@ use crate::client::AnswerMemory;
 pub struct Context {
     /// The broker.
     pub broker: Arc<BrokerHandle>,
-    /// The memory of answers.
+    /// The memory of answers with records.
     pub answers: AnswerMemory,
+    /// The memory of all other answers.
+    pub listings: AnswerMemory,
     /// The client's address.
     pub peer: Option<SocketAddr>,
+}
+
+impl Context {
+    /// Whether answers wait for others to leave.
+    pub fn has_short_memory(&self) -> bool {
+        self.answers.is_short() || self.listings.is_short()
+    }
 }
 
 /// One request.

@@ -73,6 +73,34 @@ pub fn is_served_before_ready(frame: &Bytes) -> bool {
         .is_some_and(|key| i16::from_be_bytes(*key) == ApiKey::ApiVersions as i16)
 }
 
+/// Whether an answer may be many times as large as its request: it is not begun while there is no
+/// room for it. None of them changes anything, so none has to keep its place among those that do.
+const fn lists_much(key: ApiKey) -> bool {
+    matches!(
+        key,
+        ApiKey::Metadata
+            | ApiKey::ApiVersions
+            | ApiKey::DescribeConfigs
+            | ApiKey::DescribeGroups
+            | ApiKey::DescribeLogDirs
+            | ApiKey::DescribeTopicPartitions
+            | ApiKey::ListGroups
+            | ApiKey::ListOffsets
+            | ApiKey::ListPartitionReassignments
+            | ApiKey::OffsetFetch
+    )
+}
+
+/// Counts the memory of an answer that does not yet.
+fn count(answer: &mut Answer, context: &Context) {
+    if let Answer::Frame { pieces, memory } = answer
+        && memory.is_none()
+    {
+        let size_bytes = pieces.iter().map(Bytes::len).sum();
+        *memory = Some(context.listings.hold(size_bytes));
+    }
+}
+
 /// Begins to serve a request; `None` when its connection is to be closed.
 pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
     let metrics = context.broker.metrics.clone();
@@ -97,17 +125,23 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
         .traffic
         .limited
         .with_label_values(&["request.failed"]);
+    let waits = lists_much(header.api.key);
     let serving = serve(Call {
         context: Arc::clone(context),
         header,
     });
+    let context = Arc::clone(context);
     Some(
         async move {
+            if waits && context.listings.is_short() {
+                metrics.limit("kintsugi.answer.memory.bytes");
+                context.listings.room().await;
+            }
             let result = serving.await;
             let seconds = started.elapsed().as_secs_f64();
             let taken = metrics.traffic.request_seconds.with_label_values(&[name]);
             taken.observe(seconds);
-            result.unwrap_or_else(|cause| {
+            let mut answer = result.unwrap_or_else(|cause| {
                 refused.inc();
                 tracing::debug!(
                     ?peer,
@@ -116,7 +150,9 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
                     "closed a client's connection"
                 );
                 Answer::Close
-            })
+            });
+            count(&mut answer, &context);
+            answer
         }
         .boxed(),
     )

@@ -7,18 +7,16 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::output::write_pieces;
+use super::intake::{Intake, Request, Taken};
+use super::output::{Patience, write_pieces};
+use super::requests::RequestMemory;
 use crate::api::{self, Answering, Context};
 use crate::broker::Gate;
-use crate::transport::{FrameReader, TransportError};
-
-/// How long a request may take to arrive once its length is known: what has come of it holds
-/// memory that others wait for.
-const ARRIVAL_MAX: Duration = Duration::from_secs(30);
+use crate::transport::TransportError;
 
 /// How long requests are held while the broker is not ready. Its image usually arrives within
 /// milliseconds of its registration; a client that is let go tries another broker.
@@ -27,11 +25,11 @@ const NOT_READY_MAX: Duration = Duration::from_secs(2);
 /// A connection and its limits.
 pub struct Connection {
     context: Arc<Context>,
-    memory: Arc<Semaphore>,
+    memory: RequestMemory,
     idle_max: Duration,
+    /// How long the first request may take to begin; `None` once it has.
+    first_max: Option<Duration>,
     requests_max: usize,
-    /// The memory of the request that is arriving.
-    arriving: Option<(OwnedSemaphorePermit, Instant)>,
     /// A request that came before the broker was ready.
     held: Option<(Request, Instant)>,
     last_active: Instant,
@@ -48,22 +46,16 @@ async fn expired(gate: &mut watch::Receiver<Gate>, expiries: u64) {
     drop(gate.wait_for(|gate| gate.expiries != expiries).await);
 }
 
-/// A request's bytes and the memory they hold.
-struct Request {
-    frame: Bytes,
-    memory: OwnedSemaphorePermit,
-}
-
 impl Connection {
     /// A connection that takes its requests' memory from `memory`.
-    pub fn new(context: Arc<Context>, memory: Arc<Semaphore>) -> Self {
+    pub fn new(context: Arc<Context>, memory: RequestMemory) -> Self {
         let settings = &context.broker.settings;
         Self {
             idle_max: settings.millis("connections.max.idle.ms"),
+            first_max: Some(settings.millis("kintsugi.first.request.ms")),
             requests_max: settings.size("kintsugi.connection.requests.max"),
             context,
             memory,
-            arriving: None,
             held: None,
             last_active: Instant::now(),
         }
@@ -77,6 +69,9 @@ impl Connection {
         let expiries = gate.borrow().expiries;
         tokio::select! {
             ended = self.answer_all(stream) => if let Err(cause) = ended {
+                if let Some(limit) = cause.limit() {
+                    self.context.broker.metrics.limit(limit);
+                }
                 tracing::debug!(cause = crate::thread::chain(&cause), "connection of a client ended");
             },
             // Its lease ran out: what this broker last said may no longer be true.
@@ -86,27 +81,29 @@ impl Connection {
     }
 
     async fn answer_all(&mut self, stream: TcpStream) -> Result<(), TransportError> {
-        let request_max = self
-            .context
-            .broker
-            .settings
-            .size("socket.request.max.bytes");
         let (reader, mut writer) = stream.into_split();
-        let mut frames = FrameReader::new(reader, request_max);
+        let broker = Arc::clone(&self.context.broker);
+        let (memory, metrics) = (self.memory.clone(), broker.metrics.clone());
+        let mut intake = Intake::new(reader, memory, &broker.settings, metrics);
         let mut in_flight: FuturesOrdered<Answering> = FuturesOrdered::new();
         let mut gate = self.context.broker.gate.clone();
         loop {
             let may_read = self.held.is_none() && in_flight.len() < self.requests_max;
-            let deadline = self.deadline(in_flight.is_empty());
+            let (deadline, limit) = self.deadline(&intake, in_flight.is_empty());
             tokio::select! {
                 Some(answer) = in_flight.next() => {
                     if !self.write(&mut writer, answer).await? {
                         return Ok(());
                     }
                 }
-                request = self.next_request(&mut frames), if may_read => {
-                    let Some(request) = request? else { return Ok(()) };
+                taken = intake.next(), if may_read => {
+                    let request = match taken? {
+                        Taken::Request(request) => request,
+                        Taken::Deadline => continue,
+                        Taken::End => return Ok(()),
+                    };
                     self.last_active = Instant::now();
+                    self.first_max = None;
                     if !self.begin(request, &mut in_flight) {
                         return Ok(());
                     }
@@ -118,53 +115,45 @@ impl Connection {
                         return Ok(());
                     }
                 }
-                () = sleep_until(deadline) => return Ok(()),
+                () = sleep_until(deadline) => {
+                    let passed = match limit {
+                        Some(limit) => Some(limit),
+                        None => intake.overdue(Instant::now()),
+                    };
+                    if let Some(limit) = passed {
+                        broker.metrics.limit(limit);
+                        return Ok(());
+                    }
+                }
             }
         }
     }
 
-    /// When the connection is given up unless something happens.
-    fn deadline(&self, is_waiting_for_client: bool) -> Instant {
+    /// When the connection is given up unless something happens, and by which limit: without
+    /// one, the request in arrival is to be looked at.
+    fn deadline(&self, intake: &Intake, is_idle: bool) -> (Instant, Option<&'static str>) {
         if let Some((_, since)) = &self.held {
-            return *since + NOT_READY_MAX;
+            return (*since + NOT_READY_MAX, Some("broker.not.ready"));
         }
-        if let Some((_, since)) = &self.arriving {
-            return *since + ARRIVAL_MAX;
+        if let Some(arriving) = intake.deadline() {
+            return (arriving, None);
         }
-        match is_waiting_for_client {
-            true => self.last_active + self.idle_max,
+        if intake.is_arriving() {
+            // It waits for memory: its turn comes by the limits of the others.
+            return (Instant::now() + self.idle_max, None);
+        }
+        match self.first_max {
+            Some(first_max) => (
+                self.last_active + first_max,
+                Some("kintsugi.first.request.ms"),
+            ),
+            None if is_idle => (
+                self.last_active + self.idle_max,
+                Some("connections.max.idle.ms"),
+            ),
             // The API's own limits end whatever is in flight.
-            false => Instant::now() + self.idle_max,
+            None => (Instant::now() + self.idle_max, None),
         }
-    }
-
-    /// The next request. May be dropped and begun again without losing bytes.
-    async fn next_request(
-        &mut self,
-        frames: &mut FrameReader<OwnedReadHalf>,
-    ) -> Result<Option<Request>, TransportError> {
-        let Some(length) = frames.length().await? else {
-            return Ok(None);
-        };
-        if self.arriving.is_none() {
-            let permits = u32::try_from(length).unwrap_or(u32::MAX).max(1);
-            if self.memory.available_permits() < length {
-                self.context
-                    .broker
-                    .metrics
-                    .limit("queued.max.request.bytes");
-            }
-            let memory = Arc::clone(&self.memory).acquire_many_owned(permits).await;
-            let Ok(memory) = memory else {
-                return Ok(None);
-            };
-            self.arriving = Some((memory, Instant::now()));
-        }
-        let Some(frame) = frames.next().await? else {
-            return Ok(None);
-        };
-        let memory = self.arriving.take().map(|(memory, _)| memory);
-        Ok(memory.map(|memory| Request { frame, memory }))
     }
 
     /// Begins to serve a request, or holds it; false when the connection is to be closed.
@@ -181,6 +170,9 @@ impl Connection {
         };
         let waiting = metrics.traffic.requests_waiting.clone();
         waiting.inc();
+        if in_flight.len() + 1 == self.requests_max {
+            metrics.limit("kintsugi.connection.requests.max");
+        }
         let memory = request.memory;
         in_flight.push_back(Box::pin(async move {
             let answer = answering.await;
@@ -202,7 +194,13 @@ impl Connection {
             return Ok(!matches!(answer, api::Answer::Close));
         };
         let size_bytes: usize = pieces.iter().map(Bytes::len).sum();
-        write_pieces(writer, pieces).await?;
+        let settings = &self.context.broker.settings;
+        let patience = Patience {
+            silent_max: settings.millis("kintsugi.write.stall.ms"),
+            short_max: settings.millis("kintsugi.connection.stall.ms"),
+        };
+        let is_short = || self.memory.is_short() || self.context.has_short_memory();
+        write_pieces(writer, pieces, patience, is_short).await?;
         drop(memory);
         self.context
             .broker

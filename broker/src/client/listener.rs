@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
+use super::addresses::Addresses;
 use super::connection::Connection;
 use super::memory::AnswerMemory;
+use super::requests::RequestMemory;
 use crate::api::Context;
 use crate::broker::BrokerHandle;
 use crate::transport::{Slots, prepare};
@@ -22,15 +23,14 @@ const CONNECTIONS_MAX: usize = 100_000;
 pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
     let settings = Arc::clone(&broker.settings);
     let slots = Slots::new(CONNECTIONS_MAX);
-    // A request that is legal by itself has to fit into what all requests may take.
-    let queued_bytes = settings
-        .size("queued.max.request.bytes")
-        .max(settings.size("socket.request.max.bytes"));
-    let memory = Arc::new(Semaphore::new(queued_bytes.min(Semaphore::MAX_PERMITS)));
+    let memory = RequestMemory::new(settings.size("queued.max.request.bytes"));
+    let addresses = Addresses::default();
+    let per_address = settings.size("max.connections.per.ip");
     let answers = AnswerMemory::new(settings.size("kintsugi.fetch.memory.bytes"));
+    let listings = AnswerMemory::new(settings.size("kintsugi.answer.memory.bytes"));
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(cause) => {
                 tracing::warn!(%cause, "failed to accept a client");
                 tokio::time::sleep(ACCEPT_WAIT).await;
@@ -41,16 +41,21 @@ pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
             broker.metrics.limit("max.connections");
             continue;
         };
+        let Some(counted) = addresses.count_below(per_address, peer.ip()) else {
+            broker.metrics.limit("max.connections.per.ip");
+            continue;
+        };
         prepare(&stream);
         let context = Arc::new(Context {
             broker: Arc::clone(&broker),
             answers: answers.clone(),
-            peer: stream.peer_addr().ok(),
+            listings: listings.clone(),
+            peer: Some(peer),
         });
-        let connection = Connection::new(context, Arc::clone(&memory));
+        let connection = Connection::new(context, memory.clone());
         tokio::spawn(async move {
             connection.serve(stream).await;
-            drop(slot);
+            drop((slot, counted));
         });
     }
 }

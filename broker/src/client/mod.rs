@@ -4,10 +4,13 @@
 //! flight, bytes of requests and bytes of answers in memory each have a named limit; a client
 //! that sends or takes nothing is let go. Knows nothing of what requests mean: that is `api`.
 
+mod addresses;
 mod connection;
+mod intake;
 mod listener;
 mod memory;
 mod output;
+mod requests;
 
 pub use listener::serve;
 pub use memory::{AnswerBytes, AnswerMemory};

@@ -6,6 +6,7 @@
 mod definition;
 mod dev;
 mod endpoints;
+mod limits;
 mod properties;
 mod table;
 mod values;

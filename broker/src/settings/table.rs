@@ -1,8 +1,9 @@
 //! Every setting of the process.
 
 use super::definition::{Definition, Kind};
+use super::limits::LIMITS;
 
-const fn setting(
+pub(super) const fn setting(
     name: &'static str,
     kind: Kind,
     default: Option<&'static str>,
@@ -16,8 +17,8 @@ const fn setting(
     }
 }
 
-const PORTABLE_MAX: i64 = i32::MAX as i64;
-const MILLIS: Kind = Kind::Integer(1, PORTABLE_MAX);
+pub(super) const PORTABLE_MAX: i64 = i32::MAX as i64;
+pub(super) const MILLIS: Kind = Kind::Integer(1, PORTABLE_MAX);
 const COUNT: Kind = Kind::Integer(1, PORTABLE_MAX);
 
 /// Identity: who this process is and where it keeps its data.
@@ -343,88 +344,6 @@ const GROUPS: &[Definition] = &[
         Kind::Integer(1, 100_000),
         Some("1000"),
         "The most members of a group. Kafka has no bound; memory has one.",
-    ),
-];
-
-/// Limits of connections, threads and memory.
-const LIMITS: &[Definition] = &[
-    setting(
-        "socket.request.max.bytes",
-        Kind::Integer(65_536, 104_857_600),
-        Some("8388608"),
-        "The largest request, in bytes. 8 MiB, to be at home in 256 MiB; clients send 1 MiB by default.",
-    ),
-    setting(
-        "queued.max.request.bytes",
-        Kind::Integer(1_048_576, i64::MAX),
-        Some("67108864"),
-        "The most bytes of requests in memory, of all connections; more wait in their sockets.",
-    ),
-    setting(
-        "fetch.max.bytes",
-        Kind::Integer(1_024, 104_857_600),
-        Some("8388608"),
-        "The most bytes of one answer to a consumer (or one batch). 8 MiB, to be at home in 256 MiB.",
-    ),
-    setting(
-        "kintsugi.fetch.memory.bytes",
-        Kind::Integer(1_048_576, i64::MAX),
-        Some("67108864"),
-        "Once answers to consumers take this much memory, further ones carry one batch a partition.",
-    ),
-    setting(
-        "max.connections",
-        Kind::Integer(1, 100_000),
-        Some("2000"),
-        "The most connections of clients; more are closed at once. About 20 KiB each.",
-    ),
-    setting(
-        "connections.max.idle.ms",
-        Kind::Integer(1_000, PORTABLE_MAX),
-        Some("600000"),
-        "How long a client's connection may be idle. Kafka's default: ten minutes.",
-    ),
-    setting(
-        "kintsugi.connection.requests.max",
-        Kind::Integer(1, 1_000),
-        Some("16"),
-        "How many requests of one connection are served at a time; more wait in its socket.",
-    ),
-    setting(
-        "num.network.threads",
-        Kind::Integer(0, 64),
-        Some("0"),
-        "Threads that serve sockets. 0: as many as cores, at most 4.",
-    ),
-    setting(
-        "kintsugi.shards",
-        Kind::Integer(0, 64),
-        Some("0"),
-        "Event loops that own partitions. 0: as many as cores.",
-    ),
-    setting(
-        "kintsugi.io.threads",
-        Kind::Integer(1, 64),
-        Some("4"),
-        "Threads that sync log files, so that no event loop waits for a disk.",
-    ),
-    setting(
-        "kintsugi.internal.unacknowledged.ms",
-        Kind::Integer(500, 60_000),
-        Some("1500"),
-        "How long bytes sent to another broker or controller may stay unacknowledged before the connection is given up. 1.5 s: a session; a machine without power resets nothing.",
-    ),
-    setting(
-        "kintsugi.internal.keepalive.seconds",
-        Kind::Integer(1, 60),
-        Some("1"),
-        "How long a connection to another broker or controller is silent before that one is asked whether it lives.",
-    ),
-    setting(
-        "kintsugi.log.level",
-        Kind::Text,
-        Some("info"),
-        "Which log lines are written: error, warn, info, debug, trace, or filters such as kintsugi_node=debug.",
     ),
 ];
 

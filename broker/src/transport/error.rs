@@ -57,6 +57,20 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// The limit of clients' connections that ended this one, if one did.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong { .. } => Some("socket.request.max.bytes"),
+            // The kernel's own time-outs carry its number.
+            Self::Io(cause)
+                if cause.kind() == io::ErrorKind::TimedOut && cause.raw_os_error().is_none() =>
+            {
+                Some("kintsugi.write.stall.ms")
+            }
+            _ => None,
+        }
+    }
+
     /// Whether nothing listens where it was dialled.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)

@@ -1,6 +1,6 @@
 //! Frames: a 4-byte big-endian length and that many bytes.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -14,6 +14,17 @@ const CHUNK_BYTES: usize = 16 * 1024;
 
 /// How much room a connection has that waits for a frame: most requests fit.
 const IDLE_CHUNK_BYTES: usize = 1024;
+
+/// What came of a frame that may take only so much memory.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// All of it, without its length.
+    Frame(Bytes),
+    /// As much as there is room for.
+    Needs,
+    /// The peer closed between frames.
+    End,
+}
 
 /// Reads frames. Every wait may be dropped and begun again without losing bytes.
 #[derive(Debug)]
@@ -84,6 +95,35 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(Some(frame))
     }
 
+    /// The next frame, of which at most `room` bytes are read before more room is asked for. What
+    /// other frames brought along may lie in memory beyond it.
+    ///
+    /// # Errors
+    /// Those of [`Self::next`].
+    pub async fn next_within(&mut self, room: usize) -> Result<Arrival, TransportError> {
+        let Some(length) = self.length().await? else {
+            return Ok(Arrival::End);
+        };
+        let whole = LENGTH_BYTES + length;
+        while self.buffer.len() < whole {
+            if self.buffer.len() >= room {
+                return Ok(Arrival::Needs);
+            }
+            if !self.fill(whole.min(room), CHUNK_BYTES).await? {
+                return Err(closed());
+            }
+        }
+        Ok(match self.next().await? {
+            Some(frame) => Arrival::Frame(frame),
+            None => Arrival::End,
+        })
+    }
+
+    /// How many bytes have come that were not taken yet.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The next frame, decoded.
     ///
     /// # Errors
@@ -100,8 +140,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     async fn fill(&mut self, whole: usize, chunk: usize) -> Result<bool, TransportError> {
         let missing = whole.saturating_sub(self.buffer.len());
         let step = missing.min(self.buffer.len().max(chunk));
-        self.buffer.reserve(step.max(LENGTH_BYTES));
-        let read = self.inner.read_buf(&mut self.buffer).await?;
+        let step = step.max(LENGTH_BYTES);
+        self.buffer.reserve(step);
+        // What the allocator gave beyond it is left alone.
+        let read = self
+            .inner
+            .read_buf(&mut (&mut self.buffer).limit(step))
+            .await?;
         Ok(read > 0)
     }
 }
@@ -146,6 +191,21 @@ mod tests {
         }
         assert!(reader.next().await.unwrap().is_none());
         writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_frame_takes_room_as_it_comes_and_not_as_it_is_announced() {
+        let frame = encode(&"x".repeat(40_000)).unwrap();
+        let mut reader = FrameReader::new(&frame[..], 50_000_000);
+        for room in [16_384, 32_768] {
+            assert_eq!(reader.next_within(room).await.unwrap(), Arrival::Needs);
+            assert_eq!(reader.buffered(), room);
+        }
+        assert_eq!(
+            reader.next_within(frame.len()).await.unwrap(),
+            Arrival::Frame(frame.slice(LENGTH_BYTES..))
+        );
+        assert_eq!(reader.next_within(1).await.unwrap(), Arrival::End);
     }
 
     #[tokio::test]

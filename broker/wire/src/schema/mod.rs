@@ -47,6 +47,12 @@ pub enum SchemaError {
         #[source]
         source: CodecError,
     },
+    /// A tag that no reader with signed numbers, as the protocol crate is one, could tell.
+    #[error("failed to accept message: {tag} is no tag of a field")]
+    Tag {
+        /// The tag.
+        tag: u32,
+    },
     /// Too many array elements.
     #[error("failed to accept message: {found} array elements, at most {ELEMENTS_MAX} are taken")]
     TooManyElements {

@@ -347,3 +347,13 @@ fn an_element_in_memory_is_as_small_as_the_limit_counts_on() {
     let largest = sizes.into_iter().max();
     assert!(largest.is_some_and(|size| size <= 256), "{sizes:?}");
 }
+
+#[test]
+fn a_tag_that_is_negative_to_the_protocol_crate_is_refused() {
+    // A null array of states, and one tagged field of no bytes.
+    let body = Bytes::from_static(&[1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0]);
+    assert_eq!(
+        validate(&request_groups::LIST_GROUPS, 4, &body),
+        Err(SchemaError::Tag { tag: u32::MAX })
+    );
+}

@@ -61,6 +61,9 @@ impl Walk<'_> {
         }
         for _ in 0..count {
             let tag = self.reader.unsigned_varint().map_err(within)?;
+            if tag > i32::MAX as u32 {
+                return Err(SchemaError::Tag { tag });
+            }
             let size = self.reader.unsigned_varint().map_err(within)? as usize;
             let start = self.reader.position();
             // A decoder reads a tag that it knows by its type and not by its size, so both must

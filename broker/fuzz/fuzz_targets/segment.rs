@@ -1,0 +1,4 @@
+//! Hands libFuzzer's inputs to the target `segment`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| kintsugi_fuzz_targets::segment(input));
