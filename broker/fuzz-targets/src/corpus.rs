@@ -236,11 +236,16 @@ fn messages() -> Vec<Named> {
         heard.extend_from_slice(&[frame[0], 0, (frame.len() - 1) as u8]);
         heard.extend_from_slice(&frame[1..]);
     }
-    let mut found = vec![
+    let raft = vec![
         ("append".to_owned(), encoded(0, &append)),
         ("vote".to_owned(), encoded(0, &vote)),
         ("heard".to_owned(), heard),
     ];
+    [raft, links()].concat()
+}
+
+fn links() -> Vec<Named> {
+    let mut found = Vec::new();
     let cluster: Option<ClusterId> = "cluster".parse().ok();
     let hello = cluster.clone().map(|cluster| Hello::Controller {
         id: ControllerId(2),
