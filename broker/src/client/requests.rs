@@ -91,10 +91,12 @@ impl RequestMemory {
     }
 
     fn room_for(&self, bytes: usize) -> (Arc<Semaphore>, u32) {
-        let pool = match bytes {
-            0..=ARRIVING_BYTES => &self.small,
-            ..=PRODUCED_BYTES => &self.produced,
-            _ => &self.large,
+        let pool = if bytes <= ARRIVING_BYTES {
+            &self.small
+        } else if bytes <= PRODUCED_BYTES {
+            &self.produced
+        } else {
+            &self.large
         };
         match u32::try_from(bytes) {
             Ok(permits) if bytes <= pool.bytes => (Arc::clone(&pool.room), permits),

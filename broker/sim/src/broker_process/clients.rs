@@ -8,7 +8,7 @@ use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::message::broker::{Event, MetadataView};
 use kintsugi_node::message::link::AdminAnswer;
 use kintsugi_node::message::shard::{self, ClientPosition, Fetched, Produced, Token};
-use kintsugi_types::{ErrorCode, LeaderEpoch, PartitionId, ProducerId};
+use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, ProducerId};
 
 use super::{BrokerProcess, Use};
 use crate::fabric::Fabric;
@@ -20,6 +20,9 @@ const WAIT_MS: u32 = 3_000;
 
 /// How long a fetch may be held.
 const FETCH_WAIT_MS: u32 = 300;
+
+/// How much a fetch may bring.
+const FETCH_BYTES_MAX: u32 = 4_000;
 
 /// Where an answer goes.
 #[derive(Clone, Debug)]
@@ -88,14 +91,7 @@ impl BrokerProcess {
                 batch,
             } => {
                 let number = partition.shard_of(shards);
-                let token = self.waiting.add(stream, number);
-                if acks == shard::Acks::None {
-                    self.waiting.take(token);
-                } else if acks == shard::Acks::All
-                    && let Some(reply) = self.waiting.replies.get_mut(&token)
-                {
-                    reply.promise = Some(partition);
-                }
+                let token = self.expect_ack(stream, number, partition, acks);
                 let produce = shard::Produce {
                     token: Token(token),
                     acks,
@@ -127,22 +123,29 @@ impl BrokerProcess {
             } => {
                 let number = partition.shard_of(shards);
                 let token = Token(self.waiting.add(stream, number));
-                let position = ClientPosition {
-                    partition,
-                    leader_epoch,
-                    offset,
-                    max_bytes: 4_000,
-                };
-                let fetch = shard::Fetch {
-                    token,
-                    positions: vec![position],
-                    min_bytes: 1,
-                    max_bytes: 4_000,
-                    max_wait_ms: FETCH_WAIT_MS,
-                };
+                let fetch = fetch(token, partition, leader_epoch, offset);
                 self.pass_to_shard(fabric, number, shard::Event::Fetch(fetch));
             }
         }
+    }
+
+    /// The token of a produce, whose answer is kept for the client only where there is one.
+    fn expect_ack(
+        &mut self,
+        stream: StreamId,
+        number: u16,
+        partition: PartitionId,
+        acks: shard::Acks,
+    ) -> u64 {
+        let token = self.waiting.add(stream, number);
+        if acks == shard::Acks::None {
+            self.waiting.take(token);
+        } else if acks == shard::Acks::All
+            && let Some(reply) = self.waiting.replies.get_mut(&token)
+        {
+            reply.promise = Some(partition);
+        }
+        token
     }
 
     /// A connection is gone: nobody waits for its answers.
@@ -246,5 +249,26 @@ impl BrokerProcess {
             }
             self.answer(fabric, token.0, Answer::Fetched(result));
         }
+    }
+}
+
+fn fetch(
+    token: Token,
+    partition: PartitionId,
+    leader_epoch: LeaderEpoch,
+    offset: Offset,
+) -> shard::Fetch {
+    let position = ClientPosition {
+        partition,
+        leader_epoch,
+        offset,
+        max_bytes: FETCH_BYTES_MAX,
+    };
+    shard::Fetch {
+        token,
+        positions: vec![position],
+        min_bytes: 1,
+        max_bytes: FETCH_BYTES_MAX,
+        max_wait_ms: FETCH_WAIT_MS,
     }
 }
