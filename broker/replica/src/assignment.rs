@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch};
+use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch};
 
 /// A partition's committed state, as far as replication depends on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +20,16 @@ pub struct Assignment {
     pub leader_epoch: LeaderEpoch,
     /// The epoch of this state.
     pub partition_epoch: PartitionEpoch,
+}
+
+/// Where a replica's log ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogEnds {
+    /// After its last record.
+    pub log: Offset,
+    /// How far this replica counts as holding it: with `flush.messages=1` as far as it is synced,
+    /// else all of it.
+    pub counted: Offset,
 }
 
 /// The registered brokers, as the newest metadata has them.

@@ -20,7 +20,7 @@ mod replica;
 #[cfg(test)]
 mod tests;
 
-pub use assignment::{Assignment, Registry};
+pub use assignment::{Assignment, LogEnds, Registry};
 pub use command::{Command, IsrProposal, Ticket};
 pub use config::ReplicaConfig;
 pub use divergence::{EpochEnd, PositionCheck, check_position, truncation_offset};

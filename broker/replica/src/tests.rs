@@ -45,6 +45,13 @@ fn assignment(leader: i32, epoch: i32, partition_epoch: i32, isr: &[i32]) -> Ass
     }
 }
 
+const fn all_counted(end: i64) -> LogEnds {
+    LogEnds {
+        log: Offset(end),
+        counted: Offset(end),
+    }
+}
+
 fn at(millis: u64) -> Time {
     Time::from_millis(millis)
 }
@@ -92,9 +99,13 @@ impl Fixture {
     }
 
     fn assign(&mut self, millis: u64, assignment: &Assignment, end: i64) -> Vec<Command> {
+        self.assign_with(millis, assignment, all_counted(end))
+    }
+
+    fn assign_with(&mut self, millis: u64, to: &Assignment, ends: LogEnds) -> Vec<Command> {
         let mut out = Vec::new();
         self.replica
-            .assign(at(millis), assignment, Offset(end), &self.brokers, &mut out);
+            .assign(at(millis), to, ends, &self.brokers, &mut out);
         out
     }
 
@@ -265,6 +276,23 @@ fn a_leader_that_becomes_follower_never_acknowledges_with_success() {
 }
 
 #[test]
+fn a_follower_joins_only_with_what_the_leader_has_unsynced_of_earlier_epochs() {
+    let mut fixture = Fixture {
+        replica: replica(0),
+        brokers: brokers(),
+    };
+    let ends = LogEnds {
+        log: Offset(20),
+        counted: Offset(12),
+    };
+    fixture.assign_with(0, &assignment(0, 3, 7, &[0]), ends);
+    // Alone in the ISR, it may have committed up to 20 before it was started again.
+    assert_eq!(fixture.fetch(1, 1, 12), []);
+    assert_eq!(fixture.append(2, 20, None), []);
+    assert_eq!(fixture.fetch(3, 1, 20), [proposal(3, 7, &[0, 1])]);
+}
+
+#[test]
 fn an_isr_that_shrank_after_the_append_is_told_to_the_producer() {
     let mut fixture = Fixture::leading(&[0, 1]);
     fixture.append(1, 10, None);
@@ -285,7 +313,7 @@ fn a_followers_high_watermark_goes_back_only_by_truncation() {
     follower.assign(
         at(0),
         &assignment(0, 1, 1, &[0, 1]),
-        Offset::ZERO,
+        all_counted(0),
         &brokers(),
         &mut out,
     );

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kintsugi_metadata::{Delta, Image, PartitionState, TopicImage};
-use kintsugi_replica::{Replica, ReplicaConfig};
+use kintsugi_replica::{LogEnds, Replica, ReplicaConfig};
 use kintsugi_storage::{FileSystem, Log, OpenHow};
 use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, Time};
 
@@ -235,10 +235,13 @@ impl<F: FileSystem> Shard<F> {
         if are_new_replicas {
             partition.replicas.clone_from(&state.replicas);
         }
-        let end = partition.log.counted_end();
+        let ends = LogEnds {
+            log: partition.log.log_end(),
+            counted: partition.log.counted_end(),
+        };
         let assignment = assignment_of(state);
         self.with_replica(id, |replica, brokers, commands| {
-            replica.assign(now, &assignment, end, brokers, commands);
+            replica.assign(now, &assignment, ends, brokers, commands);
         });
         let is_new_epoch = state.leader_epoch != known_epoch;
         if is_new_epoch {

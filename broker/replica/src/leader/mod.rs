@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerEpoch, BrokerId, Offset, Time};
 
-use crate::assignment::{Assignment, Registry};
+use crate::assignment::{Assignment, LogEnds, Registry};
 use crate::config::ReplicaConfig;
 
 pub(crate) use isr::{Isr, Pending};
@@ -30,8 +30,10 @@ pub struct FollowerFetch {
 /// A leader's view of its partition in one leader epoch.
 #[derive(Debug)]
 pub(crate) struct Leader {
-    /// Where its leader epoch began: its end when it became leader.
+    /// Where its leader epoch began: the end of its log when it became leader, synced or not. All
+    /// that was committed before lies below it.
     pub epoch_start: Offset,
+    /// How far it counts as holding its log.
     pub end: Offset,
     pub isr: Isr,
     pub waits: Waits,
@@ -40,10 +42,10 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
-    pub fn new(now: Time, local: BrokerId, assignment: &Assignment, end: Offset) -> Self {
+    pub fn new(now: Time, local: BrokerId, assignment: &Assignment, ends: LogEnds) -> Self {
         let mut leader = Self {
-            epoch_start: end,
-            end,
+            epoch_start: ends.log,
+            end: ends.counted,
             isr: Isr::new(assignment),
             waits: Waits::default(),
             replicas_in_force: 0,

@@ -6,7 +6,7 @@ mod leading;
 use kintsugi_types::bug::{Bug, is_on};
 use kintsugi_types::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionEpoch, Time};
 
-use crate::assignment::{Assignment, Registry};
+use crate::assignment::{Assignment, LogEnds, Registry};
 use crate::command::Command;
 use crate::config::ReplicaConfig;
 use crate::leader::Leader;
@@ -124,7 +124,7 @@ impl Replica {
         &mut self,
         now: Time,
         assignment: &Assignment,
-        end: Offset,
+        ends: LogEnds,
         registry: &impl Registry,
         out: &mut Vec<Command>,
     ) {
@@ -135,7 +135,7 @@ impl Replica {
         self.partition_epoch = assignment.partition_epoch;
         self.leader_epoch = assignment.leader_epoch;
         if assignment.leader == Some(self.config.local) {
-            self.lead(now, assignment, end, is_new_epoch);
+            self.lead(now, assignment, ends, is_new_epoch);
             self.advance(now, registry, out);
             self.propose(now, registry, out);
             return;
@@ -151,11 +151,11 @@ impl Replica {
             leader.waits.fail_all(error, out);
         }
         if is_following_anew && self.config.truncates_to_high_watermark() {
-            out.push(Command::Truncate(self.high_watermark.min(end)));
+            out.push(Command::Truncate(self.high_watermark.min(ends.log)));
         }
     }
 
-    fn lead(&mut self, now: Time, assignment: &Assignment, end: Offset, is_new_epoch: bool) {
+    fn lead(&mut self, now: Time, assignment: &Assignment, ends: LogEnds, is_new_epoch: bool) {
         let local = self.config.local;
         match &mut self.role {
             Role::Leader(leader) if !is_new_epoch => {
@@ -165,12 +165,12 @@ impl Replica {
             Role::Leader(leader) => {
                 // It leads on: its log is what it was, so the produces that wait may go on waiting.
                 let waits = std::mem::take(&mut leader.waits);
-                **leader = Leader::new(now, local, assignment, end);
+                **leader = Leader::new(now, local, assignment, ends);
                 leader.waits = waits;
             }
             Role::Follower(_) | Role::Idle => {
-                self.high_watermark = self.high_watermark.min(end);
-                let leader = Leader::new(now, local, assignment, end);
+                self.high_watermark = self.high_watermark.min(ends.log);
+                let leader = Leader::new(now, local, assignment, ends);
                 self.role = Role::Leader(Box::new(leader));
             }
         }

@@ -104,7 +104,8 @@ impl Elections {
 }
 
 impl Images {
-    /// Takes an image over; gives what it claims first of brokers.
+    /// Takes an image over; gives what it claims first of brokers. Only the newest metadata claims
+    /// something of the present: what somebody reads late, after others went on, may be over.
     pub(super) fn observe(&mut self, node: Node, image: &Arc<Image>) -> Vec<Claim> {
         if self.last.insert(node, image.offset) == Some(image.offset) {
             return Vec::new();
@@ -116,7 +117,10 @@ impl Images {
                 && offset.next() == image.offset
             {
                 self.elections.count(before, image);
-                claims = claims_of(before, image);
+                let is_newest = self.newest().is_none_or(|held| held.offset < image.offset);
+                if is_newest {
+                    claims = claims_of(before, image);
+                }
             }
         }
         let new = || (node, Arc::clone(image));
