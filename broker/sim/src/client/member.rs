@@ -173,7 +173,8 @@ impl Member {
         if let Step::Commit(index) = self.step {
             let offset = self.positions.get(&index).copied().unwrap_or_default();
             let groups = &mut fabric.oracles.groups;
-            groups.committing(&self.identity.group, index, offset);
+            let key = (&*self.identity.group, index);
+            groups.committing(key, self.identity.generation, offset);
         }
     }
 

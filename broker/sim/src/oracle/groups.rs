@@ -3,19 +3,27 @@
 //!
 //! Source: Kafka's group protocol (Join, Sync, Heartbeat): a commit carries the generation, and the
 //! coordinator fences all but the present one. What a coordinator answers must outlive it.
+//!
+//! Answers to two members are on their way for different times, so commits are ordered by what the
+//! coordinator promises, not by when their answers came: every commit of a generation is before
+//! every commit of a later one, and within a generation one owner commits, one after the other.
 
 use std::collections::BTreeMap;
 
 use kintsugi_types::{Offset, PartitionIndex};
 
+/// Where a commit is in the order of its partition's commits: its generation, and how many commits
+/// were acknowledged before it.
+type Rank = (i32, usize);
+
 /// Commits of one group for one partition.
 #[derive(Default)]
 struct Commits {
     /// What was acknowledged, in order.
-    acknowledged: Vec<Offset>,
-    /// Sent and never answered, or answered with an error that does not tell: each may have been
-    /// done, or be done yet.
-    maybe: BTreeMap<Offset, u32>,
+    acknowledged: BTreeMap<Rank, Offset>,
+    /// Sent in a generation and never answered, or answered with an error that does not tell: each
+    /// may have been done, or be done yet while its generation lasts.
+    maybe: BTreeMap<(i32, Offset), u32>,
 }
 
 /// What members of groups saw.
@@ -33,7 +41,8 @@ pub(crate) struct Groups {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Before {
     settled: i32,
-    acknowledged: usize,
+    /// The latest of the acknowledged commits.
+    latest: Option<Rank>,
 }
 
 impl Groups {
@@ -43,7 +52,10 @@ impl Groups {
         let commits = self.commits.get(&key);
         Before {
             settled: self.settled.get(group).copied().unwrap_or(-1),
-            acknowledged: commits.map_or(0, |commits| commits.acknowledged.len()),
+            latest: commits.and_then(|commits| {
+                let latest = commits.acknowledged.last_key_value();
+                latest.map(|(rank, _)| *rank)
+            }),
         }
     }
 
@@ -71,10 +83,15 @@ impl Groups {
     }
 
     /// A commit is about to be sent.
-    pub(crate) fn committing(&mut self, group: &str, partition: PartitionIndex, offset: Offset) {
+    pub(crate) fn committing(
+        &mut self,
+        (group, partition): (&str, PartitionIndex),
+        generation: i32,
+        offset: Offset,
+    ) {
         let key = (group.to_owned(), partition);
         let commits = self.commits.entry(key).or_default();
-        *commits.maybe.entry(offset).or_default() += 1;
+        *commits.maybe.entry((generation, offset)).or_default() += 1;
     }
 
     /// A commit was acknowledged.
@@ -94,11 +111,13 @@ impl Groups {
         self.commits_acknowledged += 1;
         let key = (group.to_owned(), partition);
         let commits = self.commits.entry(key).or_default();
-        commits.acknowledged.push(offset);
-        if let Some(count) = commits.maybe.get_mut(&offset) {
+        let rank = (generation, commits.acknowledged.len());
+        commits.acknowledged.insert(rank, offset);
+        let sent = (generation, offset);
+        if let Some(count) = commits.maybe.get_mut(&sent) {
             *count -= 1;
             if *count == 0 {
-                commits.maybe.remove(&offset);
+                commits.maybe.remove(&sent);
             }
         }
         Ok(())
@@ -114,15 +133,18 @@ impl Groups {
         let Some(commits) = self.commits.get(&(group.to_owned(), partition)) else {
             return Ok(());
         };
-        let from = before.acknowledged.saturating_sub(1);
-        let recent = commits.acknowledged.get(from..).unwrap_or_default();
-        let is_none = before.acknowledged == 0 && offset < Offset::ZERO;
-        if is_none || recent.contains(&offset) || commits.maybe.contains_key(&offset) {
+        // Nothing of a generation can be done once a later one has committed.
+        let from = before.latest.unwrap_or((i32::MIN, 0));
+        let mut recent = commits.acknowledged.range(from..).map(|(_, offset)| offset);
+        let first = recent.clone().next();
+        let maybe = commits.maybe.keys();
+        let mut unfenced = maybe.filter(|(generation, _)| *generation >= from.0);
+        let is_none = before.latest.is_none() && offset < Offset::ZERO;
+        if is_none || recent.any(|is| *is == offset) || unfenced.any(|(_, may)| *may == offset) {
             return Ok(());
         }
         Err(format!(
-            "groups: {group} stands at {offset} of partition {partition}, where {:?} was committed last",
-            recent.first()
+            "groups: {group} stands at {offset} of partition {partition}, where {first:?} was committed last"
         ))
     }
 }
@@ -138,7 +160,7 @@ mod tests {
         let mut groups = Groups::default();
         groups.assigned("g", 1, "a", &[P]).unwrap();
         let before = groups.before("g", P);
-        groups.committing("g", P, Offset(5));
+        groups.committing(("g", P), 1, Offset(5));
         groups.committed(("g", P), 1, Offset(5), before).unwrap();
         let before = groups.before("g", P);
         assert_eq!(groups.fetched(("g", P), Offset(5), before), Ok(()));
@@ -153,9 +175,43 @@ mod tests {
     fn a_commit_without_an_answer_may_be_done_or_not() {
         let mut groups = Groups::default();
         let before = groups.before("g", P);
-        groups.committing("g", P, Offset(5));
+        groups.committing(("g", P), 1, Offset(5));
         assert_eq!(groups.fetched(("g", P), Offset(5), before), Ok(()));
         assert_eq!(groups.fetched(("g", P), Offset(-1), before), Ok(()));
         assert!(groups.fetched(("g", P), Offset(4), before).is_err());
+    }
+
+    /// One member's answer is on its way while the next generation commits.
+    #[test]
+    fn an_answer_that_comes_late_does_not_make_its_commit_later() {
+        let mut groups = Groups::default();
+        groups.assigned("g", 1, "a", &[P]).unwrap();
+        let slow = groups.before("g", P);
+        groups.committing(("g", P), 1, Offset(5));
+        groups.assigned("g", 2, "b", &[P]).unwrap();
+        let before = groups.before("g", P);
+        assert_eq!(groups.fetched(("g", P), Offset(5), before), Ok(()));
+        groups.committing(("g", P), 2, Offset(6));
+        groups.committed(("g", P), 2, Offset(6), before).unwrap();
+        let between = groups.before("g", P);
+        groups.committed(("g", P), 1, Offset(5), slow).unwrap();
+        for before in [between, groups.before("g", P)] {
+            assert_eq!(groups.fetched(("g", P), Offset(6), before), Ok(()));
+            assert!(groups.fetched(("g", P), Offset(5), before).is_err());
+        }
+    }
+
+    #[test]
+    fn a_commit_without_an_answer_is_not_done_after_one_of_a_later_generation() {
+        let mut groups = Groups::default();
+        groups.committing(("g", P), 1, Offset(5));
+        groups.assigned("g", 2, "b", &[P]).unwrap();
+        let before = groups.before("g", P);
+        groups.committing(("g", P), 2, Offset(6));
+        groups.committed(("g", P), 2, Offset(6), before).unwrap();
+        // Asked before the later commit was acknowledged, it may still be what stood.
+        assert_eq!(groups.fetched(("g", P), Offset(5), before), Ok(()));
+        let before = groups.before("g", P);
+        assert!(groups.fetched(("g", P), Offset(5), before).is_err());
     }
 }
