@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use crate::place::Node;
 
+/// The shortest that a delivery takes.
+const LATENCY_MIN: Duration = Duration::from_micros(40);
+
 /// How a network behaves in one run; drawn from the seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weather {
+    /// The longest that a usual delivery takes.
+    pub(crate) latency_max: Duration,
     /// One in so many datagrams is lost; 0: none.
     pub(crate) loss_one_in: u32,
     /// One in so many datagrams comes twice; 0: none.
@@ -21,6 +26,7 @@ pub(crate) struct Weather {
 impl Weather {
     /// A network without faults.
     pub(crate) const CALM: Self = Self {
+        latency_max: Duration::from_micros(400),
         loss_one_in: 0,
         duplicate_one_in: 0,
         slow_one_in: 0,
@@ -30,6 +36,8 @@ impl Weather {
     pub(crate) fn draw(rng: &mut fastrand::Rng) -> Self {
         let mut one_in = |choices: &[u32]| choices[rng.usize(..choices.len())];
         Self {
+            // In one zone, over several, and over a crowded network.
+            latency_max: Duration::from_micros(u64::from(one_in(&[400, 2_000, 20_000]))),
             loss_one_in: one_in(&[0, 100, 20, 8]),
             duplicate_one_in: one_in(&[0, 50, 10]),
             slow_one_in: one_in(&[0, 200, 50, 20]),
@@ -80,7 +88,7 @@ impl Network {
 
     /// How long a delivery takes.
     pub(crate) fn delay(&self, rng: &mut fastrand::Rng) -> Duration {
-        let usual = Duration::from_micros(rng.u64(40..400));
+        let usual = LATENCY_MIN + (self.weather.latency_max - LATENCY_MIN).mul_f64(rng.f64());
         if hits(rng, self.weather.slow_one_in) {
             return usual + Duration::from_micros(rng.u64(1_000..150_000));
         }

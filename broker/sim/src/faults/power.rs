@@ -90,7 +90,9 @@ impl World {
             let is_quick = self.fabric.rng.bool();
             self.restart_later(*node, if is_quick { 30..400 } else { 300..6_000 });
         }
-        self.fabric.counts.unsynced_tails += self.fabric.oracles.power_lost(&lost);
+        if !lost.is_empty() {
+            self.fabric.counts.unsynced_tails += self.fabric.oracles.power_lost(&lost);
+        }
         was_any
     }
 

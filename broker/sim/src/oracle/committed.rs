@@ -87,6 +87,8 @@ pub(crate) struct Committed {
     pub(crate) excuses_nothing: bool,
     /// Who ever lost power.
     powerless: BTreeSet<usize>,
+    /// Partitions that were deleted: what was promised of them is not known any more.
+    deleted: BTreeSet<PartitionId>,
 }
 
 fn holds(log: &[Batch], batch: &Batch) -> bool {
@@ -258,7 +260,8 @@ impl Committed {
     ) -> Result<(), String> {
         let ledger = self.ledgers.get(&partition);
         let held = ledger.and_then(|ledger| ledger.acknowledged.get(&base));
-        if self.is_tainted(partition) || held.is_some_and(|held| held.batch.crc == crc) {
+        let is_there = held.is_some_and(|held| held.batch.crc == crc);
+        if is_there || self.is_tainted(partition) || self.deleted.contains(&partition) {
             return Ok(());
         }
         Err(format!(
@@ -309,7 +312,8 @@ impl Committed {
 
     /// Partitions that were deleted promise nothing any more.
     pub(super) fn keep(&mut self, exists: impl Fn(PartitionId) -> bool) {
-        self.ledgers.retain(|partition, _| exists(*partition));
+        let deleted = self.ledgers.extract_if(.., |partition, _| !exists(*partition));
+        self.deleted.extend(deleted.map(|(partition, _)| partition));
     }
 
     /// After a loss of power: what no machine holds any more is excused.
@@ -319,16 +323,17 @@ impl Committed {
         &mut self,
         machines: impl Iterator<Item = usize>,
         mirrors: &Mirrors,
-    ) -> Result<(), String> {
+    ) -> Result<(), (PartitionId, String)> {
         self.powerless.extend(machines);
         for (partition, ledger) in &mut self.ledgers {
             let is_held =
                 |batch: &Batch| mirrors.copies(*partition).any(|(_, log)| holds(log, batch));
             let lost = ledger.forget(is_held);
             if lost > 0 && self.excuses_nothing {
-                return Err(format!(
+                let what = format!(
                     "synced record lost: a loss of power took {lost} promised batches of {partition}, which were to be synced first"
-                ));
+                );
+                return Err((*partition, what));
             }
             self.excused += lost;
         }

@@ -325,8 +325,10 @@ impl Oracles {
         if let Some(image) = self.images.newest() {
             self.committed.keep(|id| image.partition(id).is_some());
         }
-        let result = self.committed.excuse(machines, &self.mirrors);
-        self.check(result);
+        if let Err((id, what)) = self.committed.excuse(machines, &self.mirrors) {
+            let what = self.images.with_history(what, id);
+            self.fail(self.mirrors.with_logs(what, id, Offset(i64::MAX)));
+        }
         unsynced_tails
     }
 

@@ -7,7 +7,7 @@ use kintsugi_types::{LeaderEpoch, Offset};
 
 use super::epochs::EpochCache;
 use super::recovery_point::{BOUND_FILE, read_bound};
-use super::sync::{SyncGate, Unsynced};
+use super::sync::{SYNC_FAILED_FILE, SyncGate, Unsynced};
 use super::tail_cache::TailCache;
 use super::{Log, LogConfig, LogContext, LogError};
 use crate::fs::{FileSystem, FsError};
@@ -63,6 +63,7 @@ struct Found {
     bases: BTreeSet<Offset>,
     snapshots: BTreeSet<Offset>,
     has_bound: bool,
+    has_failed_sync: bool,
 }
 
 impl<F: FileSystem> Log<F> {
@@ -130,6 +131,7 @@ impl<F: FileSystem> Log<F> {
         }
         let (verify_from, trusted_now) = (opening.verify_from, opening.trusted);
         let mut report = opening.report;
+        let has_failed_sync = opening.found.has_failed_sync;
         let directory = opening.directory;
         let mut log = Self::assemble(context, directory, config, segments, epochs);
         log.unsynced.directory = changed;
@@ -141,6 +143,9 @@ impl<F: FileSystem> Log<F> {
             report.log_end
         };
         log.bound = bound;
+        if has_failed_sync {
+            log.write_unsynced_again()?;
+        }
         if report.cut_bytes > 0 || report.removed_segments > 0 {
             log.sync()?;
         }
@@ -214,6 +219,19 @@ impl<F: FileSystem> Log<F> {
         }
         self.unsynced.directory |= verify_from.is_some();
     }
+
+    /// A sync failed, and the process ended after it: no later sync would write what that one was
+    /// to make durable, unless it is written again.
+    fn write_unsynced_again(&mut self) -> Result<(), LogError> {
+        for base in &self.unsynced.batches {
+            if let Some(segment) = self.segments.get(base) {
+                segment.rewrite()?;
+            }
+        }
+        self.sync()?;
+        let mark = self.directory.join(SYNC_FAILED_FILE);
+        Ok(self.context.fs().remove_file(&mark)?)
+    }
 }
 
 impl<F: FileSystem> Opening<'_, F> {
@@ -233,6 +251,7 @@ impl<F: FileSystem> Opening<'_, F> {
         found.snapshots = names.iter().filter_map(|n| snapshot_offset_of(n)).collect();
         for name in &names {
             found.has_bound |= name == BOUND_FILE;
+            found.has_failed_sync |= name == SYNC_FAILED_FILE;
             if is_index_name(name).is_some_and(|base| !found.bases.contains(&base)) {
                 fs.remove_file(&self.directory.join(name))?;
             }

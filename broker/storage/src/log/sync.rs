@@ -13,6 +13,10 @@ use crate::fs::{File, FileSystem, FsError, OpenMode};
 /// The name of Apache Kafka's file of leader epochs.
 const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
+/// The name of the file that tells the next process of a failed sync. It need not outlive a loss of
+/// power, for what is readable after that is durable.
+pub(super) const SYNC_FAILED_FILE: &str = "kintsugi.sync-failed";
+
 /// What a sync is to make durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SyncScope {
@@ -118,8 +122,20 @@ impl<F: FileSystem> SyncJob<F> {
             let source = std::io::Error::other(format!("an earlier sync failed: {reason}"));
             return Err(FsError::new("sync", &self.directory, source));
         }
-        self.run_alone()
-            .inspect_err(|error| *failed = Some(error.to_string()))
+        let (fs, directory) = (self.fs.clone(), self.directory.clone());
+        self.run_alone().map_err(|error| {
+            *failed = Some(error.to_string());
+            if error.is_not_found() {
+                // The directory was moved away meanwhile: the partition is deleted.
+                return error;
+            }
+            let marked = fs.open(&directory.join(SYNC_FAILED_FILE), OpenMode::Create);
+            let Err(unmarked) = marked else {
+                return error;
+            };
+            let both = format!("{error}; the next start cannot be told: {unmarked}");
+            FsError::new("sync", &directory, std::io::Error::other(both))
+        })
     }
 
     fn run_alone(self) -> Result<Synced, FsError> {

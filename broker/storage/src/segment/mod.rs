@@ -12,6 +12,7 @@ mod index;
 mod load;
 mod names;
 mod read;
+mod rewrite;
 mod scan;
 mod truncate;
 

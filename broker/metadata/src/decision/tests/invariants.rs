@@ -136,6 +136,7 @@ impl History {
                 self.cluster.apply(&records);
             }
         }
+        self.forget_removed();
     }
 
     /// Every live replica tells what it holds: those that hold all that was acknowledged have the
@@ -394,7 +395,6 @@ proptest! {
         for act in &acts {
             let before = history.cluster.image.clone();
             history.act(act);
-            history.forget_removed();
             history.check(&before);
         }
     }
@@ -406,7 +406,6 @@ proptest! {
         let mut history = History::new();
         for act in &acts {
             history.act(act);
-            history.forget_removed();
         }
         let moving: Vec<_> = reassignment::ongoing(&history.cluster.image)
             .map(|(partition, state)| (partition, state.target_replicas()))

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fs::memory::FaultPlan;
+use crate::fs::memory::{FaultPlan, Kept};
 
 #[test]
 fn a_leader_stamps_offsets_and_epoch_and_changes_nothing_else() {
@@ -153,6 +153,32 @@ fn a_failed_sync_stops_all_writes() {
     assert!(matches!(refused, Err(LogError::Poisoned { .. })));
     assert!(matches!(log.sync(), Err(LogError::Poisoned { .. })));
     assert!(log.read(Offset(0), 1_000, Offset(2), true).is_ok());
+}
+
+/// The kernel takes what a failed fsync was to write for clean.
+#[test]
+fn what_a_failed_sync_left_in_the_page_cache_is_durable_after_the_next_start() {
+    let (fs, mut log) = fresh(small());
+    fs.sync_dir(Path::new("/")).unwrap();
+    log.sync().unwrap();
+    append(&mut log, 2, 1);
+    let written = read_all(&log, 10_000);
+    let fails = FaultPlan {
+        sync_error_after: Some(0),
+        ..FaultPlan::default()
+    };
+    fs.set_faults(fails);
+    assert!(log.sync().is_err());
+    drop(log);
+    fs.crash_process();
+    fs.set_faults(FaultPlan::default());
+    let from = OpenHow::Recover { from: Offset(0) };
+    let (mut log, _) = open(&fs, small(), from);
+    log.sync().unwrap();
+    drop(log);
+    fs.lose_power_keeping(Kept::Nothing, Kept::Nothing);
+    let (log, _) = open(&fs, small(), from);
+    assert_eq!(read_all(&log, 10_000), written);
 }
 
 #[test]
