@@ -11,6 +11,8 @@ export KINTSUGI_CACHE ?= $(HOME)/.cache/kintsugi
 export CARGO_TARGET_DIR ?= $(KINTSUGI_CACHE)/target/$(shell pwd | cksum | cut -d' ' -f1)
 
 SEEDS ?= 500
+# Property tests draw the same cases in every run; another seed, and PROPTEST_CASES, draw others.
+export PROPTEST_RNG_SEED ?= 1
 KILLS ?= 20
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= request batch segment peer
@@ -53,7 +55,7 @@ crds: ## regenerate the CRDs from their Rust types
 
 test: preflight unit fuzz-smoke api sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
 
-unit: preflight ## run the tests of all crates and of the launcher
+unit: preflight ## run the tests of all crates and of the launcher; PROPTEST_RNG_SEED=n draws other cases
 	cargo test --workspace --profile image
 	cd e2e/localkube/launcher && go test ./...
 
