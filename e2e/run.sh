@@ -31,7 +31,7 @@ if [ "$only_remove" = yes ]; then
 fi
 
 say "building the broker, the operator and the tests (cold: about 8 min on 2 cores)"
-cargo build --quiet --profile image -p kintsugi-broker -p kintsugi-operator -p kintsugi-e2e
+cargo build --quiet --profile image --workspace --bin kintsugi-broker --bin kintsugi-operator --bin kintsugi-e2e
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 mkdir -p "$context/target/image"
