@@ -112,7 +112,7 @@ bench-partitions: preflight ## kill brokers of 10,000 partitions, a tenth of the
 
 .PHONY: bench-built
 bench-built:
-	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
+	$(BUILD_ONE) kintsugi-broker --bin kintsugi-e2e
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
 
 console-tools: preflight ## run Apache Kafka's console tools against a cluster of processes
@@ -121,13 +121,13 @@ console-tools: preflight ## run Apache Kafka's console tools against a cluster o
 	  --workspace --test console_tools --test reassign_tool -- --nocapture
 
 bench: preflight ## measure speed, processor time and memory beside Apache Kafka, RUNS times each
-	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
+	$(BUILD_ONE) kintsugi-broker --bin kintsugi-e2e
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
 	$(IMAGE)/kintsugi-e2e bench-speed --broker $(IMAGE)/kintsugi-broker \
 	  --kafka $(KINTSUGI_CACHE)/kafka-4.1.1 --runs $(RUNS)
 
 bench-start: preflight ## measure how fast one broker serves, and its idle memory
-	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
+	$(BUILD_ONE) kintsugi-broker --bin kintsugi-e2e
 	$(IMAGE)/kintsugi-e2e bench-start --broker $(IMAGE)/kintsugi-broker
 
 advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities (fetches the advisory database)
