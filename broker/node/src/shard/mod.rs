@@ -20,6 +20,7 @@ mod groups;
 mod inspect;
 mod list_offsets;
 mod log_ends;
+mod mending;
 mod open;
 mod partition;
 mod produce;
@@ -51,6 +52,7 @@ pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use delete_records::WaitingDeletes;
 use fetchers::Fetchers;
 use groups::Groups;
+use mending::Mends;
 pub use inspect::PartitionView;
 use open::Recovered;
 pub use open::ShardError;
@@ -87,6 +89,7 @@ pub struct Shard<F: FileSystem> {
     sessions: Sessions,
     fetchers: Fetchers,
     groups: Groups,
+    mends: Mends,
     upkeep: Upkeep,
     todo: Todo,
     counts: Counts,
@@ -108,6 +111,7 @@ impl<F: FileSystem> Shard<F> {
             .min(self.sessions.next_wake())
             .min(self.fetchers.next_wake())
             .min(self.groups.next_wake())
+            .min(self.mends.next_wake())
             .min(self.upkeep.next_wake())
     }
 
@@ -148,7 +152,7 @@ impl<F: FileSystem> Shard<F> {
                 leader,
                 leader_shard,
                 class,
-            } => self.fetchers.failed(now, (leader, leader_shard, class)),
+            } => self.fetch_failed(now, (leader, leader_shard, class)),
             Event::Publish {
                 image,
                 delta,

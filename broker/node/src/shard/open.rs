@@ -14,6 +14,7 @@ use super::delete_records::WaitingDeletes;
 use super::directories::Found;
 use super::fetchers::Fetchers;
 use super::groups::Groups;
+use super::mending::Mends;
 use super::produce::WaitingProduces;
 use super::sessions::Sessions;
 use super::settle::Todo;
@@ -109,6 +110,7 @@ impl<F: FileSystem> Shard<F> {
             sessions: Sessions::default(),
             fetchers: Fetchers::new(config.timings, seed),
             groups: Groups::new(config.groups.clone(), !seed),
+            mends: Mends::default(),
             upkeep: Upkeep::new(config.timings, now),
             todo: Todo::default(),
             counts: crate::message::shard::Counts::default(),

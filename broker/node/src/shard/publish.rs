@@ -137,6 +137,7 @@ impl<F: FileSystem> Shard<F> {
         self.fail_sync_waits(id);
         self.wake_watchers(id);
         self.fetchers.assign(Time::ZERO, id, None);
+        self.mends.forget(id);
         let Some(partition) = self.partitions.remove(&id) else {
             return Ok(());
         };

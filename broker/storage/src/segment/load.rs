@@ -80,7 +80,7 @@ impl<F: FileSystem> Segment<F> {
         let is_damaged = is_cut && segment.content.next_offset < follows.trusted;
         if is_damaged {
             let fs = segment.descriptors.fs();
-            damage::keep_tail(fs, &segment.log.path, &log, verified_bytes)?;
+            damage::keep(fs, &segment.log.path, &log, verified_bytes..size_bytes)?;
         }
         if is_cut {
             log.set_len(verified_bytes)?;
