@@ -100,6 +100,7 @@ counts! {
     beyond_repair,
     excused,
     lossy,
+    bits_flipped,
     damages_found,
     damages_without_copy,
 }

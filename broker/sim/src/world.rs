@@ -9,7 +9,7 @@ use crate::broker_process::{BrokerProcess, Machine};
 use crate::client::Client;
 use crate::controller_process::ControllerProcess;
 use crate::fabric::{Fabric, KNOCK_TIMEOUT};
-use crate::faults::Replacement;
+use crate::faults::{Decay, Replacement};
 use crate::happening::{Frame, Happening, Input, Knock};
 use crate::network::hits;
 use crate::place::Node;
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) is_last_copy: bool,
     /// The controllers that are to be the quorum's members, while they are not.
     pub(crate) members_wanted: Option<Vec<usize>>,
+    /// Bits that disks changed and that are not mended, as far as is known.
+    pub(crate) decays: Vec<Decay>,
     /// Whether a rolling restart goes on.
     pub(crate) is_rolling: bool,
     /// Whether new faults may still come.

@@ -266,10 +266,21 @@ fn log_mending(mending: &Mending) {
     let offset = mending.offset.0;
     match &mending.step {
         MendingStep::Found { cause } => {
-            tracing::warn!(event = "damage-found", partition, offset, cause, "a batch on this disk is not what was written; the other replicas are asked for it");
+            tracing::warn!(
+                event = "damage-found",
+                partition,
+                offset,
+                cause,
+                "a batch on this disk is not what was written; the other replicas are asked for it"
+            );
         }
         MendingStep::NoCopy => {
-            tracing::error!(event = "damage-stays", partition, offset, "no live replica has an intact copy of a damaged batch; they are asked again");
+            tracing::error!(
+                event = "damage-stays",
+                partition,
+                offset,
+                "no live replica has an intact copy of a damaged batch; they are asked again"
+            );
         }
         MendingStep::Mended { from } => {
             tracing::warn!(event = "damage-mended", partition, offset, from = %from, "a damaged batch was written over with another replica's");

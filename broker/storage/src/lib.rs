@@ -18,6 +18,7 @@ pub use fs::{DirectoryLock, File, FileSystem, FsError, MemoryFileSystem, RealFil
 pub use journal::{Journal, JournalError, JournalLimits};
 pub use log::{
     Appended, Damage, Log, LogConfig, LogContext, LogError, LogLimits, LogSummary, Mended, OpenHow,
-    ReadDone, ReadJob, ReadResult, ReadStep, RecoveryReport, SyncJob, SyncScope, Synced, TimestampMatch,
+    ReadDone, ReadJob, ReadResult, ReadStep, RecoveryReport, SyncJob, SyncScope, Synced,
+    TimestampMatch,
 };
 pub use producer_state::{ProducedBatch, ProducerCheck, ProducerEntry, ProducerError, Producers};

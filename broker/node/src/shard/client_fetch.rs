@@ -72,9 +72,8 @@ impl<F: FileSystem> Shard<F> {
         let results = self.read_all(now, fetch, &mut failures);
         self.note_failures(failures);
         let held = self.fetches.held.get(&token);
-        let is_enough = |(fetch, deadline): &(Fetch, Time)| {
-            now >= *deadline || self.is_enough(fetch, &results)
-        };
+        let is_enough =
+            |(fetch, deadline): &(Fetch, Time)| now >= *deadline || self.is_enough(fetch, &results);
         if held.is_some_and(is_enough) {
             self.forget_fetch(token);
             out.push(Command::AnswerFetch { token, results });

@@ -109,10 +109,15 @@ impl<F: FileSystem> Shard<F> {
         for key in overdue.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.mend_failed(now, key);
         }
+        self.tell_steps(out);
         let wanted = self.mends.mends.iter().filter(|(_, m)| now >= m.ask_at);
         for id in wanted.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.ask_for(now, id, out);
         }
+        self.tell_steps(out);
+    }
+
+    fn tell_steps(&mut self, out: &mut Vec<Command>) {
         out.extend(self.mends.steps.drain(..).map(Command::Mending));
     }
 
@@ -121,9 +126,8 @@ impl<F: FileSystem> Shard<F> {
         let Some(state) = self.image.partition(id) else {
             return Vec::new();
         };
-        let is_peer = |broker: &BrokerId| {
-            *broker != self.config.broker && self.image.is_unfenced(*broker)
-        };
+        let is_peer =
+            |broker: &BrokerId| *broker != self.config.broker && self.image.is_unfenced(*broker);
         let leader = state.leader.into_iter();
         let others = state.replicas.iter().copied();
         let others = others.filter(|broker| Some(*broker) != state.leader);
@@ -135,19 +139,20 @@ impl<F: FileSystem> Shard<F> {
             return;
         }
         let peers = self.peers(id);
+        let tries = self.mends.mends.get(&id).map_or(0, |mend| mend.tries);
+        let peer = tries.checked_rem(peers.len()).map(|number| peers[number]);
+        let shard = peer.map_or(0, |peer| id.shard_of(self.shards_of(peer)));
         let (Some(mend), Some(partition)) =
             (self.mends.mends.get_mut(&id), self.partitions.get(&id))
         else {
             return;
         };
-        if peers.is_empty() {
+        let Some(peer) = peer else {
             mend.ask_at = now + self.config.timings.backoff_max;
             self.give_up_for_now(id);
             return;
-        }
-        let peer = peers[mend.tries % peers.len()];
+        };
         let offset = mend.damage.offset();
-        let shard = id.shard_of(self.shards_of(peer));
         let key = (peer, shard, FetchClass::Mending);
         // One question at a time on a connection: the next when that is answered.
         let Some(endpoint) = self.image.brokers.get(&peer) else {

@@ -25,6 +25,7 @@ mod open;
 mod partition;
 mod produce;
 mod publish;
+mod scrub;
 mod sessions;
 mod settle;
 mod sources;
@@ -52,12 +53,13 @@ pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use delete_records::WaitingDeletes;
 use fetchers::Fetchers;
 use groups::Groups;
-use mending::Mends;
 pub use inspect::PartitionView;
+use mending::Mends;
 use open::Recovered;
 pub use open::ShardError;
 use partition::Partition;
 use produce::WaitingProduces;
+use scrub::Scrub;
 use sessions::Sessions;
 use settle::Todo;
 use stale_names::StaleNames;
@@ -90,6 +92,7 @@ pub struct Shard<F: FileSystem> {
     fetchers: Fetchers,
     groups: Groups,
     mends: Mends,
+    scrub: Scrub,
     upkeep: Upkeep,
     todo: Todo,
     counts: Counts,
@@ -112,6 +115,7 @@ impl<F: FileSystem> Shard<F> {
             .min(self.fetchers.next_wake())
             .min(self.groups.next_wake())
             .min(self.mends.next_wake())
+            .min(self.scrub.next_wake())
             .min(self.upkeep.next_wake())
     }
 

@@ -1,6 +1,7 @@
 //! Faults, drawn one after the other, and what each does.
 
 mod climate;
+mod decay;
 mod disk;
 mod membership;
 mod network;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub(crate) use climate::Climate;
 use climate::Kind;
+pub(crate) use decay::Decay;
 pub(crate) use replacement::Replacement;
 
 use crate::happening::{Happening, Input};
@@ -105,6 +107,7 @@ impl World {
             Kind::Reset => self.reset_some(),
             Kind::TornWrite => self.tear_a_write(any),
             Kind::DiskError => self.fail_the_disk(any),
+            Kind::FlippedBit => self.flip_a_bit(machine),
             Kind::DiskLoss => self.lose_disk(machine),
             Kind::Takeover => self.take_over(machine),
             Kind::Stray => self.start_stray(machine),

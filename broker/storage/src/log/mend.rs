@@ -71,18 +71,18 @@ impl<F: FileSystem> Log<F> {
     }
 
     /// Verifies batches from the one that holds `from` on, in the files and not in memory, about
-    /// `max_bytes` of them. Gives the offset to go on from: after the log's end it begins anew.
+    /// `max_bytes` of them. Gives the offset to go on from, and how many bytes were read.
     ///
     /// # Errors
     /// When one is not intact, for [`Log::damage`]; when the files cannot be read.
-    pub fn check(&self, from: Offset, max_bytes: usize) -> Result<Offset, LogError> {
+    pub fn check(&self, from: Offset, max_bytes: usize) -> Result<(Offset, usize), LogError> {
         let from = from.max(self.log_start);
         let floor = self.segments.range(..=from).next_back();
         match floor {
             Some((_, segment)) if from < segment.content.next_offset => {
                 Ok(segment.check(from, max_bytes)?)
             }
-            _ => Ok(self.log_end()),
+            _ => Ok((self.log_end(), 0)),
         }
     }
 

@@ -1,8 +1,7 @@
 //! Finding a damaged batch, and writing over it what another replica has.
 
-use bytes::Bytes;
-use kintsugi_types::Offset;
-use kintsugi_wire::batch;
+use kintsugi_types::{LeaderEpoch, Offset, TimestampMs};
+use kintsugi_wire::batch::{self, BatchHeader};
 
 use super::scan::{BATCHES_WINDOW_BYTES, Scan};
 use super::{Segment, SegmentError, damage};
@@ -20,23 +19,56 @@ impl<F: FileSystem> Segment<F> {
     /// The first damaged batch at or after the last indexed place before `position` that is intact;
     /// looks no further than the batch at `position`. `None`: all of that is intact.
     pub(crate) fn damage_near(&self, position: u64) -> Result<Option<DamagedAt>, SegmentError> {
+        let found = self.look_for_damage(position, |at| at.position <= position)?;
+        Ok(found.map(|(at, _)| at))
+    }
+
+    /// The first damaged batch between the last intact indexed place before `offset` and the batch
+    /// that holds it, and what is wrong with it.
+    pub(crate) fn damage_before(
+        &self,
+        offset: Offset,
+    ) -> Result<Option<(DamagedAt, SegmentError)>, SegmentError> {
+        let (_, entry) = self.index_floor(offset)?;
+        let start = entry.map_or(0, |entry| entry.position);
+        self.look_for_damage(start, |at| at.offset <= offset)
+    }
+
+    fn look_for_damage(
+        &self,
+        position: u64,
+        goes_on: impl Fn(&DamagedAt) -> bool,
+    ) -> Result<Option<(DamagedAt, SegmentError)>, SegmentError> {
         let (mut scan, mut expected) = self.intact_before(position)?;
-        while scan.position <= position {
+        loop {
             let at = DamagedAt {
                 position: scan.position,
                 offset: expected,
             };
+            if !goes_on(&at) {
+                return Ok(None);
+            }
             match scan.next_verified() {
                 Ok(None) => return Ok(None),
                 Ok(Some((_, header))) if header.base_offset == expected => {
                     expected = header.next_offset();
                 }
-                Ok(Some(_)) => return Ok(Some(at)),
-                Err(error) if error.is_content() => return Ok(Some(at)),
+                Ok(Some((_, header))) => {
+                    let error = self.disordered(at.position, expected, header.base_offset);
+                    return Ok(Some((at, error)));
+                }
+                Err(error) if error.is_content() => return Ok(Some((at, error))),
                 Err(error) => return Err(error),
             }
         }
-        Ok(None)
+    }
+
+    /// Verifies the batches before `end` since the last index entry.
+    pub(crate) fn check_tail(&self, end: Offset) -> Result<(), SegmentError> {
+        match self.damage_before(Offset(end.0 - 1))? {
+            None => Ok(()),
+            Some((_, error)) => Err(error),
+        }
     }
 
     /// A walk from the last indexed batch at or before `position` that is intact, else from the
@@ -68,13 +100,48 @@ impl<F: FileSystem> Segment<F> {
         Ok((self.scan(0, BATCHES_WINDOW_BYTES)?, self.base))
     }
 
+    /// The header of a damaged batch whose place is beyond doubt: it lies wholly before `trusted`, and
+    /// right behind it begins an intact batch with the next offset. Its greatest timestamp may be
+    /// what is damaged and is left out.
+    pub(super) fn bounded_damage(
+        &self,
+        at: DamagedAt,
+        epoch: Option<LeaderEpoch>,
+        trusted: Offset,
+    ) -> Result<Option<BatchHeader>, SegmentError> {
+        let mut scan = self.scan(at.position, BATCHES_WINDOW_BYTES)?;
+        let header = match scan.next_header() {
+            Err(error) if error.is_content() => None,
+            found => found?,
+        };
+        let Some((_, mut header)) = header else {
+            return Ok(None);
+        };
+        let fits = header.base_offset == at.offset
+            && header.next_offset() <= trusted
+            && epoch.is_none_or(|epoch| header.leader_epoch >= epoch)
+            && scan.position < self.content.size_bytes;
+        header.max_timestamp = TimestampMs(-1);
+        let next = match scan.next_verified() {
+            Err(error) if error.is_content() => None,
+            found => found?,
+        };
+        let follows = next.is_some_and(|(_, next)| {
+            next.base_offset == header.next_offset() && next.leader_epoch >= header.leader_epoch
+        });
+        Ok((fits && follows).then_some(header))
+    }
+
     /// Whether an intact batch that begins with this offset lies at a position, or the segment ends
     /// there.
     pub(crate) fn is_intact_at(&self, at: DamagedAt) -> Result<bool, SegmentError> {
         if at.position == self.content.size_bytes {
             return Ok(at.offset == self.content.next_offset);
         }
-        match self.scan(at.position, BATCHES_WINDOW_BYTES)?.next_verified() {
+        match self
+            .scan(at.position, BATCHES_WINDOW_BYTES)?
+            .next_verified()
+        {
             Ok(found) => Ok(found.is_some_and(|(_, header)| header.base_offset == at.offset)),
             Err(error) if error.is_content() => Ok(false),
             Err(error) => Err(error),
@@ -85,7 +152,12 @@ impl<F: FileSystem> Segment<F> {
     pub(crate) fn keep(&self, position: u64, size_bytes: u64) -> Result<(), SegmentError> {
         let log = self.descriptors.get(&self.log, OpenMode::Write)?;
         let end = position + size_bytes;
-        Ok(damage::keep(self.descriptors.fs(), &self.log.path, &log, position..end)?)
+        Ok(damage::keep(
+            self.descriptors.fs(),
+            &self.log.path,
+            &log,
+            position..end,
+        )?)
     }
 
     /// Writes over what lies at a position. What counts does not change.
@@ -96,22 +168,26 @@ impl<F: FileSystem> Segment<F> {
 
     /// Whole batches from the one that begins at an offset on, read from the file and verified; for
     /// who looks for damage.
-    pub(crate) fn check(&self, from: Offset, max_bytes: usize) -> Result<Offset, SegmentError> {
+    pub(crate) fn check(
+        &self,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<(Offset, usize), SegmentError> {
         let limits = super::ReadLimits {
             max_bytes,
             upper: self.content.next_offset,
             minimum_one: true,
         };
         let read = self.read(from, limits)?;
-        Ok(read.map_or(self.content.next_offset, |(_, next): (Bytes, _)| next))
+        Ok(match read {
+            Some((bytes, next)) => (next, bytes.len()),
+            None => (self.content.next_offset, 0),
+        })
     }
 }
 
 /// The header of an intact batch that begins with this offset.
-pub(crate) fn verified_at(
-    bytes: &[u8],
-    offset: Offset,
-) -> Option<batch::BatchHeader> {
+pub(crate) fn verified_at(bytes: &[u8], offset: Offset) -> Option<BatchHeader> {
     let header = batch::verify(bytes).ok()?;
     (header.base_offset == offset).then_some(header)
 }

@@ -7,6 +7,7 @@ mod groups;
 mod harness;
 mod idempotence;
 mod many_shards;
+mod mending;
 mod metadata;
 mod names;
 mod opening;

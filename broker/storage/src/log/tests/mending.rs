@@ -30,7 +30,7 @@ fn first_error(log: &Log<MemoryFileSystem>) -> Option<LogError> {
     let mut next = log.log_start();
     while next < log.log_end() {
         match log.check(next, 300) {
-            Ok(after) => next = after,
+            Ok((after, _)) => next = after,
             Err(error) => return Some(error),
         }
     }
@@ -45,7 +45,9 @@ fn mend_all(log: &mut Log<MemoryFileSystem>, peer: &Log<MemoryFileSystem>) -> us
         loop {
             takes += 1;
             assert!(takes < 1_000, "it goes round in circles at {damage:?}");
-            let read = peer.read(damage.offset(), 100, peer.log_end(), true).unwrap();
+            let read = peer
+                .read(damage.offset(), 100, peer.log_end(), true)
+                .unwrap();
             match log.mend(damage, &read.bytes).unwrap() {
                 Mended::Whole => break,
                 Mended::More(more) => damage = more,
@@ -57,7 +59,10 @@ fn mend_all(log: &mut Log<MemoryFileSystem>, peer: &Log<MemoryFileSystem>) -> us
 
 fn write(fs: &MemoryFileSystem, name: &str, at: u64, bytes: &[u8]) {
     let path = Path::new(DIRECTORY).join(name);
-    fs.open(&path, OpenMode::Write).unwrap().write_at(bytes, at).unwrap();
+    fs.open(&path, OpenMode::Write)
+        .unwrap()
+        .write_at(bytes, at)
+        .unwrap();
 }
 
 proptest! {
@@ -149,12 +154,18 @@ fn a_batch_of_another_epoch_or_offset_is_refused_and_changes_nothing() {
     assert_eq!(damage.offset(), Offset(0));
     let (_, mut other) = fresh(small());
     append(&mut other, 1, 9);
-    let of_other_epoch = other.read(Offset(0), 1, other.log_end(), true).unwrap().bytes;
+    let of_other_epoch = other
+        .read(Offset(0), 1, other.log_end(), true)
+        .unwrap()
+        .bytes;
     let (_, peer) = filled();
     let of_other_offset = peer.read(Offset(1), 1, peer.log_end(), true).unwrap().bytes;
     for bytes in [of_other_epoch, of_other_offset, Bytes::new()] {
         let refused = log.mend(damage, &bytes);
-        assert!(matches!(refused, Err(LogError::OtherBatch { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(LogError::OtherBatch { .. })),
+            "{refused:?}"
+        );
     }
     assert_eq!(files(&fs, ".log"), before);
 }
@@ -166,7 +177,9 @@ fn after_a_cut_nothing_is_written_where_the_damage_was() {
     let (name, _) = files(&fs, ".log").pop().unwrap();
     write(&fs, &name, 70, b"??");
     let damage = log.damage(&first_error(&log).unwrap()).unwrap();
-    let read = peer.read(damage.offset(), 100, peer.log_end(), true).unwrap();
+    let read = peer
+        .read(damage.offset(), 100, peer.log_end(), true)
+        .unwrap();
     log.truncate_to(Offset(1)).unwrap();
     let before = files(&fs, ".log");
     assert_eq!(log.mend(damage, &read.bytes).unwrap(), Mended::Whole);
