@@ -1,8 +1,8 @@
 //! Mending: a batch that the disk has changed is asked of the other replicas, leader and followers
 //! alike, and written over (KIP-966 and KIP-101 know of no such thing: Kafka's replica goes offline).
 //!
-//! Nobody steps down for it and nothing is cut off: of two replicas that are damaged in different
-//! places each is what the other is mended from. While no replica that lives has an intact copy, what
+//! Nothing that is committed is cut off, and nobody steps down for it: of two replicas that are damaged
+//! in different places each is what the other is mended from. While no replica that lives has an intact copy, what
 //! is readable is served and the rest is answered KAFKA_STORAGE_ERROR; it is asked for again and again.
 
 use std::collections::BTreeMap;
@@ -257,6 +257,21 @@ impl<F: FileSystem> Shard<F> {
         if mend.tries % peers == 0 {
             mend.ask_at = now + self.config.timings.backoff_max;
             self.give_up_for_now(id);
+            self.step_aside(id);
+        }
+    }
+
+    /// A leader that cannot give what it has not committed would hold its followers up for good. They
+    /// hold all that is committed: one of them leads on, and here the log is cut to that one's.
+    fn step_aside(&mut self, id: PartitionId) {
+        let (Some(mend), Some(partition)) = (self.mends.mends.get(&id), self.partitions.get(&id))
+        else {
+            return;
+        };
+        if mend.damage.offset() >= partition.replica.high_watermark() {
+            self.with_replica(id, |replica, brokers, commands| {
+                replica.resign(brokers, commands);
+            });
         }
     }
 

@@ -2,17 +2,17 @@
 //!
 //! It lasts until the broker has mended it, or ends: then the bit is what it was, since a machine that
 //! is down is judged by all that its disk holds. Of one partition one machine's copy is damaged at a
-//! time, so that what the promise speaks of is readable somewhere, except while the other copies are
-//! out of reach.
+//! time, and of a batch that another machine holds too: what is readable nowhere is promised nowhere.
 
 use std::path::{Path, PathBuf};
 
 use kintsugi_storage::checkpoint::PartitionMetadata;
 use kintsugi_storage::{FileSystem, MemoryFileSystem};
-use kintsugi_types::{Offset, PartitionId, PartitionIndex};
+use kintsugi_types::{PartitionId, PartitionIndex};
 use kintsugi_wire::batch::BatchHeader;
 
 use crate::broker_process::DIRECTORY;
+use crate::oracle::{Batch, Mirrors};
 use crate::world::World;
 
 /// The most bytes of one file that are looked at.
@@ -29,12 +29,25 @@ const EPOCH: std::ops::Range<usize> = 12..16;
 pub(crate) struct Decay {
     machine: usize,
     partition: PartitionId,
-    /// The offset after the batch.
-    end: Offset,
+    /// The batch, as it was.
+    header: BatchHeader,
     path: PathBuf,
     position: usize,
     before: Vec<u8>,
     after: Vec<u8>,
+}
+
+impl Decay {
+    /// Whether another machine holds the very batch.
+    fn has_copy(&self, mirrors: &Mirrors) -> bool {
+        let is_it = |batch: &Batch| {
+            batch.base == self.header.base_offset
+                && batch.epoch == self.header.leader_epoch
+                && batch.crc == self.header.crc
+        };
+        let mut copies = mirrors.copies(self.partition);
+        copies.any(|(machine, log)| machine != self.machine && log.iter().any(is_it))
+    }
 }
 
 impl World {
@@ -48,7 +61,8 @@ impl World {
             return false;
         };
         let is_taken = |other: &Decay| other.partition == decay.partition;
-        if self.decays.iter().any(is_taken) {
+        let mirrors = &self.fabric.oracles.mirrors;
+        if self.decays.iter().any(is_taken) || !decay.has_copy(mirrors) {
             return false;
         }
         let is_done = fs.spoil(&decay.path, decay.position, &decay.before, &decay.after);
@@ -100,7 +114,7 @@ impl World {
         Some(Decay {
             machine,
             partition,
-            end: header.next_offset(),
+            header: *header,
             path,
             position: start + from,
             before,
@@ -128,10 +142,7 @@ impl World {
         let mirrors = &self.fabric.oracles.mirrors;
         self.decays.retain(|decay| {
             let fs = &brokers[decay.machine].fs;
-            let has_copy = mirrors.copies(decay.partition).any(|(machine, log)| {
-                machine != decay.machine && log.last().is_some_and(|last| last.end >= decay.end)
-            });
-            if has_copy {
+            if decay.has_copy(mirrors) {
                 fs.spoil(&decay.path, decay.position, &decay.after, &decay.after)
             } else {
                 let _was_there = fs.spoil(&decay.path, decay.position, &decay.after, &decay.before);

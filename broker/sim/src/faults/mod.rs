@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     AskGrant,
     /// The operator goes on with changing the quorum's members.
     ChangeMembers,
+    /// The operator asks this controller, which was just elected, for the next change.
+    AskNewLeader(usize),
     /// A rolling restart goes on with the first of these brokers.
     Roll {
         left: Vec<usize>,
@@ -65,6 +67,7 @@ impl World {
             }
             Fault::AskGrant => self.ask_grant(),
             Fault::ChangeMembers => self.change_members(),
+            Fault::AskNewLeader(index) => self.ask_new_leader(index),
             Fault::Roll { left, patience } => self.roll(left, patience),
         }
     }

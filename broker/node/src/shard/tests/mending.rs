@@ -203,3 +203,37 @@ fn the_question_names_the_batch_and_nothing_else() {
     assert_eq!(request.changed.len(), 1);
     assert_eq!(request.changed[0].fetch_offset, Offset(4));
 }
+
+#[test]
+fn a_leader_whose_uncommitted_batch_nobody_else_has_leaves_it_to_the_rest_of_the_isr() {
+    let mut cluster = filled();
+    cluster.cut_off.extend([1, 2]);
+    cluster.produce(0, 100, Acks::Leader, "value");
+    let shard = cluster.brokers[0].shard.as_mut().unwrap();
+    let partition = shard.partitions.get_mut(&PARTITION).unwrap();
+    partition.log.drop_tail_cache();
+    flip(&cluster, 0, 10, 1);
+    cluster.cut_off.clear();
+    cluster.pass(1_000);
+    let changes = cluster.isr_changes(0);
+    assert_eq!(changes.len(), 1, "once");
+    let others: Vec<i32> = changes[0].isr.keys().map(|id| id.0).collect();
+    assert_eq!(others, [1, 2]);
+    cluster.publish(vec![state(1, 2, 2, &[1, 2])]);
+    cluster.produce(1, 101, Acks::All, "after");
+    cluster.pass(1_000);
+    assert_eq!(cluster.produced(1, 101).unwrap().base_offset, Offset(10));
+    assert_eq!(file(&cluster, 0), file(&cluster, 1));
+}
+
+#[test]
+fn a_leader_whose_committed_batch_nobody_else_has_goes_on_leading() {
+    let mut cluster = filled();
+    for id in [0, 1, 2] {
+        flip(&cluster, id, 4, 1);
+    }
+    cluster.pass(5_000);
+    assert_eq!(cluster.isr_changes(0), []);
+    cluster.produce(0, 100, Acks::All, "after");
+    assert_eq!(cluster.produced(0, 100).unwrap().base_offset, Offset(10));
+}

@@ -2,6 +2,7 @@
 
 mod delete_records;
 mod flush;
+mod full_disk;
 mod group_logs;
 mod groups;
 mod harness;
