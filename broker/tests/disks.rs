@@ -89,8 +89,8 @@ async fn await_equal_logs(directory: &Path) {
 }
 
 fn flip(path: &Path, position: u64) {
-    let file = std::fs::OpenOptions::new().read(true).write(true);
-    let file = file.open(path).unwrap();
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, position).unwrap();
     file.write_all_at(&[byte[0] ^ 1], position).unwrap();
@@ -127,8 +127,8 @@ async fn what_a_disk_changes_is_mended_from_other_brokers_while_all_records_are_
     // On followers, in different places, one with its end cut off; found by reading them through.
     let followers: Vec<i32> = (0..3).filter(|id| *id != leader).collect();
     flip(&log_of(directory.path(), followers[0]), 7 * size + 100);
-    let cut = std::fs::OpenOptions::new().write(true);
-    let cut = cut.open(log_of(directory.path(), followers[1])).unwrap();
+    let cut = log_of(directory.path(), followers[1]);
+    let cut = std::fs::OpenOptions::new().write(true).open(cut).unwrap();
     cut.set_len(whole.len() as u64 - 3 * size / 2).unwrap();
     await_equal_logs(directory.path()).await;
     assert_eq!(

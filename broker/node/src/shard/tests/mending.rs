@@ -214,7 +214,7 @@ fn a_leader_whose_uncommitted_batch_nobody_else_has_leaves_it_to_the_rest_of_the
     partition.log.drop_tail_cache();
     flip(&cluster, 0, 10, 1);
     cluster.cut_off.clear();
-    cluster.pass(1_000);
+    cluster.pass(4_000);
     let changes = cluster.isr_changes(0);
     assert_eq!(changes.len(), 1, "once");
     let others: Vec<i32> = changes[0].isr.keys().map(|id| id.0).collect();

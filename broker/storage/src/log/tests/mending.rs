@@ -185,3 +185,30 @@ fn after_a_cut_nothing_is_written_where_the_damage_was() {
     assert_eq!(log.mend(damage, &read.bytes).unwrap(), Mended::Whole);
     assert_eq!(files(&fs, ".log"), before);
 }
+
+#[test]
+fn a_start_leaves_a_damaged_batch_that_was_synced_in_its_place_to_be_mended() {
+    let (_, peer) = filled();
+    let (fs, mut log) = filled();
+    log.sync().unwrap();
+    let end = log.log_end();
+    drop(log);
+    let before = files(&fs, ".log");
+    let (name, content) = before.last().unwrap();
+    let first = BatchHeader::parse(content).unwrap();
+    assert!(content.len() > first.size_bytes(), "another batch follows");
+    write(&fs, name, 70, b"??");
+    let (mut log, report) = open(&fs, small(), OpenHow::Recover { from: end });
+    assert!(report.is_damaged);
+    assert_eq!(report.to_mend, Some(first.base_offset));
+    assert_eq!((report.cut_bytes, log.log_end()), (0, end));
+    assert!(files(&fs, ".damaged").is_empty());
+    assert_eq!(mend_all(&mut log, &peer), 1);
+    assert_eq!(files(&fs, ".log"), before);
+    // What was not synced may be torn: it is cut off there, as ever.
+    drop(log);
+    write(&fs, name, 70, b"??");
+    let from = first.base_offset;
+    let (log, report) = open(&fs, small(), OpenHow::Recover { from });
+    assert_eq!((report.to_mend, log.log_end()), (None, from));
+}
