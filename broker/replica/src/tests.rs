@@ -339,6 +339,25 @@ fn older_metadata_changes_nothing() {
 }
 
 #[test]
+fn a_leader_resigns_by_proposing_the_rest_of_the_isr_once() {
+    let mut fixture = Fixture::leading(&[0, 1, 2]);
+    fixture.append(1, 10, Some(1));
+    let mut out = Vec::new();
+    fixture.replica.resign(&fixture.brokers, &mut out);
+    fixture.replica.resign(&fixture.brokers, &mut out);
+    assert_eq!(out, [proposal(1, 1, &[1, 2])]);
+    // It counts itself until that is committed; then whoever waits is told to ask the next leader.
+    assert_eq!(
+        fixture.assign(2, &assignment(1, 2, 2, &[1, 2]), 10),
+        [acknowledged(1, ErrorCode::NotLeaderOrFollower)]
+    );
+    let mut alone = Fixture::leading(&[0]);
+    let mut out = Vec::new();
+    alone.replica.resign(&alone.brokers, &mut out);
+    assert_eq!(out, []);
+}
+
+#[test]
 fn the_deliberate_faults_do_what_they_say() {
     let mut config = ReplicaConfig::new(BrokerId(0), 2, LAG_MAX);
     config.bugs.acknowledge_before_isr = true;

@@ -11,7 +11,10 @@ use crate::world::World;
 
 impl World {
     /// Everything is as it should be, or what is not yet.
-    pub(crate) fn check_healed(&self) -> Result<(), String> {
+    pub(crate) fn check_healed(&mut self) -> Result<(), String> {
+        if !self.is_decay_mended() {
+            return Err("a batch that a disk changed is not mended".to_owned());
+        }
         let mut controllers = self.controllers.iter().filter_map(|c| c.process.as_ref());
         let active = controllers.find(|process| process.node().is_active());
         let Some(active) = active else {

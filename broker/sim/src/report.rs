@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kintsugi_node::message::shard::MendingStep;
+
 /// Counts by name: the struct, adding, printing, and what every campaign has to reach.
 macro_rules! counts {
     (reached { $($(#[$reached_doc:meta])* $reached:ident,)* } $($name:ident,)*) => {
@@ -70,6 +72,8 @@ counts! {
         membership_changes_under_cut,
         group_generations,
         group_commits,
+        /// A batch that a disk changed and that another replica's took the place of.
+        damages_mended,
     }
     faults,
     membership_changes,
@@ -96,6 +100,19 @@ counts! {
     beyond_repair,
     excused,
     lossy,
+    bits_flipped,
+    damages_found,
+    damages_without_copy,
+}
+
+impl Counts {
+    pub(crate) const fn mending(&mut self, step: &MendingStep) {
+        match step {
+            MendingStep::Found { .. } => self.damages_found += 1,
+            MendingStep::NoCopy => self.damages_without_copy += 1,
+            MendingStep::Mended { .. } => self.damages_mended += 1,
+        }
+    }
 }
 
 /// What came of one run.

@@ -9,13 +9,16 @@ use crate::broker_process::{BrokerProcess, Machine};
 use crate::client::Client;
 use crate::controller_process::ControllerProcess;
 use crate::fabric::{Fabric, KNOCK_TIMEOUT};
-use crate::faults::Replacement;
+use crate::faults::{Decay, Fault, Replacement};
 use crate::happening::{Frame, Happening, Input, Knock};
 use crate::network::hits;
 use crate::place::Node;
 use crate::scenario::Scenario;
 use crate::site::{ANY_LIFE, Site, Standing};
 use crate::stream::{Side, StreamId};
+
+/// The longest that the operator takes to hear of an election, where it asks for changes.
+const NEWS_MICROS_MAX: u64 = 3_000;
 
 /// A cluster, its clients, and everything between them.
 pub(crate) struct World {
@@ -32,6 +35,8 @@ pub(crate) struct World {
     pub(crate) is_last_copy: bool,
     /// The controllers that are to be the quorum's members, while they are not.
     pub(crate) members_wanted: Option<Vec<usize>>,
+    /// Bits that disks changed and that are not mended, as far as is known.
+    pub(crate) decays: Vec<Decay>,
     /// Whether a rolling restart goes on.
     pub(crate) is_rolling: bool,
     /// Whether new faults may still come.
@@ -77,9 +82,15 @@ impl World {
                 let Some((process, input)) = self.controllers[index].admit(life, input) else {
                     return;
                 };
+                let elections = self.fabric.oracles.raft.elections;
                 process.input(&mut self.fabric, input);
                 if let Some(end) = process.take_end() {
                     self.ended(to, end);
+                }
+                if self.fabric.oracles.raft.elections > elections && self.members_wanted.is_some() {
+                    let delay = Duration::from_micros(self.fabric.rng.u64(..NEWS_MICROS_MAX));
+                    let asks = Fault::AskNewLeader(index);
+                    self.fabric.after(delay, Happening::Fault(asks));
                 }
                 self.read_operator_mail();
             }

@@ -7,7 +7,8 @@ use kintsugi_node::directory::Closed;
 use kintsugi_node::message::broker;
 use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{
-    Command, DeletedRecords, EpochEndAnswer, Event, Fetched, LogSize, OffsetAnswer, Produced, Token,
+    Command, DeletedRecords, EpochEndAnswer, Event, Fetched, LogSize, Mending, MendingStep,
+    OffsetAnswer, Produced, Token,
 };
 use kintsugi_node::shard::Shard as Node;
 use kintsugi_storage::RealFileSystem;
@@ -238,6 +239,7 @@ impl ShardThread {
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Counted(counts) => self.counters.add(&counts),
+            Command::Mending(mending) => log_mending(&mending),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
         }
     }
@@ -255,5 +257,33 @@ impl ShardThread {
 
     fn tell(&self, event: broker::Event) {
         self.control.post(ControlInput::Event(event));
+    }
+}
+
+/// What a person should know of a damaged batch. The field `event` is stable.
+fn log_mending(mending: &Mending) {
+    let partition = format!("{}-{}", mending.topic, mending.partition.index);
+    let offset = mending.offset.0;
+    match &mending.step {
+        MendingStep::Found { cause } => {
+            tracing::warn!(
+                event = "damage-found",
+                partition,
+                offset,
+                cause,
+                "a batch on this disk is not what was written; the other replicas are asked for it"
+            );
+        }
+        MendingStep::NoCopy => {
+            tracing::error!(
+                event = "damage-stays",
+                partition,
+                offset,
+                "no live replica has an intact copy of a damaged batch; they are asked again"
+            );
+        }
+        MendingStep::Mended { from } => {
+            tracing::warn!(event = "damage-mended", partition, offset, from = %from, "a damaged batch was written over with another replica's");
+        }
     }
 }

@@ -215,6 +215,7 @@ fn config(settings: &Settings, broker: BrokerId, shard: u16) -> ShardConfig {
             .unwrap_or(u64::MAX),
         fetch_bytes_max: settings.size("fetch.max.bytes"),
         replica_bytes_max: settings.size("replica.fetch.response.max.bytes"),
+        scrub_bytes_per_second: settings.size("kintsugi.log.scrub.bytes"),
         ..Limits::default()
     };
     config

@@ -11,6 +11,8 @@ pub struct ShardCounters {
     group_loads: IntCounter,
     group_load_ms: IntCounter,
     group_log_rewrites: IntCounter,
+    batches_damaged: IntCounter,
+    batches_mended: IntCounter,
 }
 
 impl ShardCounters {
@@ -41,6 +43,14 @@ impl ShardCounters {
                 "kintsugi_group_log_rewrites_total",
                 "Logs of group coordinators that were rewritten to what is in use.",
             )?,
+            batches_damaged: counter(
+                "kintsugi_log_damages_total",
+                "Places in logs where batches were found that are not what was written.",
+            )?,
+            batches_mended: counter(
+                "kintsugi_log_mends_total",
+                "Those of them that were mended from another replica.",
+            )?,
         })
     }
 
@@ -51,5 +61,7 @@ impl ShardCounters {
         self.group_loads.inc_by(counts.group_loads);
         self.group_load_ms.inc_by(counts.group_load_ms);
         self.group_log_rewrites.inc_by(counts.group_log_rewrites);
+        self.batches_damaged.inc_by(counts.batches_damaged);
+        self.batches_mended.inc_by(counts.batches_mended);
     }
 }

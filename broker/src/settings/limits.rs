@@ -102,6 +102,12 @@ pub const LIMITS: &[Definition] = &[
         "Threads that sync log files, so that no event loop waits for a disk.",
     ),
     setting(
+        "kintsugi.log.scrub.bytes",
+        Kind::Integer(0, 1_073_741_824),
+        Some("131072"),
+        "How many bytes of its logs each event loop reads a second to find what the disk has changed; 0: none. 128 KiB: 10 GiB a day, less than a thousandth of what a disk can do.",
+    ),
+    setting(
         "kintsugi.internal.unacknowledged.ms",
         Kind::Integer(500, 60_000),
         Some("1500"),

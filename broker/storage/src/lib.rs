@@ -17,7 +17,8 @@ pub mod testing;
 pub use fs::{DirectoryLock, File, FileSystem, FsError, MemoryFileSystem, RealFileSystem};
 pub use journal::{Journal, JournalError, JournalLimits};
 pub use log::{
-    Appended, Log, LogConfig, LogContext, LogError, LogLimits, LogSummary, OpenHow, ReadDone,
-    ReadJob, ReadResult, ReadStep, RecoveryReport, SyncJob, SyncScope, Synced, TimestampMatch,
+    Appended, Damage, Log, LogConfig, LogContext, LogError, LogLimits, LogSummary, Mended, OpenHow,
+    ReadDone, ReadJob, ReadResult, ReadStep, RecoveryReport, SyncJob, SyncScope, Synced,
+    TimestampMatch,
 };
 pub use producer_state::{ProducedBatch, ProducerCheck, ProducerEntry, ProducerError, Producers};

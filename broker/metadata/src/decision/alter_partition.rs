@@ -35,8 +35,8 @@ pub struct IsrProposal<'a> {
 /// - `FencedLeaderEpoch`: the sender leads it no more.
 /// - `InvalidUpdateVersion`: the state has changed since.
 /// - `NotController`: the sender knows a later state than this controller.
-/// - `InvalidRequest`: the sender does not lead it, or the ISR lacks the leader or names a broker
-///   that is no replica.
+/// - `InvalidRequest`: the sender does not lead it, the ISR names a broker that is no replica, or
+///   lacks the leader and is not the rest of the ISR with somebody who can lead.
 /// - `IneligibleReplica`: a member is fenced, stopping, or another incarnation than the leader saw.
 pub fn alter(
     image: &Image,
@@ -51,7 +51,11 @@ pub fn alter(
     check_epochs(state, proposal)?;
     let is_member = |broker: &BrokerId| proposal.isr.contains_key(broker);
     let all_are_replicas = proposal.isr.keys().all(|b| state.replicas.contains(b));
-    if state.leader != Some(sender) || !is_member(&sender) || !all_are_replicas {
+    if state.leader != Some(sender) || !all_are_replicas {
+        return Err(ErrorCode::InvalidRequest);
+    }
+    let is_resigning = !is_member(&sender);
+    if is_resigning && !can_resign(image, state, proposal) {
         return Err(ErrorCode::InvalidRequest);
     }
     for (member, epoch) in proposal.isr {
@@ -62,7 +66,23 @@ pub fn alter(
     let isr = state.replicas.iter().copied().filter(is_member).collect();
     let min_isr = settings.min_isr(image, partition.topic, state);
     let change = PartitionChange::of(state, min_isr).isr(isr).recovered();
+    if is_resigning {
+        let others = Candidates {
+            image,
+            without: Some(sender),
+            with: None,
+        };
+        return Ok(change.lost(sender).record(partition, &others));
+    }
     Ok(change.record(partition, &Candidates::of(image)))
+}
+
+/// A leader that cannot read what it has not committed yet leaves leadership, ISR and ELR to the rest
+/// of the ISR, whose members hold all that is committed; one of them must be able to lead.
+fn can_resign(image: &Image, state: &PartitionState, proposal: &IsrProposal<'_>) -> bool {
+    let mut members = proposal.isr.keys();
+    members.all(|member| state.isr.contains(member))
+        && proposal.isr.keys().any(|member| image.is_active(*member))
 }
 
 fn check_epochs(state: &PartitionState, proposal: &IsrProposal<'_>) -> Result<(), ErrorCode> {

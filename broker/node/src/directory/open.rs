@@ -7,6 +7,7 @@ use kintsugi_storage::checkpoint::{
     OffsetCheckpoints, mark_clean_shutdown, read_closed_logs, take_clean_shutdown,
     write_closed_logs,
 };
+use kintsugi_storage::fs::{File as _, OpenMode};
 use kintsugi_storage::{FileSystem, FsError};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, DirectoryId, Generation, Offset, StartCounter,
@@ -279,6 +280,16 @@ fn count_start<F: FileSystem>(fs: &F, directory: &Path) -> Result<StartCounter, 
         0
     };
     let start = before + 1;
-    fs.write_atomically(&path, format!("{start}\n").as_bytes())?;
+    let content = format!("{start}\n");
+    match fs.write_atomically(&path, content.as_bytes()) {
+        // A broker on a full disk serves what it has. The old file's block takes the new number, and
+        // so few bytes are written whole or not at all.
+        Err(error) if error.is_disk_full() && before > 0 => {
+            let file = fs.open(&path, OpenMode::Write)?;
+            file.write_at(content.as_bytes(), 0)?;
+            file.sync_data()?;
+        }
+        written => written?,
+    }
     Ok(StartCounter(start))
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_storage::fs::OpenMode;
+use kintsugi_storage::fs::memory::FaultPlan;
 use kintsugi_storage::{File, FileSystem, MemoryFileSystem};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, DirectoryId, Generation, Offset, PartitionIndex, StartCounter,
@@ -37,6 +38,31 @@ fn a_directory_keeps_its_id_and_counts_its_starts() {
     let second = open_directory(&fs, root(), &expectation(2)).unwrap();
     assert_eq!(second.start, StartCounter(2));
     assert_eq!(second.directory, first.directory);
+}
+
+#[test]
+fn a_start_on_a_full_disk_is_counted_too() {
+    let fs = MemoryFileSystem::new(1);
+    open_directory(&fs, root(), &expectation(1)).unwrap();
+    for start in 2..10 {
+        fs.set_faults(FaultPlan {
+            capacity_bytes: Some(used_bytes(&fs)),
+            ..FaultPlan::default()
+        });
+        let opened = open_directory(&fs, root(), &expectation(2)).unwrap();
+        assert_eq!(opened.start, StartCounter(start));
+    }
+    fs.lose_power(&mut fastrand::Rng::with_seed(1));
+    let again = open_directory(&fs, root(), &expectation(2)).unwrap();
+    assert_eq!(again.start, StartCounter(10));
+}
+
+/// What all files take, the left-overs of failed writes included.
+fn used_bytes(fs: &MemoryFileSystem) -> u64 {
+    let names = fs.read_dir(root()).unwrap().into_iter();
+    names
+        .map(|name| fs.size_of(&root().join(name)).unwrap().unwrap())
+        .sum()
 }
 
 #[test]

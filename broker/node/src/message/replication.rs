@@ -26,13 +26,16 @@ pub enum FetchClass {
     FollowerThrottled,
     /// It is not, and both rates limit it.
     Throttled,
+    /// No session: one question for the batches from one offset on, which are damaged where it comes
+    /// from. Any replica answers it, and to any replica.
+    Mending,
 }
 
 impl FetchClass {
     /// The first, in order.
     pub const MIN: Self = Self::InSync;
     /// The last, in order.
-    pub const MAX: Self = Self::Throttled;
+    pub const MAX: Self = Self::Mending;
 
     /// The class of a replica outside the ISR, by whose rates limit it.
     #[must_use]

@@ -9,7 +9,7 @@ use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_storage::{FsError, Synced};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset, Offset, PartitionId,
-    Time, TimestampMs,
+    Time, TimestampMs, TopicName,
 };
 
 use super::link::{IsrChange, LogEnd};
@@ -320,6 +320,40 @@ pub struct Counts {
     pub group_load_ms: u64,
     /// Logs of coordinators that were rewritten to what is in use.
     pub group_log_rewrites: u64,
+    /// Places in logs where batches were found damaged.
+    pub batches_damaged: u64,
+    /// Those of them that were mended.
+    pub batches_mended: u64,
+}
+
+/// What became of a damaged place in a log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mending {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// Its topic's name.
+    pub topic: TopicName,
+    /// The first offset of the first damaged batch.
+    pub offset: Offset,
+    /// What became of it.
+    pub step: MendingStep,
+}
+
+/// What became of a damaged place in a log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MendingStep {
+    /// A read found it.
+    Found {
+        /// What is wrong there, in words.
+        cause: String,
+    },
+    /// No live replica has an intact copy; they are asked again.
+    NoCopy,
+    /// It was written over with what this broker has.
+    Mended {
+        /// Which broker.
+        from: BrokerId,
+    },
 }
 
 /// What a shard wants done.
@@ -422,6 +456,8 @@ pub enum Command {
     },
     /// Add this to the counters of the process.
     Counted(Counts),
+    /// Tell a person about a damaged batch.
+    Mending(Mending),
     /// Answer `AskLogEnds`.
     LogEnds {
         /// Of those partitions of which it can be told; never empty.

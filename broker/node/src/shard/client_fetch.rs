@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kintsugi_storage::FileSystem;
+use kintsugi_storage::{FileSystem, LogError};
 use kintsugi_types::bug::{Bug, is_on};
-use kintsugi_types::{ErrorCode, Offset, Time};
+use kintsugi_types::{ErrorCode, Offset, PartitionId, Time};
 
 use super::Shard;
 use crate::message::shard::{ClientPosition, Command, Fetch, Fetched, Token};
@@ -42,11 +42,13 @@ impl HeldFetches {
 impl<F: FileSystem> Shard<F> {
     pub(super) fn client_fetch(&mut self, now: Time, fetch: Fetch, out: &mut Vec<Command>) {
         let token = fetch.token;
-        let results = self.read_all(now, &fetch);
+        let mut failures = Vec::new();
+        let results = self.read_all(now, &fetch, &mut failures);
+        self.note_failures(failures);
         let may_hold = fetch.max_wait_ms > 0
             && !fetch.positions.is_empty()
             && self.fetches.held.len() < self.config.limits.held_fetches_max;
-        if is_enough(&fetch, &results) || !may_hold {
+        if self.is_enough(&fetch, &results) || !may_hold {
             out.push(Command::AnswerFetch { token, results });
             return;
         }
@@ -63,11 +65,16 @@ impl<F: FileSystem> Shard<F> {
 
     /// Something changed in a partition of a held fetch: answers it if that is enough.
     pub(super) fn look_again(&mut self, now: Time, token: Token, out: &mut Vec<Command>) {
-        let Some((fetch, deadline)) = self.fetches.held.get(&token) else {
+        let Some((fetch, _)) = self.fetches.held.get(&token) else {
             return;
         };
-        let results = self.read_all(now, fetch);
-        if is_enough(fetch, &results) || now >= *deadline {
+        let mut failures = Vec::new();
+        let results = self.read_all(now, fetch, &mut failures);
+        self.note_failures(failures);
+        let held = self.fetches.held.get(&token);
+        let is_enough =
+            |(fetch, deadline): &(Fetch, Time)| now >= *deadline || self.is_enough(fetch, &results);
+        if held.is_some_and(is_enough) {
             self.forget_fetch(token);
             out.push(Command::AnswerFetch { token, results });
         }
@@ -85,13 +92,19 @@ impl<F: FileSystem> Shard<F> {
     }
 
     /// Reads the partitions in the order of the request, which the client rotates (KIP-74).
-    fn read_all(&self, now: Time, fetch: &Fetch) -> Vec<Fetched> {
+    fn read_all(
+        &self,
+        now: Time,
+        fetch: &Fetch,
+        failures: &mut Vec<(PartitionId, LogError)>,
+    ) -> Vec<Fetched> {
         let max_bytes = usize::try_from(fetch.max_bytes).unwrap_or(usize::MAX);
         let mut left = max_bytes.min(self.config.limits.fetch_bytes_max);
         let mut is_first = true;
         let mut results = Vec::with_capacity(fetch.positions.len());
         for position in &fetch.positions {
-            let fetched = self.read(now, position, left, is_first);
+            let (fetched, failure) = self.read(now, position, left, is_first);
+            failures.extend(failure.map(|error| (position.partition, error)));
             left = left.saturating_sub(fetched.batches.len());
             is_first &= fetched.batches.is_empty();
             results.push(fetched);
@@ -99,7 +112,13 @@ impl<F: FileSystem> Shard<F> {
         results
     }
 
-    fn read(&self, now: Time, position: &ClientPosition, left: usize, is_first: bool) -> Fetched {
+    fn read(
+        &self,
+        now: Time,
+        position: &ClientPosition,
+        left: usize,
+        is_first: bool,
+    ) -> (Fetched, Option<LogError>) {
         let id = position.partition;
         let mut fetched = Fetched {
             partition: id,
@@ -114,7 +133,7 @@ impl<F: FileSystem> Shard<F> {
             Err(error) => {
                 fetched.error = error;
                 fetched.current_leader = self.hint(id, error);
-                return fetched;
+                return (fetched, None);
             }
         };
         let high_watermark = if is_on(Bug::ReadAboveHighWatermark) {
@@ -140,14 +159,30 @@ impl<F: FileSystem> Shard<F> {
                     ErrorCode::OffsetOutOfRange
                 };
             }
-            Err(error) => fetched.error = error.error_code(),
+            Err(error) => {
+                fetched.error = error.error_code();
+                return (fetched, Some(error));
+            }
         }
-        fetched
+        (fetched, None)
     }
-}
 
-fn is_enough(fetch: &Fetch, results: &[Fetched]) -> bool {
-    let bytes: usize = results.iter().map(|fetched| fetched.batches.len()).sum();
-    let min_bytes = usize::try_from(fetch.min_bytes).unwrap_or(usize::MAX);
-    bytes >= min_bytes || results.iter().any(|fetched| !fetched.error.is_none())
+    pub(super) fn note_failures(&mut self, failures: Vec<(PartitionId, LogError)>) {
+        for (id, error) in failures {
+            self.note_storage(id, Some(error));
+        }
+    }
+
+    /// Whether a fetch is to be answered now. One that met a damaged batch waits while that is being
+    /// mended, which takes milliseconds.
+    fn is_enough(&self, fetch: &Fetch, results: &[Fetched]) -> bool {
+        let bytes: usize = results.iter().map(|fetched| fetched.batches.len()).sum();
+        let min_bytes = usize::try_from(fetch.min_bytes).unwrap_or(usize::MAX);
+        let is_error = |fetched: &Fetched| match fetched.error {
+            ErrorCode::None => false,
+            ErrorCode::KafkaStorageError => !self.mends.is_hopeful(fetched.partition),
+            _ => true,
+        };
+        bytes >= min_bytes || results.iter().any(is_error)
+    }
 }

@@ -140,6 +140,9 @@ pub struct Limits {
     /// The most bytes of an answer to a follower that catches up: what those in sync may have to
     /// wait for.
     pub catch_up_bytes_max: usize,
+    /// How much of the logs is read a second to look for damage (`kintsugi.log.scrub.bytes`); 0:
+    /// nothing.
+    pub scrub_bytes_per_second: usize,
 }
 
 impl Default for Limits {
@@ -156,6 +159,7 @@ impl Default for Limits {
             replica_bytes_max: 10 << 20,
             replica_partition_bytes_max: 1 << 20,
             catch_up_bytes_max: 1 << 20,
+            scrub_bytes_per_second: 128 << 10,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! ListOffsets.
 
-use kintsugi_storage::FileSystem;
+use kintsugi_storage::{FileSystem, LogError};
 use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, Time, TimestampMs};
 use kintsugi_wire::records;
 
@@ -22,20 +22,30 @@ type Found = (Offset, TimestampMs, LeaderEpoch);
 
 impl<F: FileSystem> Shard<F> {
     pub(super) fn list_offsets(
-        &self,
+        &mut self,
         now: Time,
         token: Token,
         positions: &[OffsetQuery],
         out: &mut Vec<Command>,
     ) {
-        let results = positions
-            .iter()
-            .map(|query| answer(query, self.find_offset(now, query)))
-            .collect();
+        let (mut results, mut failures) = (Vec::with_capacity(positions.len()), Vec::new());
+        for query in positions {
+            let found = self.find_offset(now, query);
+            let found = found.map_err(|failure| match failure {
+                Failure::Refused(error) => error,
+                Failure::Log(error) => {
+                    let code = error.error_code();
+                    failures.push((query.partition, error));
+                    code
+                }
+            });
+            results.push(answer(query, found));
+        }
+        self.note_failures(failures);
         out.push(Command::AnswerListOffsets { token, results });
     }
 
-    fn find_offset(&self, now: Time, query: &OffsetQuery) -> Result<Option<Found>, ErrorCode> {
+    fn find_offset(&self, now: Time, query: &OffsetQuery) -> Result<Option<Found>, Failure> {
         let partition = self.led(now, query.partition, query.leader_epoch)?;
         match query.timestamp {
             EARLIEST | EARLIEST_LOCAL => {
@@ -43,7 +53,7 @@ impl<F: FileSystem> Shard<F> {
                 let epoch = first_epoch.map_or(LeaderEpoch::UNKNOWN, |(epoch, _)| *epoch);
                 Ok(Some((partition.log.log_start(), TimestampMs(-1), epoch)))
             }
-            _ if partition.replica.is_end_unknown() => Err(ErrorCode::OffsetNotAvailable),
+            _ if partition.replica.is_end_unknown() => Err(ErrorCode::OffsetNotAvailable.into()),
             LATEST => {
                 let end = partition.replica.high_watermark();
                 let epoch = partition.replica.leader_epoch();
@@ -55,8 +65,20 @@ impl<F: FileSystem> Shard<F> {
                 None => Ok(None),
             },
             TimestampMs(time) if time >= 0 => first_at_or_after(partition, query.timestamp),
-            _ => Err(ErrorCode::UnsupportedVersion),
+            _ => Err(ErrorCode::UnsupportedVersion.into()),
         }
+    }
+}
+
+/// Why an offset cannot be told.
+enum Failure {
+    Refused(ErrorCode),
+    Log(LogError),
+}
+
+impl From<ErrorCode> for Failure {
+    fn from(error: ErrorCode) -> Self {
+        Self::Refused(error)
     }
 }
 
@@ -65,10 +87,10 @@ impl<F: FileSystem> Shard<F> {
 fn first_at_or_after<F: FileSystem>(
     partition: &Partition<F>,
     time: TimestampMs,
-) -> Result<Option<Found>, ErrorCode> {
+) -> Result<Option<Found>, Failure> {
     let high_watermark = partition.replica.high_watermark();
     let found = partition.log.offset_for_timestamp(time, high_watermark);
-    let Some(found) = found.map_err(|error| error.error_code())? else {
+    let Some(found) = found.map_err(Failure::Log)? else {
         return Ok(None);
     };
     let epoch = kintsugi_wire::batch::BatchHeader::parse(&found.batch);

@@ -20,10 +20,12 @@ mod groups;
 mod inspect;
 mod list_offsets;
 mod log_ends;
+mod mending;
 mod open;
 mod partition;
 mod produce;
 mod publish;
+mod scrub;
 mod sessions;
 mod settle;
 mod sources;
@@ -52,10 +54,12 @@ use delete_records::WaitingDeletes;
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
+use mending::Mends;
 use open::Recovered;
 pub use open::ShardError;
 use partition::Partition;
 use produce::WaitingProduces;
+use scrub::Scrub;
 use sessions::Sessions;
 use settle::Todo;
 use stale_names::StaleNames;
@@ -87,6 +91,8 @@ pub struct Shard<F: FileSystem> {
     sessions: Sessions,
     fetchers: Fetchers,
     groups: Groups,
+    mends: Mends,
+    scrub: Scrub,
     upkeep: Upkeep,
     todo: Todo,
     counts: Counts,
@@ -108,6 +114,8 @@ impl<F: FileSystem> Shard<F> {
             .min(self.sessions.next_wake())
             .min(self.fetchers.next_wake())
             .min(self.groups.next_wake())
+            .min(self.mends.next_wake())
+            .min(self.scrub.next_wake())
             .min(self.upkeep.next_wake())
     }
 
@@ -148,7 +156,7 @@ impl<F: FileSystem> Shard<F> {
                 leader,
                 leader_shard,
                 class,
-            } => self.fetchers.failed(now, (leader, leader_shard, class)),
+            } => self.fetch_failed(now, (leader, leader_shard, class)),
             Event::Publish {
                 image,
                 delta,

@@ -14,7 +14,9 @@ use super::delete_records::WaitingDeletes;
 use super::directories::Found;
 use super::fetchers::Fetchers;
 use super::groups::Groups;
+use super::mending::Mends;
 use super::produce::WaitingProduces;
+use super::scrub::Scrub;
 use super::sessions::Sessions;
 use super::settle::Todo;
 use super::stale_names::StaleNames;
@@ -51,6 +53,8 @@ pub(super) struct Recovered<F: FileSystem> {
     pub log: Log<F>,
     /// The checkpointed high watermark, or the end of the last whole batch before it.
     pub high_watermark: Offset,
+    /// A damaged batch that is to be mended.
+    pub to_mend: Option<Offset>,
 }
 
 impl<F: FileSystem> Shard<F> {
@@ -109,6 +113,8 @@ impl<F: FileSystem> Shard<F> {
             sessions: Sessions::default(),
             fetchers: Fetchers::new(config.timings, seed),
             groups: Groups::new(config.groups.clone(), !seed),
+            mends: Mends::default(),
+            scrub: Scrub::new(now),
             upkeep: Upkeep::new(config.timings, now),
             todo: Todo::default(),
             counts: crate::message::shard::Counts::default(),
@@ -171,19 +177,19 @@ fn open_log<F: FileSystem>(
     let closed = last.closed.get(&name).filter(|_| last.was_clean);
     let known = closed
         .map(|closed| Log::open_closed(context, &found.path, log_config.clone(), &closed.summary));
-    let (log, high_watermark, is_whole) = match known.transpose()?.flatten() {
+    let (log, high_watermark, is_whole, to_mend) = match known.transpose()?.flatten() {
         // The mark was checkpointed with this very log.
         Some(log) => {
             let is_whole = log.log_end() >= checkpointed;
             let high_watermark = checkpointed.min(log.log_end());
-            (log, high_watermark, is_whole)
+            (log, high_watermark, is_whole, None)
         }
         None => {
             let (mut log, report) = Log::open(context, &found.path, log_config, how)?;
             log.advance_log_start(of_log(&checkpoints.log_starts).min(report.log_end))?;
             let is_whole = report.log_end >= checkpointed && !report.is_damaged;
             let high_watermark = whole_batches_before(&log, checkpointed)?;
-            (log, high_watermark, is_whole)
+            (log, high_watermark, is_whole, report.to_mend)
         }
     };
     let high_watermark = high_watermark.max(log.log_start());
@@ -192,6 +198,7 @@ fn open_log<F: FileSystem>(
         path: found.path,
         log,
         high_watermark,
+        to_mend,
     };
     Ok((recovered, is_whole))
 }

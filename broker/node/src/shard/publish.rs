@@ -137,6 +137,7 @@ impl<F: FileSystem> Shard<F> {
         self.fail_sync_waits(id);
         self.wake_watchers(id);
         self.fetchers.assign(Time::ZERO, id, None);
+        self.mends.forget(id);
         let Some(partition) = self.partitions.remove(&id) else {
             return Ok(());
         };
@@ -307,21 +308,23 @@ impl<F: FileSystem> Shard<F> {
             return Ok(true);
         };
         let settings = self.settings_of(topic);
-        let (log, high_watermark) = match self.recovered.remove(&id) {
+        let (log, high_watermark, to_mend) = match self.recovered.remove(&id) {
             Some(found) if found.topic == topic.name => {
                 let mut log = found.log;
                 log.set_config(settings.log.clone());
-                (log, found.high_watermark)
+                (log, found.high_watermark, found.to_mend)
             }
             _ => match self.create_log(id, topic, &settings)? {
-                Some(log) => (log, Offset::ZERO),
+                Some(log) => (log, Offset::ZERO, None),
                 None => return Ok(false),
             },
         };
         let replica = Replica::new(self.replica_config(settings.min_isr), high_watermark);
         let mut partition = Partition::new(topic.name.clone(), log, replica);
         partition.sessions = self.sessions.with_position(id);
+        let damaged = to_mend.and_then(|offset| partition.log.check(offset, 1).err());
         self.partitions.insert(id, partition);
+        self.note_storage(id, damaged);
         Ok(true)
     }
 

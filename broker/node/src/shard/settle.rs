@@ -82,12 +82,17 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
-    /// After an error of a log that takes no more writes the process must end: what it holds in
-    /// memory may not be what is on the disk.
+    /// After an error of a log: what is damaged is mended. When it takes no more writes the process
+    /// must end: what it holds in memory may not be what is on the disk.
     pub(super) fn note_storage(&mut self, id: PartitionId, error: Option<LogError>) {
         let Some(error) = error else {
             return;
         };
+        self.note_damage(id, &error);
+        self.note_poison(id, &error);
+    }
+
+    pub(super) fn note_poison(&mut self, id: PartitionId, error: &LogError) {
         let poisoned = self.partitions.get(&id).and_then(|p| p.log.poisoned());
         if poisoned.is_some() && self.todo.fatal.is_none() {
             self.todo.fatal = Some(format!("storage of partition {id} failed: {error}"));
@@ -111,6 +116,7 @@ impl<F: FileSystem> Shard<F> {
             self.look_again(now, token, out);
         }
         self.push_syncs(out);
+        self.mend(now, out);
         self.send_fetches(now, out);
         let changes = std::mem::take(&mut self.todo.isr_changes);
         if !changes.is_empty() {

@@ -63,6 +63,7 @@ impl<F: FileSystem> Shard<F> {
         self.fetchers.wake(now);
         self.load_groups(now);
         self.wake_groups(now, out);
+        self.scrub(now);
         if now >= self.upkeep.isr_check_at {
             self.upkeep.isr_check_at = now + self.upkeep.timings.isr_check;
             self.tick_leaders(now);

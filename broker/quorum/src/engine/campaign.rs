@@ -2,6 +2,7 @@
 
 use kintsugi_types::{ControllerId, Term, Time};
 
+use super::majority::is_lost;
 use super::{Engine, Role};
 use crate::disk::Promise;
 use crate::message::Body;
@@ -94,7 +95,9 @@ impl Engine {
             }
         } else if !self.granted.contains(&from) {
             self.refused.insert(from);
-            if self.refused.len() >= self.membership().majority() {
+            let membership = self.membership();
+            let (voters, majority) = (membership.voters.len(), membership.majority());
+            if is_lost(voters, majority, self.refused.len()) {
                 self.become_follower(now, self.hard_state.term);
             }
         }

@@ -2,6 +2,7 @@
 
 use kintsugi_types::{MetadataOffset, Time};
 
+use super::majority::held_by_majority;
 use super::{Engine, Role};
 use crate::command::Command;
 use crate::entry::{Entry, EntryId, Payload};
@@ -92,8 +93,7 @@ impl Engine {
                 false => self.disk.persisted(),
             });
         }
-        held.sort_unstable_by(|a, b| b.cmp(a));
-        let Some(index) = held.get(self.membership().majority() - 1).copied() else {
+        let Some(index) = held_by_majority(held, self.membership().majority()) else {
             return;
         };
         let is_own = self.log.term_at(index) == Some(self.hard_state.term);

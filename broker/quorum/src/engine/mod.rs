@@ -7,6 +7,7 @@ mod campaign;
 mod follow;
 mod identity;
 mod lead;
+mod majority;
 mod members;
 mod propose;
 mod recover;

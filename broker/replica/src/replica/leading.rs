@@ -114,6 +114,32 @@ impl Replica {
         }
     }
 
+    /// What it holds above the high watermark cannot be read, here or anywhere: asks that the rest of
+    /// the ISR go on without it. Does nothing where it does not lead, there is no rest, or a proposal is
+    /// under way.
+    pub fn resign(&mut self, registry: &impl Registry, out: &mut Vec<Command>) {
+        let (leader_epoch, local) = (self.leader_epoch, self.config.local);
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        let others = leader.isr.committed.iter().copied();
+        let others: Vec<_> = others.filter(|member| *member != local).collect();
+        if leader.isr.pending.is_some() || others.is_empty() {
+            return;
+        }
+        let epoch_of = |broker| (broker, leader.broker_epoch(broker, registry));
+        let proposal = IsrProposal {
+            leader_epoch,
+            partition_epoch: leader.isr.partition_epoch,
+            isr: others.into_iter().map(epoch_of).collect(),
+        };
+        leader.isr.pending = Some(Pending {
+            proposal: proposal.clone(),
+            to_resend: false,
+        });
+        out.push(Command::ProposeIsr(proposal));
+    }
+
     /// What became of the proposal. An accepted one was taken over by [`Replica::assign`] before.
     ///
     /// `IneligibleReplica` and `InvalidRequest` are refusals after the epochs were compared, so

@@ -403,6 +403,7 @@ impl BrokerProcess {
             }
             // No oracle goes by them.
             Command::Counted(_) => {}
+            Command::Mending(mending) => fabric.counts.mending(&mending.step),
             Command::LogEnds { ends } => {
                 self.tell_control(fabric, number, Event::LogEnds { ends });
             }

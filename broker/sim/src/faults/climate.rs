@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     TornWrite,
     /// A write or sync fails.
     DiskError,
+    /// A disk changes a bit of a batch.
+    FlippedBit,
     /// A broker's disk is gone; the operator grants a generation and starts it on a new one.
     DiskLoss,
     /// A broker is cut off and replaced while it runs on.
@@ -32,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 /// Each kind, with how often it comes in an average run.
-const USUAL: [(Kind, u32); 17] = [
+const USUAL: [(Kind, u32); 18] = [
     (Kind::KillBroker, 22),
     (Kind::KillController, 8),
     (Kind::PowerOfBroker, 8),
@@ -45,6 +47,7 @@ const USUAL: [(Kind, u32); 17] = [
     (Kind::Reset, 4),
     (Kind::TornWrite, 6),
     (Kind::DiskError, 4),
+    (Kind::FlippedBit, 6),
     (Kind::DiskLoss, 4),
     (Kind::Takeover, 4),
     (Kind::Stray, 2),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kintsugi_quorum::{MemberChange, Membership};
+use kintsugi_quorum::{MemberChange, Membership, Role};
 use kintsugi_storage::MemoryFileSystem;
 use kintsugi_types::{ControllerId, Generation};
 
@@ -120,6 +120,26 @@ impl World {
                 }
             }
             None => self.change_members_later(),
+        }
+    }
+
+    /// The operator asks who was just elected at once: a leader must refuse what comes before an entry
+    /// of its own term is committed.
+    pub(super) fn ask_new_leader(&mut self, index: usize) {
+        let (Some(wanted), Some(process)) = (
+            self.members_wanted.clone(),
+            self.controllers[index].process.as_ref(),
+        ) else {
+            return;
+        };
+        let engine = process.node().engine();
+        if engine.role() != Role::Leader {
+            return;
+        }
+        let members = engine.membership().clone();
+        if let Some(change) = self.next_change(&members, &wanted) {
+            let input = Input::ChangeMembers(change);
+            self.arrive(Node::Controller(index), ANY_LIFE, input);
         }
     }
 

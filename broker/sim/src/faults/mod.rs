@@ -1,6 +1,7 @@
 //! Faults, drawn one after the other, and what each does.
 
 mod climate;
+mod decay;
 mod disk;
 mod membership;
 mod network;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub(crate) use climate::Climate;
 use climate::Kind;
+pub(crate) use decay::Decay;
 pub(crate) use replacement::Replacement;
 
 use crate::happening::{Happening, Input};
@@ -40,6 +42,8 @@ pub(crate) enum Fault {
     AskGrant,
     /// The operator goes on with changing the quorum's members.
     ChangeMembers,
+    /// The operator asks this controller, which was just elected, for the next change.
+    AskNewLeader(usize),
     /// A rolling restart goes on with the first of these brokers.
     Roll {
         left: Vec<usize>,
@@ -63,6 +67,7 @@ impl World {
             }
             Fault::AskGrant => self.ask_grant(),
             Fault::ChangeMembers => self.change_members(),
+            Fault::AskNewLeader(index) => self.ask_new_leader(index),
             Fault::Roll { left, patience } => self.roll(left, patience),
         }
     }
@@ -105,6 +110,7 @@ impl World {
             Kind::Reset => self.reset_some(),
             Kind::TornWrite => self.tear_a_write(any),
             Kind::DiskError => self.fail_the_disk(any),
+            Kind::FlippedBit => self.flip_a_bit(machine),
             Kind::DiskLoss => self.lose_disk(machine),
             Kind::Takeover => self.take_over(machine),
             Kind::Stray => self.start_stray(machine),

@@ -49,11 +49,14 @@ impl World {
                 has_lost_power,
                 &mut self.fabric.rng,
             ),
-            Node::Broker(index) => end(
-                &mut self.brokers[index],
-                has_lost_power,
-                &mut self.fabric.rng,
-            ),
+            Node::Broker(index) => {
+                self.undo_decay(index);
+                end(
+                    &mut self.brokers[index],
+                    has_lost_power,
+                    &mut self.fabric.rng,
+                )
+            }
             Node::Client(_) => None,
         }
     }

@@ -51,6 +51,12 @@ pub enum LogError {
         /// The batch's epoch.
         found: LeaderEpoch,
     },
+    /// What was given to be written over a damaged batch is not that batch.
+    #[error("failed to mend the log at offset {offset}: what was given is not what stood there")]
+    OtherBatch {
+        /// The offset of the damaged batch.
+        offset: Offset,
+    },
     /// Bytes on the disk are not what was written.
     #[error(transparent)]
     Segment(#[from] SegmentError),
@@ -79,7 +85,7 @@ impl LogError {
             Self::Batch(source) => source.error_code(),
             Self::Empty => ErrorCode::InvalidRecord,
             Self::BatchTooLarge { .. } => ErrorCode::MessageTooLarge,
-            Self::NotContiguous { .. } => ErrorCode::CorruptMessage,
+            Self::NotContiguous { .. } | Self::OtherBatch { .. } => ErrorCode::CorruptMessage,
             Self::EpochWentBack { .. } => ErrorCode::FencedLeaderEpoch,
             Self::Segment(_) | Self::Fs(_) | Self::Poisoned { .. } => ErrorCode::KafkaStorageError,
         }

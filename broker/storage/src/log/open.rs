@@ -38,9 +38,12 @@ pub struct RecoveryReport {
     pub cut_bytes: u64,
     /// The segments that were removed because they lay behind such a place.
     pub removed_segments: usize,
-    /// Whether some of that had been synced once: the disk is at fault, not a crash. The bytes are
-    /// kept in files that end in `.damaged`.
+    /// Whether something that had been synced once is not intact: the disk is at fault, not a crash.
+    /// Where it was cut off, the bytes are kept in files that end in `.damaged`.
     pub is_damaged: bool,
+    /// The first batch that had been synced once and is damaged, where it could be left in its place:
+    /// it is to be mended from another replica ([`Log::mend`]).
+    pub to_mend: Option<Offset>,
     /// What was wrong at the place of the cut, in words.
     pub cause: Option<String>,
 }
@@ -70,7 +73,8 @@ impl<F: FileSystem> Log<F> {
     /// Opens the log in `directory`, which is made if it does not exist; a new log begins at 0.
     ///
     /// Recovery cuts the log at the first batch that is not intact, or that does not follow the
-    /// one before it by offset and epoch; what lies behind is removed. Whether that loses what was
+    /// one before it by offset and epoch; what lies behind is removed. Only a batch that was synced
+    /// once and lies between others stays: what follows it may be intact nowhere else. Whether that loses what was
     /// acknowledged is for the caller to judge, by the end in the report.
     ///
     /// # Errors
@@ -331,6 +335,9 @@ impl<F: FileSystem> Opening<'_, F> {
         let (segment, recovery) =
             Segment::recover(descriptors, &self.directory, base, self.interval, follows)?;
         self.report.is_damaged |= recovery.is_damaged;
+        if self.report.to_mend.is_none() {
+            self.report.to_mend = recovery.to_mend;
+        }
         self.report.verified_bytes += recovery.verified_bytes;
         self.report.cut_bytes += recovery.cut_bytes;
         if let Some(cause) = recovery.cause {

@@ -11,6 +11,9 @@ use super::{Log, LogError};
 use crate::fs::FileSystem;
 use crate::segment::Segment;
 
+/// How much is read at a time where a cut is prepared.
+const CHECKED_BYTES: usize = 1 << 20;
+
 impl<F: FileSystem> Log<F> {
     /// Removes the batch that holds `offset` and all after it, and syncs that; gives the new end,
     /// which is at most `offset`. Blocks. Does nothing when the log ends before it. Below the log's start, the log becomes
@@ -20,7 +23,8 @@ impl<F: FileSystem> Log<F> {
     /// bound in the log's directory goes before it.
     ///
     /// # Errors
-    /// When it fails; the log then takes no more writes.
+    /// When a batch before the cut that is to be read again is damaged: nothing is cut then. When it
+    /// fails; the log then takes no more writes.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<Offset, LogError> {
         self.check_usable()?;
         if offset >= self.log_end() {
@@ -30,8 +34,9 @@ impl<F: FileSystem> Log<F> {
             self.truncate_fully_and_start_at(offset)?;
             return Ok(offset);
         }
-        // Before anything is cut, so that a full disk only puts it off.
+        // Before anything is cut, so that a full disk only puts it off, and a damaged batch as well.
         let end = self.base_of_batch(offset)?;
+        self.check_before_cut(end)?;
         self.bound_recovery_point(end)?;
         let cut = self.cut(offset);
         let end = cut.inspect_err(|error| self.poison(error))?;
@@ -64,11 +69,25 @@ impl<F: FileSystem> Log<F> {
     fn base_of_batch(&self, offset: Offset) -> Result<Offset, LogError> {
         let holder = self.segments.range(..=offset).next_back();
         let found = holder
-            .map(|(_, segment)| segment.find(offset))
+            .map(|(_, segment)| segment.find_cut(offset))
             .transpose()?;
-        Ok(found
-            .flatten()
-            .map_or(offset, |(_, batch)| batch.base_offset))
+        Ok(found.flatten().map_or(offset, |(_, base)| base))
+    }
+
+    /// Verifies what a cut reads again: the batches since the last index entry, and those since the
+    /// last snapshot of producers if that is gone back to.
+    fn check_before_cut(&self, end: Offset) -> Result<(), LogError> {
+        let is_rebuilt = self.producers.last_offset().is_some_and(|last| last >= end);
+        let snapshot = self.snapshots.range(..=end).next_back().copied();
+        let mut next = snapshot.unwrap_or(self.log_start);
+        while is_rebuilt && next < end {
+            next = self.check(next, CHECKED_BYTES)?.0;
+        }
+        let holder = self.segments.range(..end).next_back();
+        match holder {
+            Some((_, segment)) if !is_rebuilt => Ok(segment.check_tail(end)?),
+            _ => Ok(()),
+        }
     }
 
     fn remove_last(&mut self) -> Result<(), LogError> {

@@ -1,6 +1,7 @@
-//! Keeping what recovery cuts off although it had been synced: the disk is at fault then, and a
-//! person may want to look. Names end in `.damaged`, which nothing here reads.
+//! Keeping what the disk has changed before it is cut off or written over: a person may want to
+//! look. Names end in `.damaged`, which nothing here reads.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{File, FileSystem, FsError, OpenMode};
@@ -19,24 +20,26 @@ pub(crate) fn set_aside<F: FileSystem>(fs: &F, path: &Path) -> Result<(), FsErro
     fs.rename(path, &free_name(fs, path)?)
 }
 
-/// Copies what lies in a log file from `position` on. Synced on return, but for the file's name.
-pub(super) fn keep_tail<F: FileSystem>(
+/// Copies a part of a log file, or what there is of it. Synced on return, but for the file's name.
+pub(super) fn keep<F: FileSystem>(
     fs: &F,
     path: &Path,
     log: &F::File,
-    position: u64,
+    part: Range<u64>,
 ) -> Result<(), FsError> {
     let copy = fs.open(&free_name(fs, path)?, OpenMode::Create)?;
     copy.set_len(0)?;
     let mut buffer = vec![0; COPY_BYTES];
-    let mut done = 0;
-    loop {
-        let read = log.read_full_at(&mut buffer, position + done)?;
+    let mut position = part.start;
+    while position < part.end {
+        let left = usize::try_from(part.end - position).unwrap_or(usize::MAX);
+        let wanted = left.min(COPY_BYTES);
+        let read = log.read_full_at(&mut buffer[..wanted], position)?;
         if read == 0 {
             break;
         }
-        copy.write_at(&buffer[..read], done)?;
-        done += read as u64;
+        copy.write_at(&buffer[..read], position - part.start)?;
+        position += read as u64;
     }
     copy.sync_data()
 }

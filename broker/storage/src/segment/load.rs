@@ -8,7 +8,8 @@ use kintsugi_wire::batch::BatchHeader;
 use super::index::Entries;
 use super::scan::{BATCHES_WINDOW_BYTES, HEADERS_WINDOW_BYTES};
 use super::{
-    Content, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError, TIME_INDEX_ENTRY_BYTES, damage,
+    Content, DamagedAt, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError,
+    TIME_INDEX_ENTRY_BYTES, damage,
 };
 use crate::fs::{File, FileSystem, OpenMode};
 
@@ -21,6 +22,9 @@ pub(crate) struct SegmentRecovery {
     pub(crate) cut_bytes: u64,
     /// Whether some of them had been synced once; they are kept then.
     pub(crate) is_damaged: bool,
+    /// The first batch that had been synced once and is damaged, but has its place in the log: it is
+    /// left there to be mended.
+    pub(crate) to_mend: Option<Offset>,
     /// Why.
     pub(crate) cause: Option<SegmentError>,
 }
@@ -53,7 +57,7 @@ impl<F: FileSystem> Segment<F> {
         if !segment.load_indexes()? || !segment.load_tail()? {
             let size_bytes = segment.content.size_bytes;
             segment.content.last_epoch = None;
-            segment.rebuild(size_bytes, false)?;
+            segment.rebuild(size_bytes, None)?;
         }
         Ok(segment)
     }
@@ -71,7 +75,7 @@ impl<F: FileSystem> Segment<F> {
         let log = segment.descriptors.get(&segment.log, OpenMode::Write)?;
         let size_bytes = log.size_bytes()?;
         segment.content.last_epoch = follows.epoch;
-        let cause = segment.rebuild(size_bytes, true)?;
+        let (cause, to_mend) = segment.rebuild(size_bytes, Some(follows.trusted))?;
         let verified_bytes = segment.content.size_bytes;
         if verified_bytes == 0 {
             segment.content.last_epoch = None;
@@ -80,7 +84,7 @@ impl<F: FileSystem> Segment<F> {
         let is_damaged = is_cut && segment.content.next_offset < follows.trusted;
         if is_damaged {
             let fs = segment.descriptors.fs();
-            damage::keep_tail(fs, &segment.log.path, &log, verified_bytes)?;
+            damage::keep(fs, &segment.log.path, &log, verified_bytes..size_bytes)?;
         }
         if is_cut {
             log.set_len(verified_bytes)?;
@@ -88,7 +92,8 @@ impl<F: FileSystem> Segment<F> {
         let recovery = SegmentRecovery {
             verified_bytes,
             cut_bytes: size_bytes - verified_bytes,
-            is_damaged,
+            is_damaged: is_damaged || to_mend.is_some(),
+            to_mend,
             cause,
         };
         Ok((segment, recovery))
@@ -204,13 +209,17 @@ impl<F: FileSystem> Segment<F> {
         Err(self.disordered(position, expected, header.base_offset))
     }
 
-    /// Writes the indexes anew from the batches in the first `size_bytes`. With `verify`, checks
-    /// each CRC, and content that is not intact ends the walk and is given as the cause.
+    /// Writes the indexes anew from the batches in the first `size_bytes`. With `trusted`, checks
+    /// each CRC, and content that is not intact ends the walk and is given as the cause; but a batch
+    /// that was synced once, before `trusted`, and has its place between others is left to be mended:
+    /// the first such is given too.
     fn rebuild(
         &mut self,
         size_bytes: u64,
-        verify: bool,
-    ) -> Result<Option<SegmentError>, SegmentError> {
+        trusted: Option<Offset>,
+    ) -> Result<(Option<SegmentError>, Option<Offset>), SegmentError> {
+        let verify = trusted.is_some();
+        let mut to_mend = None;
         let mut previous = (self.base, self.content.last_epoch);
         self.content = Content::empty(self.base);
         self.content.last_epoch = previous.1;
@@ -221,6 +230,7 @@ impl<F: FileSystem> Segment<F> {
         };
         self.content.size_bytes = size_bytes;
         let mut scan = self.scan(0, window_bytes)?;
+        let whole = self.clone();
         self.content.size_bytes = 0;
         let mut entries = Entries::new(self.base, self.content.clone(), self.index_interval_bytes);
         let cause = loop {
@@ -242,7 +252,20 @@ impl<F: FileSystem> Segment<F> {
                     entries.add(&header);
                     previous = (header.next_offset(), Some(header.leader_epoch));
                 }
-                Err(error) if verify && error.is_content() => break Some(error),
+                Err(error) if verify && error.is_content() => {
+                    let at = DamagedAt {
+                        position: scan.position.min(position_of(&error)),
+                        offset: previous.0,
+                    };
+                    let limit = trusted.unwrap_or_default();
+                    let Some(header) = whole.bounded_damage(at, previous.1, limit)? else {
+                        break Some(error);
+                    };
+                    to_mend.get_or_insert(header.base_offset);
+                    entries.add(&header);
+                    previous = (header.next_offset(), Some(header.leader_epoch));
+                    scan.position = at.position + header.size_bytes() as u64;
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -251,6 +274,16 @@ impl<F: FileSystem> Segment<F> {
             self.descriptors.get(slot, OpenMode::Create)?.set_len(0)?;
         }
         self.write_entries(entries)?;
-        Ok(cause)
+        Ok((cause, to_mend))
+    }
+}
+
+/// Where the batch begins that an error of content is about.
+fn position_of(error: &SegmentError) -> u64 {
+    match error {
+        SegmentError::Corrupt { position, .. } | SegmentError::Disordered { position, .. } => {
+            *position
+        }
+        SegmentError::Fs(_) => u64::MAX,
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod damage;
 mod descriptors;
 mod index;
 mod load;
+mod mend;
 mod names;
 mod read;
 mod rewrite;
@@ -24,6 +25,7 @@ use crate::fs::{FileSystem, FsError};
 pub use descriptors::Descriptors;
 use descriptors::FileSlot;
 pub(crate) use load::Follows;
+pub(crate) use mend::{DamagedAt, verified_at};
 pub(crate) use names::{base_offset_of, is_index_name, log_name};
 pub(crate) use read::{ReadLimits, whole_batches};
 

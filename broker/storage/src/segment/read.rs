@@ -123,6 +123,10 @@ impl<F: FileSystem> Segment<F> {
         if header.base_offset > expected {
             return Err(self.disordered(position, expected, header.base_offset));
         }
+        if header.next_offset() > self.content.next_offset {
+            // Or a damaged number of offsets would be taken for a batch that is not committed yet.
+            return Err(self.disordered(position, expected, header.base_offset));
+        }
         let is_too_large = header.size_bytes() > limits.max_bytes && !limits.minimum_one;
         if is_too_large || header.next_offset() > limits.upper {
             return Ok(None);

@@ -201,14 +201,34 @@ fn a_generation_that_was_given_up_by_a_grant_never_serves_again() {
 }
 
 #[test]
+fn a_leader_may_leave_its_place_to_the_rest_of_the_isr_and_to_nobody_else() {
+    let mut cluster = Cluster::with_partition();
+    let refused = Err(ErrorCode::InvalidRequest);
+    assert_eq!(alter_to(&mut cluster, 0, &[]), refused);
+    assert_eq!(alter_to(&mut cluster, 0, &[0, 1]), Ok(()));
+    assert_eq!(
+        alter_to(&mut cluster, 0, &[1, 2]),
+        refused,
+        "2 is not in it"
+    );
+    assert_eq!(alter_to(&mut cluster, 0, &[1]), Ok(()));
+    let state = cluster.state();
+    assert_eq!(
+        (state.leader, &state.isr[..]),
+        (Some(id(1)), &ids(&[1])[..])
+    );
+    assert_eq!(state.leader_epoch, LeaderEpoch(1));
+    assert_eq!(state.elr, [], "what it cannot read, it does not hold");
+    assert_eq!(alter_to(&mut cluster, 1, &[1, 2]), Ok(()));
+    cluster.stop(2);
+    assert_eq!(alter_to(&mut cluster, 1, &[2]), refused);
+}
+
+#[test]
 fn isr_changes_are_compared_and_their_members_checked() {
     let mut cluster = Cluster::with_partition();
     assert_eq!(
         alter_to(&mut cluster, 1, &[0, 1]),
-        Err(ErrorCode::InvalidRequest)
-    );
-    assert_eq!(
-        alter_to(&mut cluster, 0, &[1, 2]),
         Err(ErrorCode::InvalidRequest)
     );
     assert_eq!(alter_to(&mut cluster, 0, &[0, 1, 2]), Ok(()));

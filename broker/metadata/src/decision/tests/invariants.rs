@@ -22,6 +22,9 @@ use crate::decision::{generation, preferred, reassignment};
 use crate::image::Image;
 use crate::snapshot::{records_of, restore};
 
+/// From this on, a draw of members means that the leader resigns.
+const RESIGNING: u8 = 0xC0;
+
 const BROKERS: i32 = 4;
 
 #[derive(Clone, Debug)]
@@ -273,7 +276,8 @@ impl History {
         self.cluster.image.partitions().nth(partition).unwrap().0
     }
 
-    /// The leader proposes an ISR. Whoever joins it has caught up with the leader first.
+    /// The leader proposes an ISR. Whoever joins it has caught up with the leader first. Now and then
+    /// it proposes the others, to resign.
     fn alter(&mut self, partition: usize, members: u8) {
         let partition = self.nth(partition);
         let image = &self.cluster.image;
@@ -281,8 +285,12 @@ impl History {
         let Some(leader) = state.leader else {
             return;
         };
+        let resigns = (RESIGNING..u8::MAX).contains(&members);
         let chosen = |(bit, broker): (usize, &BrokerId)| {
-            let is_in = *broker == leader || members & (1 << bit) != 0;
+            let is_in = match *broker == leader {
+                true => !resigns,
+                false => members & (1 << bit) != 0,
+            };
             let epoch = image.brokers[broker].epoch;
             is_in.then_some((*broker, epoch))
         };
@@ -301,7 +309,7 @@ impl History {
         let Ok(record) = alter(image, &SETTINGS, leader, &proposal) else {
             return;
         };
-        if let Some(holders) = self.holders.get_mut(&partition) {
+        if let Some(holders) = self.holders.get_mut(&partition).filter(|_| !resigns) {
             if holders.contains(&leader) {
                 holders.extend(isr.keys().copied());
             } else {

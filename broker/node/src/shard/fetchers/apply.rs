@@ -90,6 +90,15 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
+    /// A fetch could not be sent, or its connection broke.
+    pub(in crate::shard) fn fetch_failed(&mut self, now: Time, key: FetcherKey) {
+        if key.2 == FetchClass::Mending {
+            self.mend_failed(now, key);
+        } else {
+            self.fetchers.failed(now, key);
+        }
+    }
+
     pub(in crate::shard) fn replica_fetched(
         &mut self,
         now: Time,
@@ -97,6 +106,10 @@ impl<F: FileSystem> Shard<F> {
         key: FetcherKey,
         response: FetchResponse,
     ) {
+        if key.2 == FetchClass::Mending {
+            self.mend_answered(now, key, response);
+            return;
+        }
         let Some(fetcher) = self.fetchers.fetchers.get_mut(&key) else {
             return;
         };

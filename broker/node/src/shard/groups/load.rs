@@ -70,6 +70,9 @@ impl<F: FileSystem> Shard<F> {
         let (Some(hosted), Some(partition)) = (hosted, self.partitions.get(id)) else {
             return false;
         };
+        if self.mends.is_damaged(*id) {
+            return false;
+        }
         let committed = partition.replica.high_watermark();
         match &hosted.state {
             State::Loading { next, .. } => {
@@ -92,9 +95,17 @@ impl<F: FileSystem> Shard<F> {
         let committed = partition.replica.high_watermark().min(end);
         let mut left = LOAD_BYTES;
         while *next < committed && left > 0 {
-            let Ok(read) = partition.log.read(*next, left, committed, true) else {
-                hosted.state = State::Failed;
-                return;
+            let read = match partition.log.read(*next, left, committed, true) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.note_storage(id, Some(error));
+                    if !self.mends.is_damaged(id)
+                        && let Some(hosted) = self.groups.hosted.get_mut(&id)
+                    {
+                        hosted.state = State::Failed;
+                    }
+                    return;
+                }
             };
             left = left.saturating_sub(read.bytes.len());
             if load_all(coordinator, read.bytes).is_err() || read.next_offset <= *next {

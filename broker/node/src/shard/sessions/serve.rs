@@ -25,6 +25,10 @@ impl<F: FileSystem> Shard<F> {
         request: FetchRequest,
         out: &mut Vec<Command>,
     ) {
+        if request.class == FetchClass::Mending {
+            self.serve_mending(token, &request, out);
+            return;
+        }
         let key = (request.follower, request.follower_shard, request.class);
         if let Err(error) = self.enter_session(key, &request, out) {
             out.push(Command::AnswerReplicaFetch {
@@ -324,7 +328,10 @@ impl<F: FileSystem> Shard<F> {
                     .read(fetch.fetch_offset, max_bytes, end, is_first)
                 {
                     Ok(read) => fetched.batches = read.bytes,
-                    Err(error) => fetched.error = error.error_code(),
+                    Err(error) => {
+                        fetched.error = error.error_code();
+                        self.note_storage(id, Some(error));
+                    }
                 }
             }
         }

@@ -2,11 +2,13 @@
 
 mod delete_records;
 mod flush;
+mod full_disk;
 mod group_logs;
 mod groups;
 mod harness;
 mod idempotence;
 mod many_shards;
+mod mending;
 mod metadata;
 mod names;
 mod opening;

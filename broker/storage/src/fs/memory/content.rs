@@ -80,6 +80,23 @@ impl Content {
         }
     }
 
+    /// Replaces bytes wherever they lie, in memory and on the disk; gives whether a reader sees it.
+    pub(super) fn spoil(&mut self, position: usize, from: &[u8], to: &[u8]) -> bool {
+        let replace = |bytes: &mut [u8], start: usize| {
+            let start = position.checked_sub(start);
+            let found = start.and_then(|at| bytes.get_mut(at..at + from.len()));
+            let found = found.filter(|found| *found == from);
+            found.map(|found| found.copy_from_slice(to)).is_some()
+        };
+        for change in &mut self.pending {
+            if let Change::Write { position, bytes } = change {
+                replace(bytes, *position);
+            }
+        }
+        replace(&mut self.durable, 0);
+        replace(&mut self.live, 0)
+    }
+
     fn change(&mut self, change: Change) {
         change.apply(&mut self.live);
         self.pending_bytes += change.weight();

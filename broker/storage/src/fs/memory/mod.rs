@@ -108,6 +108,13 @@ impl MemoryFileSystem {
         self.lock().lose_power_keeping(bytes, names);
     }
 
+    /// The disk changes bytes by itself: where a file holds `from` at a position it holds `to` from now
+    /// on, also after a loss of power. Both are of one length. Gives whether a reader sees it.
+    #[must_use]
+    pub fn spoil(&self, path: &Path, position: usize, from: &[u8], to: &[u8]) -> bool {
+        self.lock().spoil(path, position, from, to)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

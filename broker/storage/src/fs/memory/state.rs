@@ -124,6 +124,22 @@ impl State {
         }
     }
 
+    /// See [`Content::spoil`]. Works whatever became of the process.
+    pub(super) fn spoil(&mut self, path: &Path, position: usize, from: &[u8], to: &[u8]) -> bool {
+        let mut inode = ROOT;
+        for name in names(path) {
+            let Ok(directory) = self.directory(inode) else {
+                return false;
+            };
+            let Some(next) = directory.get(name) else {
+                return false;
+            };
+            inode = next;
+        }
+        let content = self.content(inode);
+        content.is_ok_and(|content| content.spoil(position, from, to))
+    }
+
     fn content(&mut self, inode: Inode) -> io::Result<&mut Content> {
         match self.nodes.get_mut(&inode) {
             Some(Node::File(content)) => Ok(content),

@@ -118,6 +118,48 @@ fn check(fs: &MemoryFileSystem, promise: &Promise, what: &str) {
     );
 }
 
+#[test]
+fn a_crash_at_any_change_of_mending_leaves_the_batch_damaged_or_whole_and_all_else_as_it_was() {
+    let (_, peer, _) = prepared();
+    let whole = read_all(&peer, 10_000);
+    for changes in 0..CHANGES_MAX {
+        let mut is_over = false;
+        for crash in crashes() {
+            let (fs, mut log, point) = prepared();
+            let name = format!("{DIRECTORY}/{:020}.log", 0);
+            let byte = whole[70];
+            assert!(fs.spoil(Path::new(&name), 70, &[byte], &[byte ^ 1]));
+            let error = log.check(Offset(0), 300).unwrap_err();
+            let damage = log.damage(&error).unwrap();
+            let read = peer.read(Offset(0), 300, peer.log_end(), true).unwrap();
+            stop_after(&fs, changes);
+            is_over = log.mend(damage, &read.bytes).is_ok() && log.sync().is_ok();
+            strike(&fs, crash);
+            let what = format!("{crash:?} before change {changes} of mending");
+            let (mut log, report) = open(&fs, small(), OpenHow::Recover { from: point });
+            assert_eq!(
+                (report.cut_bytes, log.log_end()),
+                (0, peer.log_end()),
+                "{what}"
+            );
+            if let Err(error) = log.check(Offset(0), 300) {
+                assert!(!is_over, "{what}");
+                let damage = log.damage(&error).unwrap();
+                assert_eq!(
+                    log.mend(damage, &read.bytes).unwrap(),
+                    Mended::Whole,
+                    "{what}"
+                );
+            }
+            assert_eq!(read_all(&log, 10_000), whole, "{what}");
+        }
+        if is_over {
+            return;
+        }
+    }
+    panic!("mending makes more than {CHANGES_MAX} changes");
+}
+
 fn headers_with_bytes(bytes: &[u8]) -> Vec<Vec<u8>> {
     let batches = split(Bytes::copy_from_slice(bytes));
     batches.map(|item| item.unwrap().1.to_vec()).collect()

@@ -1,6 +1,7 @@
 mod appending;
 mod crashes;
 mod damage;
+mod mending;
 mod model;
 mod opening;
 mod producers;
