@@ -34,13 +34,14 @@ say "building the broker, the operator and the tests (cold: about 8 min on 2 cor
 cargo build --quiet --profile image --workspace --bin kintsugi-broker --bin kintsugi-operator --bin kintsugi-e2e
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-mkdir -p "$context/target/image"
-cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$context/target/image/"
-tag=$(cat "$context"/target/image/* | sha256sum | cut -c1-12)
+built=$context/target/$(dpkg --print-architecture)
+mkdir -p "$built"
+cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$built/"
+tag=$(cat "$built"/* | sha256sum | cut -c1-12)
 archives=()
 for target in broker operator; do
   say "building the image kintsugi-$target:$tag"
-  archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" "$target" | tail -n 1)")
+  archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" "$target-from-binaries" | tail -n 1)")
 done
 
 if [ "$remove" = yes ]; then

@@ -21,6 +21,7 @@ mod settings;
 mod signals;
 mod thread;
 mod transport;
+mod trust;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::signals;
 use crate::transport::{bind, encode};
+use crate::trust::Trust;
 
 /// Threads for name lookups, which block.
 pub const BLOCKING_THREADS_MAX: usize = 8;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Where sockets are served.
     pub runtime: Handle,
+    /// Whom it lets onto its internal ports.
+    pub trust: Trust,
 }
 
 /// Runs the process until it ends.
@@ -47,17 +50,20 @@ pub struct Shared {
 /// # Errors
 /// When a role cannot start: a port is taken, a directory cannot be used.
 pub async fn run(settings: Arc<Settings>, clock: Clock) -> anyhow::Result<Ending> {
+    let metrics = Metrics::new().context("failed to set up metrics")?;
     let shared = Shared {
         settings: Arc::clone(&settings),
         clock,
         exit: Exit::new(),
-        metrics: Metrics::new().context("failed to set up metrics")?,
+        trust: Trust::open(&settings, &metrics)?,
+        metrics,
         runtime: Handle::current(),
     };
     let app = Arc::new(App {
         settings: Arc::clone(&settings),
         clock,
         metrics: shared.metrics.clone(),
+        trust: shared.trust.clone(),
         roles: OnceLock::new(),
     });
     let http = bind(&settings.endpoints.http).await?;

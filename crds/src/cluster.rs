@@ -98,9 +98,24 @@ pub struct KafkaClusterSpec {
     /// What the operator may do by itself when something breaks.
     #[serde(default)]
     pub healing: Healing,
+    /// Whether NetworkPolicies keep the ports between nodes to the nodes of this cluster. Default
+    /// Enabled. They need a network plug-in that carries policies out; where there is none they
+    /// change nothing.
+    #[serde(default)]
+    pub network_policy: NetworkPolicyMode,
     /// True stops every act of the operator on this cluster; only the status is still written.
     #[serde(default)]
     pub paused: bool,
+}
+
+/// Whether the operator makes NetworkPolicies.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkPolicyMode {
+    /// It makes one for each role.
+    #[default]
+    Enabled,
+    /// It makes none, and deletes those that it has made.
+    Disabled,
 }
 
 /// The controllers.
@@ -371,6 +386,7 @@ impl Default for KafkaClusterSpec {
             config: BTreeMap::new(),
             image: None,
             healing: Healing::default(),
+            network_policy: NetworkPolicyMode::default(),
             paused: false,
         }
     }

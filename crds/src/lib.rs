@@ -14,7 +14,7 @@ pub mod status;
 
 pub use cluster::{
     Brokers, Controllers, DeletionPolicy, Healing, KafkaCluster, KafkaClusterSpec, Listener,
-    ListenerProtocol, Racks, ResourceAmounts, Resources, Storage,
+    ListenerProtocol, NetworkPolicyMode, Racks, ResourceAmounts, Resources, Storage,
 };
 pub use pod::{ImagePullSecret, PodTemplate, TaintEffect, Toleration, TolerationOperator};
 pub use schema::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION};

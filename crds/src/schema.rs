@@ -7,7 +7,7 @@ use crate::KafkaCluster;
 
 /// Counts changes of the schema. The operator refuses to act while the installed definition
 /// carries a lower number, because the API server prunes fields it does not know without a word.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 /// Annotation with [`SCHEMA_VERSION`].
 pub const SCHEMA_VERSION_ANNOTATION: &str = "kintsugi.dev/schema-version";
 /// Annotation with [`hash`] of the definition's spec.

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::{DeletionPolicy, KafkaCluster, KafkaClusterStatus};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
@@ -20,6 +21,8 @@ use crate::http_client::HttpError;
 use crate::names::{OPERATOR, RESTART_ANNOTATION};
 use crate::observe::{REQUEST_TIMEOUT, add_voter, grant_generation, remove_voter};
 use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
+
+mod secret;
 
 /// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,6 +66,12 @@ pub enum ActError {
         /// The act.
         act: String,
     },
+    /// The system gave no random bytes.
+    #[error("failed to {act}: the system gave no random bytes")]
+    NoRandomness {
+        /// The act.
+        act: String,
+    },
     /// The active controller refused or did not answer.
     #[error("failed to {act}: {source}")]
     Controller {
@@ -74,7 +83,8 @@ pub enum ActError {
     },
 }
 
-/// Carries out `commands` for `cluster` and returns how many acts were done.
+/// Carries out `commands` for `cluster` and returns how many acts were done. Controllers are shown
+/// `token`, if they know a secret.
 ///
 /// # Errors
 /// The first failure; the status has been written nevertheless, if it could be.
@@ -82,6 +92,7 @@ pub async fn act(
     client: &Client,
     recorder: &Recorder,
     cluster: &KafkaCluster,
+    token: Option<&str>,
     commands: &[Command],
 ) -> Result<usize, ActError> {
     let mut done = 0;
@@ -91,7 +102,7 @@ pub async fn act(
         if stopped && !matches!(command, Command::WriteStatus(_)) {
             continue;
         }
-        match carry_out(client, cluster, command).await {
+        match carry_out(client, cluster, token, command).await {
             Ok(()) => {
                 done += 1;
                 if let Some(announcement) = command.announcement() {
@@ -168,11 +179,13 @@ pub async fn announce(recorder: &Recorder, cluster: &KafkaCluster, announcement:
 async fn carry_out(
     client: &Client,
     cluster: &KafkaCluster,
+    token: Option<&str>,
     command: &Command,
 ) -> Result<(), ActError> {
     let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
     match command {
         Command::Apply(object) => apply(client, namespace, object).await,
+        Command::CreateSecret(creation) => secret::create(client, namespace, creation).await,
         Command::CreateVolume(claim) => {
             let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
             let name = claim.metadata.name.as_deref().unwrap_or_default();
@@ -201,32 +214,48 @@ async fn carry_out(
             let act = format!("delete ConfigMap {name}");
             bounded(act, api.delete(name, &parameters)).await
         }
+        Command::DeleteNetworkPolicy {
+            name,
+            uid,
+            resource_version,
+        } => {
+            let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
+            let parameters = unchanged(uid, resource_version);
+            let act = format!("delete NetworkPolicy {name}");
+            bounded(act, api.delete(name, &parameters)).await
+        }
         Command::GrantGeneration {
             controller_ip,
             broker,
             generation,
-        } => grant_generation(controller_ip, *broker, *generation)
+        } => grant_generation(controller_ip, *broker, *generation, token)
             .await
             .map_err(|source| ActError::Controller {
                 act: format!("have generation {generation} of broker {broker} granted"),
                 source,
             }),
-        Command::RemoveVoter(change) => {
-            remove_voter(&change.controller_ip, change.controller, change.directory)
-                .await
-                .map_err(|source| ActError::Controller {
-                    act: format!("take controller {} from the quorum", change.controller),
-                    source,
-                })
-        }
-        Command::AddVoter(change) => {
-            add_voter(&change.controller_ip, change.controller, change.directory)
-                .await
-                .map_err(|source| ActError::Controller {
-                    act: format!("let controller {} join the quorum", change.controller),
-                    source,
-                })
-        }
+        Command::RemoveVoter(change) => remove_voter(
+            &change.controller_ip,
+            change.controller,
+            change.directory,
+            token,
+        )
+        .await
+        .map_err(|source| ActError::Controller {
+            act: format!("take controller {} from the quorum", change.controller),
+            source,
+        }),
+        Command::AddVoter(change) => add_voter(
+            &change.controller_ip,
+            change.controller,
+            change.directory,
+            token,
+        )
+        .await
+        .map_err(|source| ActError::Controller {
+            act: format!("let controller {} join the quorum", change.controller),
+            source,
+        }),
         Command::Announce(_) => Ok(()),
         Command::WriteStatus(status) => write_status(client, cluster, status).await,
     }
@@ -244,6 +273,10 @@ async fn apply(client: &Client, namespace: &str, object: &Object) -> Result<(), 
         }
         Object::ConfigMap(_) => {
             let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+            bounded(act, api.patch(name, &parameters, &patch)).await
+        }
+        Object::NetworkPolicy(_) => {
+            let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
             bounded(act, api.patch(name, &parameters, &patch)).await
         }
         Object::DisruptionBudget(_) => {

@@ -35,6 +35,10 @@ pub struct Cluster {
     pub image: String,
     /// Limits on healing.
     pub healing: Healing,
+    /// Whether nodes know each other by a secret: not those of a cluster that was formed without.
+    pub authenticated: bool,
+    /// Whether network policies are to stand around the nodes.
+    pub network_policy: bool,
     /// Whether every act is to be left.
     pub paused: bool,
     /// Whether rolling restarts are to be left.

@@ -2,12 +2,14 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::KafkaCluster;
+use kintsugi_secret::Keys;
 use uuid::Uuid;
 
 use crate::cluster::Cluster;
 use crate::names::{CONTROLLER_ID_FIRST, Member, Role};
 use crate::observe::{
-    BrokerView, Membership, Observed, ObservedPod, ObservedVolume, Partitions, PodState, QuorumView,
+    BrokerView, Membership, Observed, ObservedPod, ObservedSecret, ObservedVolume, Partitions,
+    PodState, QuorumView,
 };
 use crate::template::Template;
 use crate::validate::validate;
@@ -87,8 +89,19 @@ pub fn pod(member: Member) -> ObservedPod {
         template_hash: crate::build::pod::template_hash(&cluster(), member, None),
         restart_for: None,
         config_map: Some(crate::build::config_map::name(&cluster(), member.role)),
+        knows_secret: true,
         trouble: None,
     }
+}
+
+/// What the nodes of [`formed`] know each other by.
+pub fn secret() -> ObservedSecret {
+    ObservedSecret::Present(keys())
+}
+
+/// What it holds.
+pub fn keys() -> Keys {
+    Keys::parse(&[b'a'; 64]).unwrap()
 }
 
 /// A broker as the quorum sees it.
@@ -109,6 +122,7 @@ pub fn formed() -> Observed {
     Observed {
         pods: members().into_iter().map(pod).collect(),
         volumes: members().into_iter().map(volume).collect(),
+        secret: secret(),
         objects: Vec::new(),
         zones: Vec::new(),
         quorum: Some(QuorumView {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kintsugi_secret::Keys;
 use uuid::Uuid;
 
 use crate::decide::gates::Closed;
+use crate::observe::ObservedSecret;
 
 /// Live reads that are remembered of each suspicion (n).
 pub const EVIDENCE_READS: usize = 4;
@@ -38,6 +40,8 @@ pub enum Suspicion {
         /// The one that it runs on.
         present: Uuid,
     },
+    /// The Secret by which nodes know each other is gone while they run.
+    SecretLost,
     /// A pod's container does not stay up.
     CrashLoop {
         /// The pod's uid.
@@ -70,6 +74,8 @@ pub struct History {
     pub last_failure: Option<String>,
     /// That the API server would refuse a replacement pod, if the last rehearsal ended so.
     pub refusal: Option<Refusal>,
+    /// What the cluster's Secret last held.
+    pub secret: Option<Keys>,
 }
 
 /// A rehearsal that the API server refused.
@@ -107,6 +113,13 @@ impl History {
             }
         }
         self.reads.retain(|_, reads| reads.contains(&true));
+    }
+
+    /// Remembers what nodes know each other by, to put it back if it is lost.
+    pub fn remember_secret(&mut self, secret: &ObservedSecret) {
+        if let Some(keys) = secret.keys() {
+            self.secret = Some(keys.clone());
+        }
     }
 
     /// Whether `suspicion` held in m of the last n live reads, the newest among them.

@@ -78,7 +78,8 @@ pub enum HttpError {
     },
 }
 
-/// Sends one request and returns the body of a 200 or 202.
+/// Sends one request and returns the body of a 200 or 202. Changes need the token of the cluster's
+/// secret, if it has one.
 ///
 /// # Errors
 /// See [`HttpError`]; every other outcome within the method's time is one.
@@ -88,6 +89,7 @@ pub async fn request(
     port: i32,
     path: &str,
     body: String,
+    token: Option<&str>,
 ) -> Result<Bytes, HttpError> {
     // An IPv6 address needs brackets before a port.
     let address = if ip.contains(':') {
@@ -99,7 +101,7 @@ pub async fn request(
         Method::Get => READ_TIMEOUT,
         Method::Post | Method::Delete => CHANGE_TIMEOUT,
     };
-    match tokio::time::timeout(time, exchange(method, &address, path, body)).await {
+    match tokio::time::timeout(time, exchange(method, &address, path, body, token)).await {
         Ok(answer) => answer,
         Err(_) => Err(HttpError::Timeout { address, time }),
     }
@@ -110,6 +112,7 @@ async fn exchange(
     address: &str,
     path: &str,
     body: String,
+    token: Option<&str>,
 ) -> Result<Bytes, HttpError> {
     let broken = |source: Box<dyn std::error::Error + Send + Sync>| HttpError::Exchange {
         address: address.to_owned(),
@@ -124,7 +127,11 @@ async fn exchange(
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|source| broken(source.into()))?;
-    let request = Request::builder()
+    let mut request = Request::builder();
+    if let Some(token) = token {
+        request = request.header(hyper::header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request
         .method(match method {
             Method::Get => hyper::Method::GET,
             Method::Post => hyper::Method::POST,

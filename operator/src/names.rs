@@ -176,6 +176,16 @@ pub fn config_map(cluster: &str, role: Role, content_hash: &str) -> String {
     format!("{cluster}-{role}-{content_hash}")
 }
 
+/// The Secret by which the cluster's nodes know each other.
+pub fn secret(cluster: &str) -> String {
+    format!("{cluster}-internal")
+}
+
+/// A role's NetworkPolicy.
+pub fn network_policy(cluster: &str, role: Role) -> String {
+    format!("{cluster}-{role}")
+}
+
 /// A role's PodDisruptionBudget.
 pub fn disruption_budget(cluster: &str, role: Role) -> String {
     format!("{cluster}-{role}")

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{DeletionPolicy, KafkaClusterStatus};
+use kintsugi_secret::Keys;
 use uuid::Uuid;
 
 use crate::build::Object;
@@ -28,6 +29,8 @@ pub struct Plan {
 pub enum Command {
     /// Makes the object what it should be (server-side apply).
     Apply(Object),
+    /// Creates the Secret by which nodes know each other. Never replaces one.
+    CreateSecret(SecretCreation),
     /// Creates a volume claim.
     CreateVolume(Box<PersistentVolumeClaim>),
     /// Creates a pod.
@@ -44,6 +47,15 @@ pub enum Command {
     DeletePod(PodDeletion),
     /// Deletes a ConfigMap that no pod reads any more.
     DeleteConfigMap {
+        /// Its name.
+        name: String,
+        /// Its uid as observed.
+        uid: String,
+        /// Its version as observed.
+        resource_version: String,
+    },
+    /// Deletes a NetworkPolicy that is not wanted any more.
+    DeleteNetworkPolicy {
         /// Its name.
         name: String,
         /// Its uid as observed.
@@ -70,6 +82,44 @@ pub enum Command {
     Announce(Announcement),
     /// Writes the status.
     WriteStatus(Box<KafkaClusterStatus>),
+}
+
+/// A Secret to create.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecretCreation {
+    /// The Secret, still empty.
+    pub secret: Box<Secret>,
+    /// What it is to hold. None: something that nobody can guess.
+    pub keys: Option<Keys>,
+    /// Whether nodes run that were started with another one.
+    pub lost: bool,
+}
+
+impl SecretCreation {
+    fn announcement(&self) -> Announcement {
+        let name = self.secret.metadata.name.clone().unwrap_or_default();
+        let (reason, note) = match (self.lost, &self.keys) {
+            (false, _) => ("SecretCreated", format!("Created Secret {name}")),
+            (true, Some(_)) => (
+                "SecretPutBack",
+                format!("Secret {name} was gone: put it back as it was"),
+            ),
+            (true, None) => (
+                "SecretReplaced",
+                format!(
+                    "Secret {name} was gone and what it held is not known here: made a new one. \
+                     Nodes take it up within two minutes; until then they keep the connections \
+                     that they have, and may refuse new ones"
+                ),
+            ),
+        };
+        Announcement {
+            reason,
+            subject: name,
+            note,
+            warning: self.lost,
+        }
+    }
 }
 
 /// A change to who belongs to the quorum.
@@ -152,7 +202,8 @@ impl Command {
             | Command::RemoveVoter(_)
             | Command::AddVoter(_)
             | Command::Announce(_)
-            | Command::DeleteConfigMap { .. } => true,
+            | Command::DeleteConfigMap { .. }
+            | Command::DeleteNetworkPolicy { .. } => true,
             Command::ChangeVolume(change) => change.size.is_some(),
             _ => false,
         }
@@ -166,6 +217,7 @@ impl Command {
                 format!("{}/{}", object.kind(), object.name()),
                 format!("Applied {} {}", object.kind(), object.name()),
             ),
+            Command::CreateSecret(creation) => return Some(creation.announcement()),
             Command::CreateVolume(claim) => {
                 let name = claim.metadata.name.clone().unwrap_or_default();
                 (
@@ -213,6 +265,11 @@ impl Command {
                 "ConfigMapDeleted",
                 name.clone(),
                 format!("Deleted ConfigMap {name}: no pod reads it any more"),
+            ),
+            Command::DeleteNetworkPolicy { name, .. } => (
+                "NetworkPolicyDeleted",
+                name.clone(),
+                format!("Deleted NetworkPolicy {name}: spec.networkPolicy is Disabled"),
             ),
             Command::WriteStatus(_) | Command::RehearsePod(_) => return None,
         };

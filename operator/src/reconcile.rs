@@ -83,21 +83,26 @@ pub async fn reconcile(
             let status = invalid_status(error.to_string(), generation, written, now);
             if written != Some(&status) {
                 let write = [Command::WriteStatus(Box::new(status))];
-                act(&context.client, &context.recorder, &resource, &write).await?;
+                let (client, recorder) = (&context.client, &context.recorder);
+                act(client, recorder, &resource, None, &write).await?;
             }
             return Ok(Action::requeue(REQUEUE_INVALID));
         }
     };
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
+    history.remember_secret(&observed.secret);
     history.record(&suspicions(&cluster, &observed, now), now);
     let plan = decide(&cluster, &observed, written, &history, now);
     history.remember_closed(&plan.closed);
     context.metrics.gates(&namespace, &name, &plan.closed);
+    let keys = observed.secret.keys().filter(|_| cluster.authenticated);
+    let token = keys.map(|keys| keys.token(&cluster.cluster_id));
     let acted = act(
         &context.client,
         &context.recorder,
         &resource,
+        token.as_deref(),
         &plan.commands,
     )
     .await;

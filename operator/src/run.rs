@@ -10,6 +10,7 @@ use futures::StreamExt;
 use futures::future::join_all;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::KafkaCluster;
 use kube::core::PartialObjectMeta;
@@ -46,7 +47,7 @@ const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Objects a page of a watch's first list.
 const WATCH_PAGE_SIZE: u32 = 50;
 
-/// Namespaces that are watched one by one; each costs six watches.
+/// Namespaces that are watched one by one; each costs seven watches.
 pub const NAMESPACES_MAX: usize = 20;
 
 /// How the operator is run.
@@ -270,6 +271,11 @@ async fn control_in(client: &Client, namespace: Option<&str>, context: Arc<Conte
         )
         .watches(
             scoped::<PartialObjectMeta<PodDisruptionBudget>>(client, namespace),
+            owned.clone(),
+            cluster_of,
+        )
+        .watches(
+            scoped::<PartialObjectMeta<NetworkPolicy>>(client, namespace),
             owned,
             cluster_of,
         )

@@ -3,7 +3,9 @@
 //! The API server has checked the CEL rules already. What can be wrong here got past an older
 //! schema, or shows only together with the volumes.
 
-use kintsugi_crds::{DeletionPolicy, KafkaCluster, PodTemplate, Resources, Storage, owned_keys};
+use kintsugi_crds::{
+    DeletionPolicy, KafkaCluster, NetworkPolicyMode, PodTemplate, Resources, Storage, owned_keys,
+};
 
 use crate::cluster::{Amounts, Cluster, RoleSpec};
 use crate::names::{ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION};
@@ -109,6 +111,8 @@ pub fn validate(
             .image
             .clone()
             .unwrap_or_else(|| default_image.to_owned()),
+        authenticated: observed.is_authenticated(),
+        network_policy: spec.network_policy == NetworkPolicyMode::Enabled,
         healing: spec.healing.clone(),
         paused: spec.paused,
         rollout_paused: is_set(resource, PAUSE_ROLLOUT_ANNOTATION),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kintsugi_node::message::broker::Event;
 use kintsugi_node::message::link::{ToBroker, ToController};
+use kintsugi_secret::handshake::Port;
 use kintsugi_types::Endpoint;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use crate::transport::{
     CONTROL_FRAME_BYTES_MAX, FrameReader, Outgoing, TransportError, Vigilance, dial, encode,
     outgoing, write_all,
 };
+use crate::trust::Trust;
 
 /// How long a dial of a controller may take, name lookup included.
 const LINK_DIAL_MAX: Duration = Duration::from_millis(500);
@@ -29,6 +31,7 @@ pub struct Links {
     events: Mailbox<ControlInput>,
     hello: Bytes,
     vigilance: Vigilance,
+    trust: Trust,
     number: u64,
     present: Option<(Outgoing, AbortHandle)>,
 }
@@ -40,12 +43,14 @@ impl Links {
         events: Mailbox<ControlInput>,
         hello: Bytes,
         vigilance: Vigilance,
+        trust: Trust,
     ) -> Self {
         Self {
             runtime,
             events,
             hello,
             vigilance,
+            trust,
             number: 0,
             present: None,
         }
@@ -71,6 +76,7 @@ impl Links {
             number: self.number,
             events: self.events.clone(),
             vigilance: self.vigilance,
+            trust: self.trust.clone(),
         };
         let running = self.runtime.spawn(task.run(endpoint, frames));
         self.present = Some((outgoing, running.abort_handle()));
@@ -112,6 +118,7 @@ struct LinkTask {
     number: u64,
     events: Mailbox<ControlInput>,
     vigilance: Vigilance,
+    trust: Trust,
 }
 
 impl LinkTask {
@@ -127,10 +134,12 @@ impl LinkTask {
         endpoint: &Endpoint,
         frames: mpsc::Receiver<Bytes>,
     ) -> Result<(), TransportError> {
-        let (reader, writer) = dial(endpoint, LINK_DIAL_MAX, self.vigilance)
-            .await?
-            .into_split();
+        let mut stream = dial(endpoint, LINK_DIAL_MAX, self.vigilance).await?;
+        // A controller that is slow to prove itself is as silent as one that is slow to answer.
         self.post(Event::LinkOpened);
+        let port = Port::Controller;
+        self.trust.prove(port, endpoint, &mut stream).await?;
+        let (reader, writer) = stream.into_split();
         let mut incoming = FrameReader::new(reader, CONTROL_FRAME_BYTES_MAX);
         let hearing = async {
             while let Some(message) = incoming.message::<ToBroker>().await? {

@@ -132,6 +132,7 @@ impl Opening<'_> {
             mailbox.clone(),
             self.control.clone(),
             Vigilance::of(&self.shared.settings),
+            self.shared.trust.clone(),
         );
         Starting {
             name: format!("shard-{number}"),

@@ -35,7 +35,8 @@ fn links(
         cluster: settings.cluster.clone(),
     })?;
     let (runtime, control) = (shared.runtime.clone(), control.clone());
-    Ok(Links::new(runtime, control, hello, Vigilance::of(settings)))
+    let (vigilance, trust) = (Vigilance::of(settings), shared.trust.clone());
+    Ok(Links::new(runtime, control, hello, vigilance, trust))
 }
 
 /// Starts the broker's threads and its listeners.
@@ -116,7 +117,11 @@ pub async fn start(
         shard.start()?;
     }
     thread::spawn("broker", move || actor.run(&letters))?;
-    tokio::spawn(super::replication::serve(followers, Arc::clone(&handle)));
+    tokio::spawn(super::replication::serve(
+        followers,
+        Arc::clone(&handle),
+        shared.trust.clone(),
+    ));
     Ok(handle)
 }
 

@@ -1,6 +1,7 @@
 //! The controller listener: other voters and brokers connect here.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use kintsugi_node::message::controller::{Event, LinkId};
 use kintsugi_node::message::link::{Hello, ToController};
 use kintsugi_quorum::Message;
+use kintsugi_secret::handshake::Port;
 use kintsugi_types::{ClusterId, ControllerId, Incarnation};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -19,6 +21,7 @@ use crate::transport::{
     CONTROL_FRAME_BYTES_MAX, FrameReader, GREETING_FRAME_BYTES_MAX, Slots, TransportError,
     Vigilance, outgoing, write_all,
 };
+use crate::trust::Trust;
 
 /// The most connections of brokers and voters at a time.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -40,6 +43,8 @@ pub struct Reception {
     pub next_link: Arc<AtomicU64>,
     /// The limits of connections.
     pub vigilance: Vigilance,
+    /// Whom it lets in.
+    pub trust: Trust,
     /// The latest connection of each controller, by a number that counts up.
     pub latest: Arc<Mutex<BTreeMap<ControllerId, u64>>>,
 }
@@ -48,8 +53,8 @@ pub struct Reception {
 pub async fn run(listener: TcpListener, reception: Reception) {
     let slots = Slots::new(CONNECTIONS_MAX);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(cause) => {
                 tracing::warn!(%cause, "failed to accept a connection on the controller listener");
                 tokio::time::sleep(ACCEPT_WAIT).await;
@@ -66,8 +71,8 @@ pub async fn run(listener: TcpListener, reception: Reception) {
         reception.vigilance.prepare(&stream);
         let reception = reception.clone();
         tokio::spawn(async move {
-            if let Err(cause) = reception.receive(stream).await {
-                tracing::debug!(%cause, "connection on the controller listener ended");
+            if let Err(cause) = reception.receive(stream, peer).await {
+                tracing::debug!(%peer, %cause, "connection on the controller listener ended");
             }
             drop(slot);
         });
@@ -75,9 +80,11 @@ pub async fn run(listener: TcpListener, reception: Reception) {
 }
 
 impl Reception {
-    async fn receive(&self, stream: TcpStream) -> Result<(), TransportError> {
-        let (reader, writer) = stream.into_split();
+    async fn receive(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), TransportError> {
+        let (reader, mut writer) = stream.into_split();
         let mut frames = FrameReader::new(reader, GREETING_FRAME_BYTES_MAX);
+        let (port, trust) = (Port::Controller, &self.trust);
+        trust.admit(port, peer, &mut frames, &mut writer).await?;
         let greeting = timeout(HELLO_MAX, frames.message::<Hello>()).await;
         let Ok(greeting) = greeting else {
             return Ok(());

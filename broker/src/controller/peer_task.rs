@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kintsugi_node::message::controller::Event;
+use kintsugi_secret::handshake::Port;
 use kintsugi_types::{ControllerId, Endpoint};
 use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use super::Input;
 use super::peers::PEER_FRAMES_MAX;
 use crate::mailbox::Mailbox;
 use crate::transport::{Backoff, TransportError, Vigilance, dial, outgoing, write_all};
+use crate::trust::Trust;
 
 /// How long a dial of a controller may take, name lookup included.
 const PEER_DIAL_MAX: Duration = Duration::from_millis(500);
@@ -45,6 +48,8 @@ pub struct PeerTask {
     pub events: Mailbox<Input>,
     /// The limits of the connection.
     pub vigilance: Vigilance,
+    /// How it proves itself.
+    pub trust: Trust,
 }
 
 /// How a connection ended.
@@ -72,7 +77,7 @@ impl PeerTask {
             let Some(endpoint) = preferred else {
                 continue;
             };
-            match dial(&endpoint, PEER_DIAL_MAX, self.vigilance).await {
+            match self.reach(&endpoint).await {
                 Ok(stream) => {
                     backoff.reset();
                     // The address that worked is tried first the next time.
@@ -98,6 +103,13 @@ impl PeerTask {
         }
     }
 
+    async fn reach(&self, endpoint: &Endpoint) -> Result<TcpStream, TransportError> {
+        let mut stream = dial(endpoint, PEER_DIAL_MAX, self.vigilance).await?;
+        let port = Port::Controller;
+        self.trust.prove(port, endpoint, &mut stream).await?;
+        Ok(stream)
+    }
+
     /// Waits, and drops what comes meanwhile: it is stale by the time of the next dial.
     async fn pause(&mut self, backoff: &mut Backoff, frames: &mut mpsc::Receiver<Bytes>) {
         let wait = tokio::time::sleep(backoff.next_wait());
@@ -115,7 +127,7 @@ impl PeerTask {
     /// the end of it.
     async fn exchange(
         &mut self,
-        stream: tokio::net::TcpStream,
+        stream: TcpStream,
         first: Bytes,
         frames: &mut mpsc::Receiver<Bytes>,
         mut process: Option<u64>,
@@ -155,7 +167,7 @@ impl PeerTask {
 mod tests {
     use kintsugi_node::message::link::Hello;
     use kintsugi_quorum::Message;
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpListener;
     use tokio::time::timeout;
 
     use super::super::peers::Peers;
@@ -186,7 +198,8 @@ mod tests {
         };
         let (events, letters) = mailbox();
         let mine = encode(&hello(9, endpoint.clone())).unwrap();
-        let mut peers = Peers::new(ControllerId(1), Handle::current(), mine, events, vigilance);
+        let (id, trust) = (ControllerId(1), Trust::of_everybody());
+        let mut peers = Peers::new(id, Handle::current(), mine, events, vigilance, trust);
         peers.configure(ControllerId(2), &endpoint);
         (peers, endpoint, letters)
     }

@@ -17,6 +17,7 @@ use super::Input;
 use super::peer_task::{Addresses, PeerTask};
 use crate::mailbox::Mailbox;
 use crate::transport::{Outgoing, Vigilance, encode, outgoing};
+use crate::trust::Trust;
 
 /// The most other controllers: all voters and learners, and some that were or will be.
 const PEERS_MAX: usize = 64;
@@ -33,6 +34,7 @@ pub struct Peers {
     hello: Bytes,
     events: Mailbox<Input>,
     vigilance: Vigilance,
+    trust: Trust,
     peers: BTreeMap<ControllerId, Peer>,
 }
 
@@ -50,6 +52,7 @@ impl Peers {
         hello: Bytes,
         events: Mailbox<Input>,
         vigilance: Vigilance,
+        trust: Trust,
     ) -> Self {
         Self {
             id,
@@ -57,6 +60,7 @@ impl Peers {
             hello,
             events,
             vigilance,
+            trust,
             peers: BTreeMap::new(),
         }
     }
@@ -123,6 +127,7 @@ impl Peers {
             hello: self.hello.clone(),
             events: self.events.clone(),
             vigilance: self.vigilance,
+            trust: self.trust.clone(),
         };
         self.runtime.spawn(task.run(frames));
         let peer = Peer {

@@ -70,7 +70,14 @@ pub async fn start(
         process: fastrand::u64(..),
     })?;
     let vigilance = Vigilance::of(settings);
-    let peers = Peers::new(id, shared.runtime.clone(), hello, events.clone(), vigilance);
+    let peers = Peers::new(
+        id,
+        shared.runtime.clone(),
+        hello,
+        events.clone(),
+        vigilance,
+        shared.trust.clone(),
+    );
     let mut actor = Controller {
         node,
         clock: shared.clock,
@@ -100,6 +107,7 @@ pub async fn start(
             events: events.clone(),
             next_link: Arc::new(AtomicU64::new(1)),
             vigilance,
+            trust: shared.trust.clone(),
             latest: Arc::default(),
         },
     ));

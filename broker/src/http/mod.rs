@@ -2,9 +2,11 @@
 //!
 //! `/livez` looks only at this process's own threads, so that a broker that waits for a quorum is
 //! never killed for it. `/readyz` says whether clients are served, or whether a controller knows
-//! a leader. Guarantees: connections are few and each has an end; nothing here waits without a
+//! a leader. What changes anything needs the token of the cluster's secret, if there is one.
+//! Guarantees: connections are few and each has an end; nothing here waits without a
 //! limit.
 
+mod authority;
 mod copies;
 mod health;
 mod listener;
@@ -16,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use kintsugi_types::ControllerId;
@@ -29,6 +32,7 @@ use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::trust::Trust;
 
 pub use quorum::cluster_settings;
 
@@ -40,6 +44,8 @@ pub struct App {
     pub clock: Clock,
     /// The counters.
     pub metrics: Metrics,
+    /// Who may change things.
+    pub trust: Trust,
     /// The roles, once they are started.
     pub roles: OnceLock<Roles>,
 }
@@ -97,7 +103,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) {
             .route("/v1/partitions", get(quorum::partitions))
             .route("/v1/brokers/{id}/generations", post(quorum::grant));
     }
-    let router = router.with_state(app);
+    // Around every route, so that none that is added later is left open.
+    let guard = from_fn_with_state(Arc::clone(&app), authority::check);
+    let router = router.layer(guard).with_state(app);
     let limited = listener::Limited::new(listener);
     if let Err(cause) = axum::serve(limited, router).await {
         tracing::error!(%cause, "the HTTP listener ended");

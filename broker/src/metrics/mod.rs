@@ -3,11 +3,12 @@
 //! Names that Kafka's JMX exporter gives are kept where the meaning is the same
 //! (`kafka_server_...`); the rest begin with `kintsugi_`.
 
+mod handshakes;
 mod partitions;
 mod shards;
 mod traffic;
 
-use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder};
+use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 pub use partitions::{Change, Partitions};
 pub use shards::ShardCounters;
@@ -23,6 +24,8 @@ pub struct Metrics {
     pub partitions: Partitions,
     /// What shards count.
     pub shards: ShardCounters,
+    /// Who did not prove the cluster's secret, by port and reason.
+    pub refused_handshakes: IntCounterVec,
 }
 
 impl Metrics {
@@ -36,6 +39,7 @@ impl Metrics {
             traffic: Traffic::new(&registry)?,
             partitions: Partitions::new(&registry)?,
             shards: ShardCounters::new(&registry)?,
+            refused_handshakes: handshakes::refused(&registry)?,
             registry,
         })
     }

@@ -124,6 +124,12 @@ const LISTENERS: &[Definition] = &[
         "Where they are told to connect. Without it, this controller's own entry among the voters.",
     ),
     setting(
+        "kintsugi.cluster.secret.file",
+        Kind::Text,
+        None,
+        "A file with the cluster's secret, one a line, 32 characters or more: whoever knows none is not let onto the replication and controller ports, and changes nothing over HTTP. Read again when it changes. Without it, nothing is asked.",
+    ),
+    setting(
         "kintsugi.http.listener",
         Kind::Text,
         Some("0.0.0.0:9404"),

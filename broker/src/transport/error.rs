@@ -2,6 +2,7 @@
 
 use std::io;
 
+use kintsugi_secret::handshake::Refusal;
 use kintsugi_types::Endpoint;
 
 /// Why bytes could not be exchanged.
@@ -54,6 +55,9 @@ pub enum TransportError {
     /// A frame is not what was expected.
     #[error("failed to read frame")]
     Malformed(#[from] postcard::Error),
+    /// The other side did not prove that it knows the cluster's secret.
+    #[error("the other side is not trusted")]
+    Untrusted(#[from] Refusal),
 }
 
 impl TransportError {

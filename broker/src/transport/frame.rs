@@ -168,6 +168,16 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, TransportError> {
     Ok(frame.into())
 }
 
+/// Bytes as a frame with its length.
+///
+/// # Errors
+/// [`TransportError::TooLong`] above what a length can carry.
+pub fn frame_of(bytes: &[u8]) -> Result<Bytes, TransportError> {
+    let (length, max) = (bytes.len(), u32::MAX as usize);
+    let field = u32::try_from(length).map_err(|_| TransportError::TooLong { length, max })?;
+    Ok([&field.to_be_bytes(), bytes].concat().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

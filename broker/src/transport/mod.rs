@@ -15,7 +15,7 @@ mod vigilance;
 pub use backoff::Backoff;
 pub use dial::dial;
 pub use error::TransportError;
-pub use frame::{Arrival, FrameReader, encode};
+pub use frame::{Arrival, FrameReader, encode, frame_of};
 pub use listen::{Slots, bind, bind_blocking, prepare};
 pub use outgoing::{Outgoing, outgoing, write_all};
 pub use vigilance::Vigilance;

@@ -9,11 +9,25 @@ use tokio::time::timeout;
 
 /// Asks a node; none if it does not answer. An empty body is null.
 pub async fn request(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+    request_with(port, method, path, body, None).await
+}
+
+/// [`request`] with a token.
+pub async fn request_with(
+    port: u16,
+    method: &str,
+    path: &str,
+    body: &str,
+    token: Option<&str>,
+) -> Option<(u16, Value)> {
+    let shown = token.map_or_else(String::new, |token| {
+        format!("authorization: Bearer {token}\r\n")
+    });
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{shown}content-length: {length}\r\n\r\n"
         );
         stream.write_all((head + body).as_bytes()).await.ok()?;
         let mut answer = String::new();

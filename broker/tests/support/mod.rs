@@ -76,6 +76,15 @@ impl Node {
         self
     }
 
+    /// The port of a listener that [`Self::with`] gave it.
+    pub fn port(&self, listener: &str) -> u16 {
+        let prefix = format!("{listener}=");
+        let given = self.arguments.iter().rev();
+        let mut listeners = given.filter_map(|argument| argument.strip_prefix(&prefix));
+        let (_, port) = listeners.next().unwrap().rsplit_once(':').unwrap();
+        port.parse().unwrap()
+    }
+
     pub fn start(&mut self) {
         // Figures are measured with another build than the tests' own.
         let built = env!("CARGO_BIN_EXE_kintsugi-broker").to_owned();

@@ -20,8 +20,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator does in the namespaces of KafkaClusters. It never reads Secrets, and never
-deletes a volume claim. */}}
+{{/* What the operator does in the namespaces of KafkaClusters. It never deletes a volume claim. Of
+Secrets it reads and makes those named after a KafkaCluster; it never lists, changes or deletes one. A
+rule cannot name what does not exist yet, so name watchNamespaces to keep it from others' Secrets. */}}
 {{- define "kintsugi.rules" -}}
 - apiGroups: [kintsugi.dev]
   resources: [kafkaclusters]
@@ -44,6 +45,12 @@ deletes a volume claim. */}}
   verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]

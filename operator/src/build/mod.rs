@@ -2,13 +2,16 @@
 
 pub mod config_map;
 pub mod disruption_budget;
+pub mod network_policy;
 pub mod pod;
+pub mod secret;
 pub mod service;
 pub mod volume;
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
@@ -24,6 +27,8 @@ pub enum Object {
     ConfigMap(Box<ConfigMap>),
     /// A PodDisruptionBudget.
     DisruptionBudget(Box<PodDisruptionBudget>),
+    /// A NetworkPolicy.
+    NetworkPolicy(Box<NetworkPolicy>),
 }
 
 impl Object {
@@ -33,6 +38,7 @@ impl Object {
             Object::Service(_) => "Service",
             Object::ConfigMap(_) => "ConfigMap",
             Object::DisruptionBudget(_) => "PodDisruptionBudget",
+            Object::NetworkPolicy(_) => "NetworkPolicy",
         }
     }
 
@@ -42,6 +48,7 @@ impl Object {
             Object::Service(service) => &service.metadata,
             Object::ConfigMap(map) => &map.metadata,
             Object::DisruptionBudget(budget) => &budget.metadata,
+            Object::NetworkPolicy(policy) => &policy.metadata,
         };
         metadata.name.as_deref().unwrap_or_default()
     }
@@ -52,6 +59,7 @@ impl Object {
             Object::Service(service) => serde_json::to_value(service),
             Object::ConfigMap(map) => serde_json::to_value(map),
             Object::DisruptionBudget(budget) => serde_json::to_value(budget),
+            Object::NetworkPolicy(policy) => serde_json::to_value(policy),
         };
         // These types hold no maps with keys other than strings, so they always become JSON.
         value.unwrap_or_default()

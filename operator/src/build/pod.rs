@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource,
     NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectFieldSelector,
     PersistentVolumeClaimVolumeSource, Pod, PodSecurityContext, PodSpec, ResourceRequirements,
-    SeccompProfile, SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
+    SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume,
+    VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -16,10 +17,11 @@ use serde_json::json;
 
 use super::owned_metadata;
 use crate::build::config_map::{DATA_DIRECTORY, FILE};
+use crate::build::secret;
 use crate::cluster::{Amounts, Cluster};
 use crate::names::{
     CONTROL_PORT, CONTROLLER_PORT, HTTP_PORT, Member, REPLICATION_PORT, Role,
-    TEMPLATE_HASH_ANNOTATION, headless_service, role_selector,
+    TEMPLATE_HASH_ANNOTATION, headless_service, role_selector, secret as secret_name,
 };
 use crate::template::Template;
 
@@ -30,6 +32,9 @@ mod probes;
 const USER_ID: i64 = 10001;
 const CONFIG_DIRECTORY: &str = "/etc/kintsugi";
 const DATA_MOUNT: &str = "/var/lib/kintsugi";
+const SECRET_DIRECTORY: &str = "/etc/kintsugi-secret";
+/// The process reads the secret by its group, and nobody writes it.
+const SECRET_MODE: i32 = 0o440;
 /// A planned stop moves leaderships and lets followers pass the end of the log first.
 const BROKER_GRACE_SECONDS: i64 = 60;
 /// A controller hands its leadership over and stops.
@@ -162,24 +167,35 @@ fn container(
             }),
             ..SecurityContext::default()
         }),
-        volume_mounts: Some(vec![
-            VolumeMount {
-                name: "data".to_owned(),
-                mount_path: DATA_MOUNT.to_owned(),
-                ..VolumeMount::default()
-            },
-            VolumeMount {
-                name: "config".to_owned(),
-                mount_path: CONFIG_DIRECTORY.to_owned(),
-                read_only: Some(true),
-                ..VolumeMount::default()
-            },
-        ]),
+        volume_mounts: Some(mounts(cluster)),
         ..Container::default()
     }
 }
 
-/// The command line: what differs from node to node.
+fn mounts(cluster: &Cluster) -> Vec<VolumeMount> {
+    let read_only = |name: &str, directory: &str| VolumeMount {
+        name: name.to_owned(),
+        mount_path: directory.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    };
+    let mut mounts = vec![
+        VolumeMount {
+            name: "data".to_owned(),
+            mount_path: DATA_MOUNT.to_owned(),
+            ..VolumeMount::default()
+        },
+        read_only("config", CONFIG_DIRECTORY),
+    ];
+    if cluster.authenticated {
+        mounts.push(read_only("secret", SECRET_DIRECTORY));
+    }
+    mounts
+}
+
+/// The command line: what differs from node to node, and where the secret lies. The settings of a
+/// template that is kept on a volume may be older than the secret; whether a pod has it must not
+/// depend on them.
 ///
 /// Every advertised address is the pod's IP, the clients' too. A pod's DNS name would be steady,
 /// but resolvers keep its address for 30 s (CoreDNS as kubeadm ships it), so that clients would
@@ -211,6 +227,12 @@ fn arguments(cluster: &Cluster, member: Member, zone: Option<&str>) -> Vec<Strin
                 overrides.push(format!("broker.rack={zone}"));
             }
         }
+    }
+    if cluster.authenticated {
+        let file = secret::FILE;
+        overrides.push(format!(
+            "kintsugi.cluster.secret.file={SECRET_DIRECTORY}/{file}"
+        ));
     }
     let mut arguments = vec!["--config".to_owned(), format!("{CONFIG_DIRECTORY}/{FILE}")];
     for setting in overrides {
@@ -255,7 +277,7 @@ fn resources(amounts: &Amounts) -> ResourceRequirements {
 }
 
 fn volumes(cluster: &Cluster, member: Member, template: &Template) -> Vec<Volume> {
-    vec![
+    let mut volumes = vec![
         Volume {
             name: "data".to_owned(),
             persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -272,7 +294,19 @@ fn volumes(cluster: &Cluster, member: Member, template: &Template) -> Vec<Volume
             }),
             ..Volume::default()
         },
-    ]
+    ];
+    if cluster.authenticated {
+        volumes.push(Volume {
+            name: "secret".to_owned(),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(secret_name(&cluster.name)),
+                default_mode: Some(SECRET_MODE),
+                ..SecretVolumeSource::default()
+            }),
+            ..Volume::default()
+        });
+    }
+    volumes
 }
 
 /// Binds a broker to the zone that it was born in: its rack must stay true.

@@ -12,6 +12,7 @@ mod members;
 mod objects;
 mod pods;
 mod rollout;
+mod secret;
 mod status;
 mod volumes;
 mod voters;
@@ -74,11 +75,13 @@ pub fn suspicions(cluster: &Cluster, observed: &Observed, now: Timestamp) -> BTr
             uid: outdated.pod.uid.clone(),
         });
     let restart = rollout.suspicion(cluster, observed, &members);
+    let secret = secret::is_lost(cluster, observed).then_some(Suspicion::SecretLost);
     lost.chain(voters::suspicions(observed, &members))
         .chain(crashing)
         .chain(frozen)
         .chain(outdated_down)
         .chain(restart)
+        .chain(secret)
         .collect()
 }
 
@@ -96,6 +99,7 @@ pub fn decide(
     if cluster.paused {
         draft.close(Gate::Pause, &cluster.name, "spec.paused is set".to_owned());
     } else if !members.quorum_lost() {
+        secret::create(cluster, observed, history, &mut draft);
         objects::apply(cluster, observed, &members, &mut draft);
         volumes::create(cluster, observed, &members, history, &mut draft);
         voters::replace(cluster, observed, &members, history, &mut draft);

@@ -1,11 +1,11 @@
-//! Services, ConfigMaps and budgets: applied whenever what exists does not cover what should be.
+//! Services, ConfigMaps, budgets and policies: applied whenever what exists does not cover what should be.
 
 use serde_json::Value;
 
 use super::Draft;
 use super::members::Members;
 use super::voters::not_voting;
-use crate::build::{Object, config_map, disruption_budget, service};
+use crate::build::{Object, config_map, disruption_budget, network_policy, service};
 use crate::cluster::Cluster;
 use crate::names::{MANAGED_BY_LABEL, OPERATOR, Role};
 use crate::observe::{Observed, ObservedPod, ObservedVolume};
@@ -21,6 +21,9 @@ pub fn apply(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draf
             role,
             min_available(observed, members, role),
         ));
+        if cluster.network_policy {
+            objects.push(network_policy::build(cluster, role));
+        }
     }
     draft.commands.extend(
         objects
@@ -30,9 +33,24 @@ pub fn apply(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draf
     );
 }
 
+/// Adds the deletion of what the operator made and nobody wants any more.
+pub fn collect(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
+    collect_config_maps(cluster, observed, draft);
+    if cluster.network_policy {
+        return;
+    }
+    for object in own(cluster, observed, "NetworkPolicy") {
+        draft.commands.push(Command::DeleteNetworkPolicy {
+            name: metadata(object, "name"),
+            uid: metadata(object, "uid"),
+            resource_version: metadata(object, "resourceVersion"),
+        });
+    }
+}
+
 /// Adds the deletion of each of the operator's ConfigMaps that is neither wanted nor read by a pod,
 /// nor may be again.
-pub fn collect(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
+fn collect_config_maps(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
     let wanted = [Role::Controller, Role::Broker].map(|role| config_map::name(cluster, role));
     let is_kept = |name: &str| {
         let read = |pod: &ObservedPod| pod.config_map.as_deref() == Some(name);
@@ -44,34 +62,38 @@ pub fn collect(cluster: &Cluster, observed: &Observed, draft: &mut Draft) {
             || observed.pods.iter().any(read)
             || observed.volumes.iter().any(may_read)
     };
-    for object in observed
-        .objects
-        .iter()
-        .filter(|object| is_own_config_map(cluster, object))
-    {
-        let metadata = |key: &str| {
-            object["metadata"][key]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let name = metadata("name");
+    for object in own(cluster, observed, "ConfigMap") {
+        let name = metadata(object, "name");
         if !is_kept(&name) {
             draft.commands.push(Command::DeleteConfigMap {
                 name,
-                uid: metadata("uid"),
-                resource_version: metadata("resourceVersion"),
+                uid: metadata(object, "uid"),
+                resource_version: metadata(object, "resourceVersion"),
             });
         }
     }
 }
 
+fn metadata(object: &Value, key: &str) -> String {
+    let text = object["metadata"][key].as_str();
+    text.unwrap_or_default().to_owned()
+}
+
+/// The objects of `kind` that the operator made for this very resource.
+fn own<'a>(
+    cluster: &'a Cluster,
+    observed: &'a Observed,
+    kind: &'a str,
+) -> impl Iterator<Item = &'a Value> {
+    let objects = observed.objects.iter();
+    objects.filter(move |object| object["kind"] == kind && is_own(cluster, object))
+}
+
 /// Whether the operator made it for this very resource: people may label their own alike.
-fn is_own_config_map(cluster: &Cluster, object: &Value) -> bool {
+fn is_own(cluster: &Cluster, object: &Value) -> bool {
     let metadata = &object["metadata"];
     let owners = metadata["ownerReferences"].as_array();
-    object["kind"] == "ConfigMap"
-        && metadata["labels"][MANAGED_BY_LABEL] == OPERATOR
+    metadata["labels"][MANAGED_BY_LABEL] == OPERATOR
         && metadata["deletionTimestamp"].is_null()
         && owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == *cluster.uid))
 }

@@ -211,10 +211,15 @@ fn behind(answers: &[Answered<'_>]) -> Vec<i32> {
 /// # Errors
 /// [`HttpError::Status`] with the controller's reason: 409 where a partition's only copy would be
 /// given up, 421 where another controller is active by now.
-pub async fn grant_generation(ip: &str, broker: i32, generation: u64) -> Result<(), HttpError> {
+pub async fn grant_generation(
+    ip: &str,
+    broker: i32,
+    generation: u64,
+    token: Option<&str>,
+) -> Result<(), HttpError> {
     let body = format!("{{\"generation\": {generation}}}");
     let path = format!("/v1/brokers/{broker}/generations");
-    http_client::request(Method::Post, ip, HTTP_PORT, &path, body)
+    http_client::request(Method::Post, ip, HTTP_PORT, &path, body, token)
         .await
         .map(|_| ())
 }
@@ -225,9 +230,14 @@ pub async fn grant_generation(ip: &str, broker: i32, generation: u64) -> Result<
 /// [`HttpError::Status`] with the controller's reason: 409 where the quorum knows it by another
 /// directory or would lose its majority, 421 where another controller is active by now, 503 while
 /// another change is under way.
-pub async fn remove_voter(ip: &str, controller: i32, directory: Uuid) -> Result<(), HttpError> {
+pub async fn remove_voter(
+    ip: &str,
+    controller: i32,
+    directory: Uuid,
+    token: Option<&str>,
+) -> Result<(), HttpError> {
     let path = format!("/v1/quorum/voters/{controller}/{directory}");
-    http_client::request(Method::Delete, ip, HTTP_PORT, &path, String::new())
+    http_client::request(Method::Delete, ip, HTTP_PORT, &path, String::new(), token)
         .await
         .map(|_| ())
 }
@@ -237,22 +247,35 @@ pub async fn remove_voter(ip: &str, controller: i32, directory: Uuid) -> Result<
 ///
 /// # Errors
 /// As [`remove_voter`].
-pub async fn add_voter(ip: &str, controller: i32, directory: Uuid) -> Result<(), HttpError> {
+pub async fn add_voter(
+    ip: &str,
+    controller: i32,
+    directory: Uuid,
+    token: Option<&str>,
+) -> Result<(), HttpError> {
     let body = format!("{{\"id\": {controller}, \"directory\": \"{directory}\"}}");
-    http_client::request(Method::Post, ip, HTTP_PORT, "/v1/quorum/voters", body)
-        .await
-        .map(|_| ())
+    http_client::request(
+        Method::Post,
+        ip,
+        HTTP_PORT,
+        "/v1/quorum/voters",
+        body,
+        token,
+    )
+    .await
+    .map(|_| ())
 }
 
 /// Whether the process at `ip` lets a liveness question time out. A refused connection is no
 /// silence: then the process is gone or not there yet, which Kubernetes sees by itself.
 pub async fn is_silent(ip: &str) -> bool {
-    let asked = http_client::request(Method::Get, ip, HTTP_PORT, "/livez", String::new()).await;
+    let asked =
+        http_client::request(Method::Get, ip, HTTP_PORT, "/livez", String::new(), None).await;
     matches!(asked, Err(HttpError::Timeout { .. }))
 }
 
 async fn get<T: DeserializeOwned>(ip: &str, path: &str) -> Result<T, HttpError> {
-    let body = http_client::request(Method::Get, ip, HTTP_PORT, path, String::new()).await?;
+    let body = http_client::request(Method::Get, ip, HTTP_PORT, path, String::new(), None).await?;
     serde_json::from_slice(&body).map_err(|source| HttpError::Decode {
         path: path.to_owned(),
         source,

@@ -8,6 +8,7 @@
 mod controllers;
 mod pod;
 mod read;
+mod secret;
 mod trouble;
 mod volume;
 mod zones;
@@ -17,6 +18,7 @@ pub use controllers::{
 };
 pub use pod::{ObservedPod, PodState};
 pub use read::{ObserveError, REQUEST_TIMEOUT, observe, read_cluster};
+pub use secret::ObservedSecret;
 pub use trouble::{PodTrouble, TroubleKind};
 pub use volume::ObservedVolume;
 
@@ -29,10 +31,20 @@ pub struct Observed {
     pub pods: Vec<ObservedPod>,
     /// The cluster's volume claims, by name.
     pub volumes: Vec<ObservedVolume>,
-    /// Its Services, ConfigMaps and budgets as JSON, to compare with what should be.
+    /// The Secret by which its nodes know each other.
+    pub secret: ObservedSecret,
+    /// Its Services, ConfigMaps, budgets and policies as JSON, to compare with what should be.
     pub objects: Vec<Value>,
     /// The zones of schedulable nodes. Read only while a broker is to be born, else empty.
     pub zones: Vec<String>,
     /// The quorum's own view, if any controller answered.
     pub quorum: Option<QuorumView>,
+}
+
+impl Observed {
+    /// Whether nodes know each other by a secret. A node without one cannot talk with nodes that
+    /// have it, so a cluster stays as its nodes are; where none is, it begins with one.
+    pub fn is_authenticated(&self) -> bool {
+        self.pods.is_empty() || self.pods.iter().any(|pod| pod.knows_secret)
+    }
 }

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::jiff::Timestamp;
 
 use super::trouble::{self, PodTrouble};
-use crate::names::{Member, RESTART_ANNOTATION, TEMPLATE_HASH_ANNOTATION};
+use crate::names::{CLUSTER_LABEL, Member, RESTART_ANNOTATION, TEMPLATE_HASH_ANNOTATION, secret};
 
 /// What was seen of a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct ObservedPod {
     pub restart_for: Option<String>,
     /// The ConfigMap that it reads.
     pub config_map: Option<String>,
+    /// Whether it was given the cluster's secret.
+    pub knows_secret: bool,
     /// What keeps it from running, as far as Kubernetes says.
     pub trouble: Option<PodTrouble>,
 }
@@ -88,6 +90,7 @@ impl ObservedPod {
             template_hash: annotation(TEMPLATE_HASH_ANNOTATION).unwrap_or_default(),
             restart_for: annotation(RESTART_ANNOTATION),
             config_map: config_map(pod),
+            knows_secret: knows_secret(pod),
             trouble: trouble::find(pod),
         })
     }
@@ -107,6 +110,17 @@ fn config_map(pod: &Pod) -> Option<String> {
     let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
     let mut maps = volumes.filter_map(|volume| volume.config_map.as_ref());
     maps.next().map(|map| map.name.clone())
+}
+
+fn knows_secret(pod: &Pod) -> bool {
+    let label = |key: &str| pod.metadata.labels.as_ref()?.get(key);
+    let name = label(CLUSTER_LABEL).map(|cluster| secret(cluster));
+    let volumes = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
+    let mut secrets = volumes.filter_map(|volume| volume.secret.as_ref());
+    secrets.any(|mounted| name.is_some() && mounted.secret_name == name)
 }
 
 fn state(pod: &Pod) -> PodState {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::KafkaCluster;
 use kube::api::ListParams;
@@ -13,7 +14,7 @@ use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Observed, ObservedPod, ObservedVolume, controllers, zones};
+use super::{Observed, ObservedPod, ObservedVolume, controllers, secret, zones};
 use crate::names::{CLUSTER_LABEL, Member, Role};
 
 /// Time for one request to the API server.
@@ -48,6 +49,15 @@ pub enum ObserveError {
     TooMany {
         /// What was listed.
         kind: String,
+    },
+    /// The Secret could not be read.
+    #[error("failed to read Secret {name}")]
+    ReadSecret {
+        /// Its name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: Box<kube::Error>,
     },
     /// The KafkaCluster itself could not be read.
     #[error("failed to read KafkaCluster {name}")]
@@ -109,12 +119,15 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
     list_values::<Service>(client, namespace, &selector, &mut objects).await?;
     list_values::<ConfigMap>(client, namespace, &selector, &mut objects).await?;
     list_values::<PodDisruptionBudget>(client, namespace, &selector, &mut objects).await?;
+    list_values::<NetworkPolicy>(client, namespace, &selector, &mut objects).await?;
+    let secret = secret::read(client, namespace, name).await?;
     let addresses = controller_addresses(&pods);
     let (quorum, ()) = tokio::join!(controllers::ask(&addresses), ask_unready(&mut pods));
     let zones = read_zones(client, cluster, &volumes).await?;
     Ok(Observed {
         pods,
         volumes,
+        secret,
         objects,
         zones,
         quorum,

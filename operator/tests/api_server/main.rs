@@ -9,6 +9,7 @@
 
 mod rollout;
 mod rules;
+mod secret;
 mod server;
 
 use std::time::Duration;
@@ -45,6 +46,8 @@ async fn a_real_api_server_agrees() {
     for cut in (0..whole).step_by(3) {
         form_with_a_death(client, cut, whole).await;
     }
+    secret::a_secret_is_made_once(client).await;
+    secret::policies_come_and_go(client).await;
     rollout::a_deletion_decided_long_ago_hits_nothing(client).await;
     rollout::a_replacement_that_admission_refuses_deletes_nothing(client).await;
     rollout::two_operators_never_stop_two_pods(client).await;
@@ -71,7 +74,7 @@ async fn form_in_one_look(client: &Client) -> usize {
     let namespace = "whole";
     create_cluster(client, namespace).await;
     let (cluster, plan) = look(client, namespace).await;
-    act(client, &recorder(client), &cluster, &plan.commands)
+    act(client, &recorder(client), &cluster, None, &plan.commands)
         .await
         .unwrap();
     assert_formed(client, namespace).await;
@@ -83,7 +86,7 @@ async fn form_in_one_look(client: &Client) -> usize {
         plan.commands
     );
     assert_eq!(cluster.status.unwrap().phase, Some(Phase::Forming));
-    22
+    25
 }
 
 /// An operator dies after `cut` commands; the next one ends with the same cluster.
@@ -92,12 +95,18 @@ async fn form_with_a_death(client: &Client, cut: usize, whole: usize) {
     create_cluster(client, &namespace).await;
     let (cluster, plan) = look(client, &namespace).await;
     assert_eq!(acts(&plan), whole);
-    act(client, &recorder(client), &cluster, &plan.commands[..cut])
-        .await
-        .unwrap();
+    act(
+        client,
+        &recorder(client),
+        &cluster,
+        None,
+        &plan.commands[..cut],
+    )
+    .await
+    .unwrap();
     let (cluster, plan) = look(client, &namespace).await;
     assert_eq!(acts(&plan), whole - cut, "after {cut} commands");
-    act(client, &recorder(client), &cluster, &plan.commands)
+    act(client, &recorder(client), &cluster, None, &plan.commands)
         .await
         .unwrap();
     assert_formed(client, &namespace).await;

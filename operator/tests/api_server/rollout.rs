@@ -65,7 +65,7 @@ impl Operator {
         decided: &(KafkaCluster, Plan),
     ) -> Result<usize, ActError> {
         let (resource, plan) = decided;
-        act(client, &recorder(client), resource, &plan.commands).await
+        act(client, &recorder(client), resource, None, &plan.commands).await
     }
 }
 

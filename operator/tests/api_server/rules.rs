@@ -105,6 +105,8 @@ fn births() -> Vec<Case> {
             json!({"listeners": [{"name": "a"}, {"name": "b", "port": 9095}]}),
             "at most 1",
         ),
+        (json!({"networkPolicy": "Disabled"}), ""),
+        (json!({"networkPolicy": "Off"}), "supported values"),
         (
             json!({"healing": {"crashLoopSeconds": 0}}),
             "greater than or equal to 1",

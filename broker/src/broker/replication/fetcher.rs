@@ -8,6 +8,7 @@ use std::time::Duration;
 use kintsugi_node::message::broker::{self, Evidence};
 use kintsugi_node::message::replication::{FetchClass, FetchRequest, FetchResponse};
 use kintsugi_node::message::shard::Event;
+use kintsugi_secret::handshake::Port;
 use kintsugi_types::{BrokerId, Endpoint};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -21,6 +22,7 @@ use crate::mailbox::Mailbox;
 use crate::transport::{
     FrameReader, REPLICATION_FRAME_BYTES_MAX, TransportError, Vigilance, dial, encode,
 };
+use crate::trust::Trust;
 
 /// How long a dial of a leader may take.
 const FETCH_DIAL_MAX: Duration = Duration::from_millis(300);
@@ -38,6 +40,7 @@ pub struct Fetchers {
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
+    trust: Trust,
     open: BTreeMap<(BrokerId, u16, FetchClass), Running>,
 }
 
@@ -56,12 +59,14 @@ impl Fetchers {
         shard: Mailbox<ShardInput>,
         control: Mailbox<ControlInput>,
         vigilance: Vigilance,
+        trust: Trust,
     ) -> Self {
         Self {
             runtime,
             shard,
             control,
             vigilance,
+            trust,
             open: BTreeMap::new(),
         }
     }
@@ -90,6 +95,7 @@ impl Fetchers {
             shard: self.shard.clone(),
             control: self.control.clone(),
             vigilance: self.vigilance,
+            trust: self.trust.clone(),
             is_busy: Arc::clone(&is_busy),
         };
         let task = self.runtime.spawn(task.run(work, receiver)).abort_handle();
@@ -117,6 +123,7 @@ struct Fetcher {
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
+    trust: Trust,
     is_busy: Arc<AtomicBool>,
 }
 
@@ -181,7 +188,7 @@ impl Fetcher {
         let reusable = connection.take().filter(|open| open.endpoint == endpoint);
         let open = match reusable {
             Some(open) => open,
-            None => connect(endpoint, self.vigilance).await?,
+            None => self.connect(endpoint).await?,
         };
         let open = connection.insert(open);
         let limit = Duration::from_millis(request.max_wait_ms.into()) + FETCH_GRACE;
@@ -197,6 +204,18 @@ impl Fetcher {
         }
     }
 
+    async fn connect(&self, endpoint: Endpoint) -> Result<Connection, TransportError> {
+        let mut stream = dial(&endpoint, FETCH_DIAL_MAX, self.vigilance).await?;
+        let port = Port::Replication;
+        self.trust.prove(port, &endpoint, &mut stream).await?;
+        let (reader, writer) = stream.into_split();
+        Ok(Connection {
+            endpoint,
+            frames: FrameReader::new(reader, REPLICATION_FRAME_BYTES_MAX),
+            writer,
+        })
+    }
+
     /// Says what a broken connection tells of the leader. Silence tells nothing.
     fn tell_evidence(&self, cause: &TransportError) {
         let evidence = match cause {
@@ -210,16 +229,6 @@ impl Fetcher {
                 evidence,
             }));
     }
-}
-
-async fn connect(endpoint: Endpoint, vigilance: Vigilance) -> Result<Connection, TransportError> {
-    let stream = dial(&endpoint, FETCH_DIAL_MAX, vigilance).await?;
-    let (reader, writer) = stream.into_split();
-    Ok(Connection {
-        endpoint,
-        frames: FrameReader::new(reader, REPLICATION_FRAME_BYTES_MAX),
-        writer,
-    })
 }
 
 fn ended() -> TransportError {

@@ -1,11 +1,13 @@
 //! The replication listener: followers fetch here.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kintsugi_node::message::broker::{self, Evidence};
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
 use kintsugi_node::message::shard::{Event, Token};
+use kintsugi_secret::handshake::Port;
 use kintsugi_types::BrokerId;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +15,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::broker::{BrokerHandle, ControlInput, Reply, ShardInput};
-use crate::transport::{FrameReader, Slots, TransportError, Vigilance, encode};
+use crate::transport::{
+    FrameReader, GREETING_FRAME_BYTES_MAX, Slots, TransportError, Vigilance, encode,
+};
+use crate::trust::Trust;
 
 /// The most connections of followers: a few shards each of a few hundred brokers.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -28,12 +33,12 @@ const WRITE_MAX: Duration = Duration::from_secs(30);
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
 /// Accepts followers until the process ends.
-pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
+pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>, trust: Trust) {
     let slots = Slots::new(CONNECTIONS_MAX);
     let vigilance = Vigilance::of(&broker.settings);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(cause) => {
                 tracing::warn!(%cause, "failed to accept a follower");
                 tokio::time::sleep(ACCEPT_WAIT).await;
@@ -47,6 +52,8 @@ pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
         vigilance.prepare(&stream);
         let follower = Follower {
             broker: Arc::clone(&broker),
+            trust: trust.clone(),
+            peer,
             id: None,
         };
         tokio::spawn(async move {
@@ -58,6 +65,8 @@ pub async fn serve(listener: TcpListener, broker: Arc<BrokerHandle>) {
 
 struct Follower {
     broker: Arc<BrokerHandle>,
+    trust: Trust,
+    peer: SocketAddr,
     id: Option<BrokerId>,
 }
 
@@ -77,7 +86,11 @@ impl Follower {
 
     async fn answer_all(&mut self, stream: TcpStream) -> Result<(), TransportError> {
         let (reader, mut writer) = stream.into_split();
-        let mut frames = FrameReader::new(reader, REQUEST_BYTES_MAX);
+        let mut frames = FrameReader::new(reader, GREETING_FRAME_BYTES_MAX);
+        let (port, peer) = (Port::Replication, self.peer);
+        let admitted = self.trust.admit(port, peer, &mut frames, &mut writer);
+        admitted.await?;
+        frames.set_length_max(REQUEST_BYTES_MAX);
         while let Some(request) = frames.message::<FetchRequest>().await? {
             self.id = Some(request.follower);
             let shard = request.leader_shard;

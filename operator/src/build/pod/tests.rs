@@ -37,6 +37,8 @@ fn a_broker_advertises_its_address_and_its_zone() {
             "kintsugi.control.advertised=$(POD_IP):9094",
             "--override",
             "broker.rack=zone-b",
+            "--override",
+            "kintsugi.cluster.secret.file=/etc/kintsugi-secret/secret",
         ]
     );
 }
@@ -46,9 +48,38 @@ fn a_controller_advertises_its_address_only() {
     let pod = build(&fixtures::cluster(), CONTROLLER, None);
     let arguments = spec_of(&pod).containers[0].args.clone().unwrap();
     assert_eq!(
-        arguments.last().unwrap(),
-        "kintsugi.controller.advertised=$(POD_IP):9093"
+        arguments[6..],
+        [
+            "--override",
+            "kintsugi.controller.advertised=$(POD_IP):9093",
+            "--override",
+            "kintsugi.cluster.secret.file=/etc/kintsugi-secret/secret",
+        ]
     );
+}
+
+#[test]
+fn every_node_reads_the_secret_and_none_can_write_it() {
+    for member in [BROKER, CONTROLLER] {
+        let pod = build(&fixtures::cluster(), member, None);
+        let mut volumes = spec_of(&pod).volumes.iter().flatten();
+        let secret = volumes.find_map(|volume| volume.secret.as_ref()).unwrap();
+        assert_eq!(secret.secret_name.as_deref(), Some("demo-internal"));
+        assert_eq!(secret.default_mode, Some(0o440));
+        assert_eq!(secret.optional, None, "no pod starts without it");
+        let mut mounts = spec_of(&pod).containers[0].volume_mounts.iter().flatten();
+        let mount = mounts.find(|mount| mount.name == "secret").unwrap();
+        assert_eq!(mount.mount_path, "/etc/kintsugi-secret");
+        assert_eq!(mount.read_only, Some(true));
+    }
+}
+
+#[test]
+fn a_node_of_a_cluster_without_a_secret_is_made_as_before_there_was_one() {
+    let mut cluster = fixtures::cluster();
+    cluster.authenticated = false;
+    let text = serde_json::to_string(&build(&cluster, BROKER, None)).unwrap();
+    assert!(!text.contains("secret"), "{text}");
 }
 
 #[test]
@@ -71,7 +102,9 @@ fn pods_pass_pod_security_restricted() {
             assert_eq!(capabilities.add, None);
         }
         let allowed = |volume: &Volume| {
-            volume.config_map.is_some() || volume.persistent_volume_claim.is_some()
+            volume.config_map.is_some()
+                || volume.persistent_volume_claim.is_some()
+                || volume.secret.is_some()
         };
         assert!(spec_of(&pod).volumes.iter().flatten().all(allowed));
     }

@@ -2,6 +2,7 @@
 
 use crate::decide::members::Members;
 use crate::decide::pods::EXIT_REFUSED;
+use crate::decide::secret;
 use crate::decide::voters::not_voting;
 use crate::names::{Member, Role};
 use crate::observe::{Observed, PodState};
@@ -11,7 +12,7 @@ const NAMED_MAX: usize = 10;
 
 /// Everything that keeps the cluster from being ready, the most telling first.
 pub fn troubles(observed: &Observed, members: &Members<'_>) -> Vec<(&'static str, String)> {
-    let mut troubles = Vec::new();
+    let mut troubles: Vec<_> = secret::trouble(observed).into_iter().collect();
     let lost = members.lost_controllers();
     if !lost.is_empty() {
         troubles.push((

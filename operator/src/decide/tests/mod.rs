@@ -7,6 +7,7 @@ mod quorum_model;
 mod racks;
 mod reporting;
 mod rollout;
+mod secret;
 mod volumes;
 mod voters;
 
@@ -43,6 +44,15 @@ fn word(command: &Command) -> Option<String> {
             };
             format!("apply {} {steady}", object.kind())
         }
+        Command::CreateSecret(creation) => {
+            let verb = match (creation.lost, &creation.keys) {
+                (false, _) => "create",
+                (true, Some(_)) => "put back",
+                (true, None) => "replace",
+            };
+            format!("{verb} {}", creation.secret.metadata.name.as_ref().unwrap())
+        }
+        Command::DeleteNetworkPolicy { name, .. } => format!("delete NetworkPolicy {name}"),
         Command::CreateVolume(claim) => {
             format!("create {}", claim.metadata.name.as_ref().unwrap())
         }
@@ -141,7 +151,9 @@ fn whole() -> Observed {
     with_objects(&cluster(), formed())
 }
 
-const APPLIES: [&str; 10] = [
+/// The Secret comes first: no pod starts without it.
+const APPLIES: [&str; 13] = [
+    "create demo-internal",
     "apply Service demo-controller-1000",
     "apply Service demo-controller-1001",
     "apply Service demo-controller-1002",
@@ -150,8 +162,10 @@ const APPLIES: [&str; 10] = [
     "apply Service demo-bootstrap",
     "apply ConfigMap demo-controller",
     "apply PodDisruptionBudget demo-controller",
+    "apply NetworkPolicy demo-controller",
     "apply ConfigMap demo-broker",
     "apply PodDisruptionBudget demo-broker",
+    "apply NetworkPolicy demo-broker",
 ];
 const VOLUMES: [&str; 6] = [
     "create data-demo-controller-1000-1",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::quorum_model::QuorumModel;
 use super::*;
 use crate::names::{FORMED_ANNOTATION, REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION};
-use crate::observe::{BrokerView, ObservedPod, PodTrouble, TroubleKind};
+use crate::observe::{BrokerView, ObservedPod, ObservedSecret, PodTrouble, TroubleKind};
 use crate::plan::VolumeChange;
 
 /// Ticks from creation to ready, from deletion to gone, from ready to in sync.
@@ -41,6 +41,7 @@ impl Operator {
     pub fn look(&mut self, world: &World) -> Plan {
         let (cluster, observed) = (&world.cluster, &world.observed);
         let now = at(world.now);
+        self.history.remember_secret(&observed.secret);
         self.history
             .record(&suspicions(cluster, observed, now), now);
         let written = self.status.as_ref();
@@ -258,6 +259,13 @@ impl World {
                 self.observed.objects.retain(|other| !same(other));
                 self.observed.objects.push(value);
             }
+            Command::CreateSecret(creation) => {
+                if self.observed.secret != ObservedSecret::Absent {
+                    return Err(());
+                }
+                let keys = creation.keys.clone().unwrap_or_else(crate::fixtures::keys);
+                self.observed.secret = ObservedSecret::Present(keys);
+            }
             Command::CreateVolume(claim) => self.create_volume(claim, version)?,
             Command::CreatePod(pod) => self.create_pod(pod, version)?,
             Command::ChangeVolume(change) => self.change_volume(change, version)?,
@@ -278,7 +286,7 @@ impl World {
                 }
                 self.since.insert(uid, now);
             }
-            Command::DeleteConfigMap { name, .. } => {
+            Command::DeleteConfigMap { name, .. } | Command::DeleteNetworkPolicy { name, .. } => {
                 let objects = &mut self.observed.objects;
                 objects.retain(|object| object["metadata"]["name"] != **name);
             }
