@@ -64,7 +64,7 @@ command=$1
 shift
 say "running: $command $*"
 "$binaries/kintsugi-e2e" "$command" --kubeconfig "$kubeconfig" --localkube "$kit/bin/localkube" \
-  --name "$name" --manifest examples/kafkacluster.yaml "$@"
+  --name "$name" --helm "$kit/bin/helm" --chart charts/kintsugi --manifest examples/kafkacluster.yaml "$@"
 if [ "$remove" = yes ]; then
   localkube down
 fi

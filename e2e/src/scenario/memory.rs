@@ -4,17 +4,18 @@ use anyhow::Context;
 
 use super::environment::Environment;
 use crate::host::memory::resident_bytes;
-use crate::kubernetes::api::Kubernetes;
+use crate::kubernetes::operators::OPERATOR_SELECTOR;
 
-/// The label of the operator's pods.
-pub const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=kintsugi-operator";
-
-/// Prints the resident memory of the operator and of each controller and broker.
+/// Prints the resident memory of the operator and of each controller and broker, where their
+/// processes are this host's.
 ///
 /// # Errors
 /// If a pod does not run.
 pub fn report(environment: &Environment) -> anyhow::Result<()> {
-    let operators = Kubernetes::connect(&environment.kubeconfig, &environment.operator_namespace)?;
+    let Some(localkube) = environment.node_access("resident memory") else {
+        return Ok(());
+    };
+    let operators = environment.operators();
     let operator_pods = operators.pods_labelled(OPERATOR_SELECTOR)?;
     let operator_names = operator_pods
         .into_iter()
@@ -30,7 +31,7 @@ pub fn report(environment: &Environment) -> anyhow::Result<()> {
     ] {
         let mut resident_mib = Vec::new();
         for pod in pods {
-            let process = environment.localkube.process_id(namespace, &pod)?;
+            let process = localkube.process_id(namespace, &pod)?;
             let bytes = resident_bytes(process).with_context(|| format!("pod {pod}"))?;
             resident_mib.push((bytes >> 20).to_string());
         }
