@@ -18,3 +18,8 @@ FROM ${BASE} AS operator
 COPY target/image/kintsugi-operator /usr/bin/kintsugi-operator
 USER 65532:65532
 ENTRYPOINT ["/usr/bin/kintsugi-operator"]
+
+# For the scenarios of e2e/ on clusters that were handed over by a kubeconfig.
+FROM ${BASE} AS node-helper
+COPY target/image/kintsugi-node-helper /usr/bin/kintsugi-node-helper
+ENTRYPOINT ["/usr/bin/kintsugi-node-helper"]

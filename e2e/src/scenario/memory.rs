@@ -4,7 +4,6 @@ use anyhow::Context;
 
 use super::environment::Environment;
 use crate::host::memory::resident_bytes;
-use crate::kubernetes::operators::OPERATOR_SELECTOR;
 
 /// Prints the resident memory of the operator and of each controller and broker, where their
 /// processes are this host's.
@@ -16,16 +15,12 @@ pub fn report(environment: &Environment) -> anyhow::Result<()> {
         return Ok(());
     };
     let operators = environment.operators();
-    let operator_pods = operators.pods_labelled(OPERATOR_SELECTOR)?;
-    let operator_names = operator_pods
-        .into_iter()
-        .filter_map(|pod| pod.metadata.name);
     let namespace = &environment.kubernetes.namespace;
     let names = |pods: std::collections::BTreeMap<i32, crate::kubernetes::api::PodView>| {
         pods.into_values().map(|pod| pod.name).collect::<Vec<_>>()
     };
     for (role, namespace, pods) in [
-        ("operator", &operators.namespace, operator_names.collect()),
+        ("operator", &operators.namespace, operators.operators()?),
         ("controllers", namespace, names(environment.controllers()?)),
         ("brokers", namespace, names(environment.brokers()?)),
     ] {

@@ -9,6 +9,7 @@ mod reporting;
 mod rollout;
 mod volumes;
 mod voters;
+mod watched;
 
 use kintsugi_crds::{ConditionStatus, KafkaClusterStatus, Phase};
 
