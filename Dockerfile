@@ -47,3 +47,9 @@ COPY target/${TARGETARCH}/kintsugi-broker /usr/bin/kintsugi-broker
 FROM operator-base AS operator-from-binaries
 ARG TARGETARCH
 COPY target/${TARGETARCH}/kintsugi-operator /usr/bin/kintsugi-operator
+
+# For the scenarios of e2e/ on clusters that were handed over by a kubeconfig.
+FROM ${BASE} AS node-helper-from-binaries
+ARG TARGETARCH
+COPY target/${TARGETARCH}/kintsugi-node-helper /usr/bin/kintsugi-node-helper
+ENTRYPOINT ["/usr/bin/kintsugi-node-helper"]

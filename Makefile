@@ -28,7 +28,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -86,6 +86,12 @@ smoke: preflight ## form a cluster on a real Kubernetes, kill the leader, verify
 
 e2e: preflight ## run all scenarios on a real Kubernetes
 	e2e/run.sh --name e2e --remove -- scenarios
+
+e2e-kubeconfig: preflight ## run the scenarios on the cluster of KUBECONFIG=FILE [IMAGE_REGISTRY=HOST/PATH] [ALLOW_PRIVILEGED=1]; says which were not run
+	@KUBECONFIG='$(KUBECONFIG)' IMAGE_REGISTRY='$(IMAGE_REGISTRY)' ALLOW_PRIVILEGED='$(ALLOW_PRIVILEGED)' e2e/kubeconfig.sh
+
+e2e-handed-over: preflight ## the same on a local Kubernetes of which only the kubeconfig is used; [ALLOW_PRIVILEGED=1]
+	ALLOW_PRIVILEGED='$(ALLOW_PRIVILEGED)' e2e/run.sh --name handed --remove --handed-over -- scenarios
 
 demo: preflight ## show the main job on a real Kubernetes; leaves the cluster up
 	e2e/run.sh --name demo -- demo

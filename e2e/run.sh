@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Brings up a real Kubernetes with the operator installed, then runs kintsugi-e2e on it.
-#   e2e/run.sh --name NAME [--remove | --only-remove] [-- SUBCOMMAND [OPTION...]]
+#   e2e/run.sh --name NAME [--remove | --only-remove] [--handed-over] [-- SUBCOMMAND [OPTION...]]
 # --remove takes the cluster down when the command succeeded (a failed one is left for a look,
-# and replaced by the next run); --only-remove does nothing else.
+# and replaced by the next run); --only-remove does nothing else. --handed-over runs SUBCOMMAND
+# `scenarios` as on a foreign cluster, by e2e/kubeconfig.sh, which is told of a kubeconfig only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-name= remove=no only_remove=no
+name= remove=no only_remove=no handed_over=no
 while [ $# -gt 0 ]; do
   case $1 in
     --name) name=$2; shift 2 ;;
     --remove) remove=yes; shift ;;
+    --handed-over) handed_over=yes; shift ;;
     --only-remove) only_remove=yes; shift ;;
     --) shift; break ;;
     *) echo "run.sh: unknown option $1" >&2; exit 2 ;;
@@ -31,15 +33,21 @@ if [ "$only_remove" = yes ]; then
 fi
 
 say "building the broker, the operator and the tests (cold: about 8 min on 2 cores)"
-cargo build --quiet --profile image --workspace --bin kintsugi-broker --bin kintsugi-operator --bin kintsugi-e2e
+cargo build --quiet --profile image --workspace --bin kintsugi-broker --bin kintsugi-operator \
+  --bin kintsugi-e2e --bin kintsugi-node-helper
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 built=$context/target/$(dpkg --print-architecture)
 mkdir -p "$built"
 cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$built/"
+targets=(broker operator)
+if [ "$handed_over" = yes ]; then
+  cp "$binaries/kintsugi-node-helper" "$built/"
+  targets+=(node-helper)
+fi
 tag=$(cat "$built"/* | sha256sum | cut -c1-12)
 archives=()
-for target in broker operator; do
+for target in "${targets[@]}"; do
   say "building the image kintsugi-$target:$tag"
   archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" "$target-from-binaries" | tail -n 1)")
 done
@@ -64,8 +72,12 @@ say "installing the operator"
 command=$1
 shift
 say "running: $command $*"
-"$binaries/kintsugi-e2e" "$command" --kubeconfig "$kubeconfig" --localkube "$kit/bin/localkube" \
-  --name "$name" --manifest examples/kafkacluster.yaml "$@"
+if [ "$handed_over" = yes ]; then
+  HELPER_IMAGE=localhost/kintsugi-node-helper:$tag e2e/kubeconfig.sh "$@"
+else
+  "$binaries/kintsugi-e2e" "$command" --kubeconfig "$kubeconfig" --localkube "$kit/bin/localkube" \
+    --name "$name" --helm "$kit/bin/helm" --chart charts/kintsugi --manifest examples/kafkacluster.yaml "$@"
+fi
 if [ "$remove" = yes ]; then
   localkube down
 fi

@@ -85,6 +85,7 @@ pub fn pod(member: Member) -> ObservedPod {
         ip: Some(format!("10.0.0.{}", member.id % 200)),
         state: PodState::Running,
         ready: true,
+        ready_since: Some(at(-3_600)),
         silent: false,
         template_hash: crate::build::pod::template_hash(&cluster(), member, None),
         restart_for: None,

@@ -1,5 +1,7 @@
 //! `kintsugi-operator crd | run`.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use kintsugi_crds::schema;
@@ -8,6 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Two threads serve hundreds of clusters, and each more would cost memory.
 const WORKER_THREADS: usize = 2;
+/// The longest hold before an act: less than the time after which a look counts as stuck.
+const HOLD_BEFORE_ACT_MAX_MS: u64 = 10_000;
 
 /// Runs Kafka clusters on Kubernetes.
 #[derive(Debug, Parser)]
@@ -46,6 +50,16 @@ struct RunArguments {
     /// Where /metrics, /livez and /readyz are served.
     #[arg(long, env = "KINTSUGI_OPERATOR_HTTP", default_value = "0.0.0.0:8080")]
     http: String,
+    /// For tests only: how long to wait between deciding to delete a pod and deleting it, so that
+    /// a test can freeze the process in between.
+    #[arg(
+        long,
+        env = "KINTSUGI_OPERATOR_HOLD_BEFORE_ACT_MS",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(..=HOLD_BEFORE_ACT_MAX_MS),
+        hide = true
+    )]
+    hold_before_act_ms: u64,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -89,5 +103,6 @@ fn settings(arguments: RunArguments) -> Settings {
             .collect(),
         identity: arguments.identity,
         http: arguments.http,
+        hold_before_act: Duration::from_millis(arguments.hold_before_act_ms),
     }
 }

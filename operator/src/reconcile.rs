@@ -16,7 +16,7 @@ use crate::decide::{decide, invalid_status, suspicions};
 use crate::history::{History, Refusal};
 use crate::metrics::Metrics;
 use crate::observe::{ObserveError, observe, read_cluster};
-use crate::plan::Command;
+use crate::plan::{Command, Plan};
 use crate::validate::validate;
 
 /// When to look again after something changed under the plan.
@@ -41,6 +41,9 @@ pub struct Context {
     pub default_image: String,
     /// What is remembered of each cluster, by `namespace/name/uid`.
     pub histories: Mutex<BTreeMap<String, History>>,
+    /// How long to wait between a decision to delete a pod and the act. Zero but in tests, which
+    /// freeze the process in between.
+    pub hold_before_act: Duration,
 }
 
 /// Why a look ended early.
@@ -96,6 +99,7 @@ pub async fn reconcile(
     let plan = decide(&cluster, &observed, written, &history, now);
     history.remember_closed(&plan.closed);
     context.metrics.gates(&namespace, &name, &plan.closed);
+    context.hold(&plan).await;
     let keys = observed.secret.keys().filter(|_| cluster.authenticated);
     let token = keys.map(|keys| keys.token(&cluster.cluster_id));
     let acted = act(
@@ -134,27 +138,49 @@ pub fn error_policy(
     context: Arc<Context>,
 ) -> Action {
     if let ReconcileError::Act(ActError::Conflict { .. }) = error {
+        tracing::info!(
+            cluster = trigger.name_any(),
+            error = causes(error),
+            "looking again"
+        );
         return Action::requeue(REQUEUE_CONFLICT);
     }
     context.metrics.failed(
         &trigger.namespace().unwrap_or_default(),
         &trigger.name_any(),
     );
+    tracing::warn!(
+        cluster = trigger.name_any(),
+        error = causes(error),
+        "a look at the cluster failed"
+    );
+    Action::requeue(REQUEUE_FAILED)
+}
+
+fn causes(error: &ReconcileError) -> String {
     let mut causes = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         causes = format!("{causes}: {cause}");
         source = cause.source();
     }
-    tracing::warn!(
-        cluster = trigger.name_any(),
-        error = causes,
-        "a look at the cluster failed"
-    );
-    Action::requeue(REQUEUE_FAILED)
+    causes
 }
 
 impl Context {
+    async fn hold(&self, plan: &Plan) {
+        let deletes = |command: &Command| matches!(command, Command::DeletePod(_));
+        if self.hold_before_act.is_zero() || !plan.commands.iter().any(deletes) {
+            return;
+        }
+        for command in &plan.commands {
+            if let Command::DeletePod(deletion) = command {
+                tracing::warn!(pod = deletion.name, "holding before an act");
+            }
+        }
+        tokio::time::sleep(self.hold_before_act).await;
+    }
+
     fn recall(&self, key: &str) -> History {
         let histories = self
             .histories

@@ -63,6 +63,8 @@ pub struct Settings {
     pub identity: String,
     /// `address:port` of metrics and probes.
     pub http: String,
+    /// How long to wait before a pod is deleted, see [`Context::hold_before_act`].
+    pub hold_before_act: Duration,
 }
 
 /// Why the operator ended.
@@ -122,6 +124,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         metrics: Metrics::new()?,
         default_image: settings.broker_image.clone(),
         histories: std::sync::Mutex::default(),
+        hold_before_act: settings.hold_before_act,
     });
     let ready = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(&settings.http)

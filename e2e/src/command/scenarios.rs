@@ -1,28 +1,50 @@
-//! `scenarios`: runs scenarios on a real Kubernetes.
+//! `scenarios`: runs scenarios on a real Kubernetes, the launcher's or another one's.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::host::machine;
 use crate::kubernetes::api::Kubernetes;
+use crate::kubernetes::helm::Helm;
+use crate::kubernetes::helper::HelperPods;
 use crate::kubernetes::localkube::Localkube;
+use crate::kubernetes::signals::Signals;
 use crate::scenario::environment::Environment;
+use crate::scenario::need::first_missing;
+use crate::scenario::summary::{Outcome, Summary};
 use crate::scenario::{ALL, SMOKE, Scenario};
 
-/// Which cluster to run on.
+/// Which cluster to run on, and what may be used there.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Place {
     /// The kubeconfig of the cluster.
     #[arg(long)]
     pub kubeconfig: PathBuf,
-    /// The launcher's binary.
-    #[arg(long)]
-    pub localkube: PathBuf,
+    /// The launcher's binary, if the cluster is one of its own.
+    #[arg(long, requires = "name")]
+    pub localkube: Option<PathBuf>,
     /// The launcher's name of the cluster.
+    #[arg(long, requires = "localkube")]
+    pub name: Option<String>,
+    /// Allows pods that see their node's processes, to kill and freeze those of other pods. Of no
+    /// use with the launcher, which needs none.
     #[arg(long)]
-    pub name: String,
+    pub allow_privileged_pods: bool,
+    /// The image of these pods (`Dockerfile`, target `node-helper-from-binaries`).
+    #[arg(long)]
+    pub helper_image: Option<String>,
+    /// Helm's binary.
+    #[arg(long, requires = "chart")]
+    pub helm: Option<PathBuf>,
+    /// The chart's folder.
+    #[arg(long, requires = "helm")]
+    pub chart: Option<PathBuf>,
+    /// The chart's release.
+    #[arg(long, default_value = "kintsugi")]
+    pub release: String,
     /// The KafkaCluster to apply.
     #[arg(long)]
     pub manifest: PathBuf,
@@ -49,21 +71,49 @@ impl Place {
         let cluster = cluster
             .context("the manifest has no metadata.name")?
             .to_owned();
+        let localkube = self.localkube.clone().zip(self.name.clone());
+        let localkube = localkube.map(|(binary, name)| Localkube { binary, name });
+        let helm = self.helm.clone().zip(self.chart.clone());
+        let helm = helm.map(|(binary, chart)| Helm {
+            binary,
+            chart,
+            release: self.release.clone(),
+            namespace: self.operator_namespace.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+        });
         Ok(Environment {
             kubernetes: Kubernetes::connect(&self.kubeconfig, &self.namespace)?,
-            localkube: Localkube {
-                binary: self.localkube.clone(),
-                name: self.name.clone(),
-            },
+            signals: self.signals(localkube.as_ref())?,
+            localkube,
+            helm,
             cluster,
             manifest,
             operator_namespace: self.operator_namespace.clone(),
             kubeconfig: self.kubeconfig.clone(),
+            unchecked: RefCell::default(),
         })
+    }
+
+    fn signals(&self, localkube: Option<&Localkube>) -> anyhow::Result<Result<Signals, String>> {
+        if let Some(localkube) = localkube {
+            return Ok(Ok(Signals::Launcher(localkube.clone())));
+        }
+        if !self.allow_privileged_pods {
+            let missing = "leave to run pods that see their node's processes \
+                           (--allow-privileged-pods, or ALLOW_PRIVILEGED=1)";
+            return Ok(Err(missing.to_owned()));
+        }
+        let Some(image) = &self.helper_image else {
+            let missing = "the image of helper pods (--helper-image, or IMAGE_REGISTRY)";
+            return Ok(Err(missing.to_owned()));
+        };
+        let helper = HelperPods::connect(&self.kubeconfig, image)?;
+        Ok(Ok(Signals::HelperPods(helper)))
     }
 }
 
-/// Runs scenarios one after the other; stops at the first that fails.
+/// Runs scenarios one after the other; stops at the first that fails. What a scenario needs and the
+/// cluster lacks keeps it from being run.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -79,7 +129,7 @@ pub struct Arguments {
 /// Runs it.
 ///
 /// # Errors
-/// If a scenario fails.
+/// If a scenario fails, or none could be run.
 pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
     let set: &[Scenario] = if arguments.smoke { SMOKE } else { ALL };
     for name in &arguments.only {
@@ -93,25 +143,52 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
     }
     println!("machine: {}", machine::describe());
     let mut environment = arguments.place.environment()?;
-    let (mut passed, started) = (0, Instant::now());
+    let (mut summary, started) = (Summary::default(), Instant::now());
     for scenario in set {
         if !arguments.only.is_empty() && !arguments.only.iter().any(|name| name == scenario.name) {
             continue;
         }
         println!("\nscenario {}: {}", scenario.name, scenario.shows);
-        let began = Instant::now();
-        if let Err(error) = (scenario.run)(&mut environment) {
-            println!("  FAILED after {:.0?}: {error:#}", began.elapsed());
-            report_state(&environment);
-            println!("{passed} passed, 1 failed");
-            bail!("scenario {} failed", scenario.name);
+        let outcome = if summary.failed() > 0 {
+            let why = "an earlier scenario failed".to_owned();
+            Outcome::NotRun { why }
+        } else {
+            run(scenario, &mut environment)?
+        };
+        if let Outcome::NotRun { why } = &outcome {
+            println!("  not run: {why}");
         }
-        passed += 1;
-        println!("  passed in {:.0?}", began.elapsed());
+        summary.add(scenario.name, outcome);
     }
     println!("\nall scenarios in {:.0?}", started.elapsed());
-    println!("{passed} passed, 0 failed");
+    println!("{summary}");
+    ensure!(summary.failed() == 0, "a scenario failed");
+    ensure!(summary.passed() > 0, "no scenario could be run");
     Ok(())
+}
+
+fn run(scenario: &Scenario, environment: &mut Environment) -> anyhow::Result<Outcome> {
+    if let Some(missing) = first_missing(scenario.needs, environment)? {
+        let why = format!("needs {missing}");
+        return Ok(Outcome::NotRun { why });
+    }
+    let began = Instant::now();
+    let result = (scenario.run)(environment);
+    let unchecked: Vec<String> = environment.unchecked.take().into_iter().collect();
+    for check in &unchecked {
+        println!("  not checked: {check}");
+    }
+    Ok(match result {
+        Ok(()) => {
+            println!("  passed in {:.0?}", began.elapsed());
+            Outcome::Passed { unchecked }
+        }
+        Err(error) => {
+            println!("  FAILED after {:.0?}: {error:#}", began.elapsed());
+            report_state(environment);
+            Outcome::Failed
+        }
+    })
 }
 
 /// What a person would look at first after a failure.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -20,12 +21,12 @@ const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// The time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Who writes, for server-side apply.
-const FIELD_MANAGER: &str = "kintsugi-e2e";
+pub(super) const FIELD_MANAGER: &str = "kintsugi-e2e";
 
 /// One namespace of a Kubernetes cluster.
 pub struct Kubernetes {
-    runtime: Runtime,
-    client: Client,
+    runtime: Arc<Runtime>,
+    pub(super) client: Client,
     /// The namespace.
     pub namespace: String,
 }
@@ -68,13 +69,23 @@ impl Kubernetes {
             anyhow::Ok(Client::try_from(config)?)
         })?;
         Ok(Self {
-            runtime,
+            runtime: Arc::new(runtime),
             client,
             namespace: namespace.to_owned(),
         })
     }
 
-    fn call<T>(&self, work: impl Future<Output = kube::Result<T>>) -> anyhow::Result<T> {
+    /// The same cluster, another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self {
+            runtime: Arc::clone(&self.runtime),
+            client: self.client.clone(),
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    pub(super) fn call<T>(&self, work: impl Future<Output = kube::Result<T>>) -> anyhow::Result<T> {
         let bounded = async { tokio::time::timeout(CALL_LIMIT, work).await };
         let result = self.runtime.block_on(bounded);
         Ok(
@@ -83,11 +94,11 @@ impl Kubernetes {
         )
     }
 
-    fn pods_api(&self) -> Api<Pod> {
+    pub(super) fn pods_api(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    fn clusters_api(&self) -> Api<DynamicObject> {
+    pub(super) fn clusters_api(&self) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: "kintsugi.dev".to_owned(),
             version: "v1alpha1".to_owned(),

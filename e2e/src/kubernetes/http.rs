@@ -18,9 +18,15 @@ const ANSWER_BYTES_MAX: u64 = 4 << 20;
 /// # Errors
 /// If nobody answers in time, or with another status.
 pub fn get(ip: &str, path: &str) -> anyhow::Result<String> {
-    let address: SocketAddr = format!("{ip}:{HTTP_PORT}")
-        .parse()
-        .context("a pod's address")?;
+    get_from(ip, HTTP_PORT, path)
+}
+
+/// The body of `GET http://ip:port/path`, which must answer 200.
+///
+/// # Errors
+/// If nobody answers in time, or with another status.
+pub fn get_from(ip: &str, port: u16, path: &str) -> anyhow::Result<String> {
+    let address: SocketAddr = format!("{ip}:{port}").parse().context("a pod's address")?;
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     let host = address.to_string();

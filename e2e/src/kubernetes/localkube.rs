@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
+
+use super::signals::{Signal, sent_ago};
 
 /// One cluster of the launcher.
 #[derive(Clone, Debug)]
@@ -32,6 +35,15 @@ impl Localkube {
             String::from_utf8_lossy(&output.stderr).trim()
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Sends `signal`, see [`super::signals::Signals::send`].
+    ///
+    /// # Errors
+    /// If the pod does not run.
+    pub fn signal(&self, namespace: &str, pod: &str, signal: Signal) -> anyhow::Result<Duration> {
+        let target = format!("{namespace}/{pod}");
+        sent_ago(&self.run(&[&signal.to_string(), &target])?)
     }
 
     /// The process id, on this host, of a pod's main process.

@@ -1,8 +1,13 @@
 //! The Kubernetes that scenarios run on: what is read from it, changed in it, and broken in it.
 
 pub mod api;
+pub mod helm;
+pub mod helper;
 pub mod http;
 pub mod localkube;
+pub mod objects;
+pub mod operators;
+pub mod signals;
 
 /// The label that carries a pod's cluster.
 pub const CLUSTER_LABEL: &str = "kintsugi.dev/cluster";

@@ -1,13 +1,16 @@
 //! What a scenario works with.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::kubernetes::api::{Kubernetes, PodView};
+use crate::kubernetes::helm::Helm;
 use crate::kubernetes::localkube::Localkube;
+use crate::kubernetes::signals::{Signal, Signals};
 
 /// The port that clients dial.
 const CLIENT_PORT: u16 = 9092;
@@ -21,8 +24,12 @@ pub const HEAL_LIMIT: Duration = Duration::from_secs(180);
 pub struct Environment {
     /// The API server.
     pub kubernetes: Kubernetes,
-    /// The launcher.
-    pub localkube: Localkube,
+    /// The launcher, if the cluster is one of its own.
+    pub localkube: Option<Localkube>,
+    /// Who signals processes in pods, or what is missing for that.
+    pub signals: Result<Signals, String>,
+    /// Helm and the chart, if they are at hand.
+    pub helm: Option<Helm>,
     /// The KafkaCluster's name.
     pub cluster: String,
     /// Its manifest.
@@ -31,6 +38,8 @@ pub struct Environment {
     pub operator_namespace: String,
     /// The kubeconfig's path.
     pub kubeconfig: PathBuf,
+    /// Checks that could not be made since the list was last taken, and what they need.
+    pub unchecked: RefCell<BTreeSet<String>>,
 }
 
 impl Environment {
@@ -63,16 +72,30 @@ impl Environment {
             .join(","))
     }
 
+    /// The operator's namespace.
+    #[must_use]
+    pub fn operators(&self) -> Kubernetes {
+        self.kubernetes.in_namespace(&self.operator_namespace)
+    }
+
+    /// The launcher, through which this host has the nodes' processes and files. Without one, notes
+    /// that `check` could not be made.
+    pub fn node_access(&self, check: &str) -> Option<&Localkube> {
+        if self.localkube.is_none() {
+            let unchecked = format!("{check} (needs node access)");
+            self.unchecked.borrow_mut().insert(unchecked);
+        }
+        self.localkube.as_ref()
+    }
+
     /// The brokers' log directories, seen from this host.
     ///
     /// # Errors
     /// If a broker does not run.
-    pub fn log_directories(&self) -> anyhow::Result<BTreeMap<i32, PathBuf>> {
+    pub fn log_directories(&self, localkube: &Localkube) -> anyhow::Result<BTreeMap<i32, PathBuf>> {
         let mut folders = BTreeMap::new();
         for (id, pod) in self.brokers()? {
-            let process = self
-                .localkube
-                .process_id(&self.kubernetes.namespace, &pod.name)?;
+            let process = localkube.process_id(&self.kubernetes.namespace, &pod.name)?;
             folders.insert(
                 id,
                 PathBuf::from(format!("/proc/{process}/root/{LOG_DIRECTORY}")),
@@ -81,22 +104,23 @@ impl Environment {
         Ok(folders)
     }
 
-    /// Kills the main process of a pod of this cluster, from the host. Gives how long ago the
-    /// signal was sent, to a millisecond: the launcher takes some time before and after it.
+    /// Signals the main process of a pod; gives how long ago that was.
     ///
     /// # Errors
-    /// If it does not run.
+    /// If it does not run, or nobody can signal it.
+    pub fn signal(&self, namespace: &str, pod: &str, signal: Signal) -> anyhow::Result<Duration> {
+        match &self.signals {
+            Ok(signals) => signals.send(namespace, pod, signal),
+            Err(missing) => bail!("failed to {signal} {pod}: it needs {missing}"),
+        }
+    }
+
+    /// Kills the main process of a pod of this cluster; gives how long ago that was.
+    ///
+    /// # Errors
+    /// If it does not run, or nobody can signal it.
     pub fn kill(&self, pod: &PodView) -> anyhow::Result<Duration> {
-        let target = format!("{}/{}", self.kubernetes.namespace, pod.name);
-        let printed = self.localkube.run(&["kill", &target])?;
-        let signal: serde_json::Value = serde_json::from_str(&printed)
-            .context("failed to read what `localkube kill` printed")?;
-        let sent = signal
-            .get("sent_unix_ms")
-            .and_then(serde_json::Value::as_u64);
-        let sent = sent.context("`localkube kill` printed no sent_unix_ms")?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-        Ok(now.saturating_sub(Duration::from_millis(sent)))
+        self.signal(&self.kubernetes.namespace, &pod.name, Signal::Kill)
     }
 
     /// A broker's pod.

@@ -14,6 +14,24 @@ const JOIN_LIMIT: Duration = Duration::from_secs(90);
 /// Partitions of the new topic.
 const NEW_PARTITIONS: i32 = 24;
 
+/// Waits until so many brokers are ready.
+///
+/// # Errors
+/// If they do not become so in time.
+pub fn wait_for_brokers(environment: &Environment, count: usize) -> anyhow::Result<()> {
+    let what = format!("{count} brokers to be ready");
+    environment.kubernetes.wait(&what, JOIN_LIMIT, |_| {
+        let brokers = environment.brokers()?;
+        let ready = brokers.values().filter(|pod| pod.ready).count();
+        let is_done = ready == count;
+        Ok(if is_done {
+            Ok(())
+        } else {
+            Err(format!("{ready} brokers are ready"))
+        })
+    })
+}
+
 /// Raises the number of brokers under load and creates a topic.
 ///
 /// # Errors
@@ -24,20 +42,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         environment
             .kubernetes
             .patch_cluster(&environment.cluster, &change)?;
-        environment
-            .kubernetes
-            .wait("the fourth broker to be ready", JOIN_LIMIT, |_| {
-                let ready = environment
-                    .brokers()?
-                    .values()
-                    .filter(|pod| pod.ready)
-                    .count();
-                Ok(if ready == 4 {
-                    Ok(())
-                } else {
-                    Err(format!("{ready} brokers are ready"))
-                })
-            })?;
+        wait_for_brokers(environment, 4)?;
         baseline::wait(environment, HEAL_LIMIT)?;
         let bootstrap = environment.bootstrap()?;
         let topic = "made-after-growing";

@@ -4,33 +4,29 @@ use anyhow::Context;
 
 use super::environment::Environment;
 use crate::host::memory::resident_bytes;
-use crate::kubernetes::api::Kubernetes;
 
-/// The label of the operator's pods.
-pub const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=kintsugi-operator";
-
-/// Prints the resident memory of the operator and of each controller and broker.
+/// Prints the resident memory of the operator and of each controller and broker, where their
+/// processes are this host's.
 ///
 /// # Errors
 /// If a pod does not run.
 pub fn report(environment: &Environment) -> anyhow::Result<()> {
-    let operators = Kubernetes::connect(&environment.kubeconfig, &environment.operator_namespace)?;
-    let operator_pods = operators.pods_labelled(OPERATOR_SELECTOR)?;
-    let operator_names = operator_pods
-        .into_iter()
-        .filter_map(|pod| pod.metadata.name);
+    let Some(localkube) = environment.node_access("resident memory") else {
+        return Ok(());
+    };
+    let operators = environment.operators();
     let namespace = &environment.kubernetes.namespace;
     let names = |pods: std::collections::BTreeMap<i32, crate::kubernetes::api::PodView>| {
         pods.into_values().map(|pod| pod.name).collect::<Vec<_>>()
     };
     for (role, namespace, pods) in [
-        ("operator", &operators.namespace, operator_names.collect()),
+        ("operator", &operators.namespace, operators.operators()?),
         ("controllers", namespace, names(environment.controllers()?)),
         ("brokers", namespace, names(environment.brokers()?)),
     ] {
         let mut resident_mib = Vec::new();
         for pod in pods {
-            let process = environment.localkube.process_id(namespace, &pod)?;
+            let process = localkube.process_id(namespace, &pod)?;
             let bytes = resident_bytes(process).with_context(|| format!("pod {pod}"))?;
             resident_mib.push((bytes >> 20).to_string());
         }

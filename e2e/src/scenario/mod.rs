@@ -1,11 +1,13 @@
 //! Scenarios: what goes wrong, and what must hold afterwards. One file a scenario.
 //!
-//! Guarantees: each begins by checking a clean baseline, runs under the verifying load, and ends
-//! by healing, by reading everything back, and by comparing every replica's files. Assumes an
-//! installed operator and an applied KafkaCluster (the first scenario, `form`, applies it).
+//! Guarantees: each declares what it needs of the cluster, begins by checking a clean baseline, runs
+//! under the verifying load, and ends by healing, by reading everything back, and by comparing every
+//! replica's files where this host has them. Assumes an installed operator and an applied
+//! KafkaCluster (the first scenario, `form`, applies it).
 
 pub mod bad_image;
 pub mod baseline;
+pub mod chart_lifecycle;
 pub mod delete_pod;
 pub mod environment;
 pub mod form;
@@ -14,26 +16,45 @@ pub mod kill_controller;
 pub mod kill_leader;
 pub mod lost_controller_volume;
 pub mod memory;
+pub mod need;
+pub mod oom_killed;
 pub mod operator_killed;
+pub mod pending;
 pub mod rolling_restart;
+pub mod status_wiped;
+pub mod stopped_rollout;
+pub mod summary;
+pub mod two_operators;
 pub mod under_load;
+pub mod watched;
 
 use environment::Environment;
+use need::Need;
 
-/// One scenario: its name, what it shows, and how to run it.
+/// One scenario: its name, what it shows, what it needs, and how to run it.
 pub struct Scenario {
     /// What `--only` calls it.
     pub name: &'static str,
     /// What it shows, in a sentence.
     pub shows: &'static str,
+    /// What must be there for it to be run.
+    pub needs: &'static [Need],
     /// Runs it.
     pub run: fn(&mut Environment) -> anyhow::Result<()>,
 }
+
+/// What every scenario under load needs.
+const ON_PODS: &[Need] = &[Need::Operator, Need::PodNetwork];
+/// What those need that kill or freeze processes.
+const WITH_SIGNALS: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Signals];
+/// What those need that change the operator's release.
+const WITH_HELM: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Helm];
 
 /// The first of every set: the others need its cluster.
 const FORM: Scenario = Scenario {
     name: "form",
     shows: "an applied KafkaCluster becomes Ready, and a bad one is refused in words",
+    needs: &[Need::Operator],
     run: form::run,
 };
 
@@ -43,42 +64,80 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "kill-leader",
         shows: "kill -9 of the broker that leads most, five times: nothing acknowledged is lost",
+        needs: WITH_SIGNALS,
         run: kill_leader::run_five,
     },
     Scenario {
         name: "kill-controller",
         shows: "kill -9 of the active controller: another takes over, producers do not notice",
+        needs: WITH_SIGNALS,
         run: kill_controller::run,
     },
     Scenario {
         name: "lost-controller-volume",
         shows: "a controller's pod and volume are deleted: a new one takes its place among the voters",
+        needs: WITH_SIGNALS,
         run: lost_controller_volume::run,
     },
     Scenario {
         name: "delete-pod",
         shows: "a deleted broker pod hands over, comes back on its volume and catches up",
+        needs: ON_PODS,
         run: delete_pod::run,
     },
     Scenario {
         name: "operator-killed",
         shows: "the operator dies while a broker's pod is deleted, and still replaces it",
+        needs: WITH_SIGNALS,
         run: operator_killed::run,
     },
     Scenario {
         name: "rolling-restart",
         shows: "a change of spec.config restarts every node, one at a time; no send fails",
+        needs: ON_PODS,
         run: rolling_restart::run,
+    },
+    Scenario {
+        name: "two-operators",
+        shows: "the operator that acts is frozen between deciding and acting: nothing is disrupted twice",
+        needs: WITH_SIGNALS,
+        run: two_operators::run,
     },
     Scenario {
         name: "bad-image",
         shows: "an image that cannot be pulled stops a rollout after its first pod; reverting heals",
+        needs: ON_PODS,
         run: bad_image::run,
+    },
+    Scenario {
+        name: "pending",
+        shows: "a pod that no node has room for stops a rollout after its first pod; reverting heals",
+        needs: ON_PODS,
+        run: pending::run,
+    },
+    Scenario {
+        name: "oom-killed",
+        shows: "a memory limit that is too low stops a rollout after its first pod; reverting heals",
+        needs: ON_PODS,
+        run: oom_killed::run,
+    },
+    Scenario {
+        name: "chart-lifecycle",
+        shows: "the chart is upgraded, uninstalled and installed again, then the KafkaCluster: data and load go on",
+        needs: WITH_HELM,
+        run: chart_lifecycle::run,
     },
     Scenario {
         name: "grow",
         shows: "a fourth broker joins and receives replicas of new topics",
+        needs: ON_PODS,
         run: grow::run,
+    },
+    Scenario {
+        name: "status-wiped",
+        shows: "the status is wiped at every step of growing and of a rolling restart: the end is the same",
+        needs: ON_PODS,
+        run: status_wiped::run,
     },
 ];
 
@@ -88,6 +147,7 @@ pub const SMOKE: &[Scenario] = &[
     Scenario {
         name: "kill-leader-once",
         shows: "kill -9 of the broker that leads most: nothing acknowledged is lost",
+        needs: WITH_SIGNALS,
         run: kill_leader::run_once,
     },
 ];

@@ -5,16 +5,17 @@ use kube::ResourceExt;
 
 use super::delete_pod::wait_for_replacement;
 use super::environment::Environment;
-use super::memory::OPERATOR_SELECTOR;
 use super::under_load;
 use crate::kubernetes::api::Kubernetes;
+use crate::kubernetes::operators::OPERATOR_SELECTOR;
+use crate::kubernetes::signals::Signal;
 
 /// Kills the operator, deletes a broker's pod, kills the operator again; the pod is replaced.
 ///
 /// # Errors
 /// If it is not replaced, or the verdict has findings.
 pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
-    let operators = Kubernetes::connect(&environment.kubeconfig, &environment.operator_namespace)?;
+    let operators = environment.operators();
     under_load::run(environment, "operator-killed", |environment, topology| {
         kill_operator(environment, &operators)?;
         let broker = topology.leads_most().unwrap_or_default();
@@ -39,9 +40,9 @@ fn kill_operator(environment: &Environment, operators: &Kubernetes) -> anyhow::R
         operators.namespace
     );
     for pod in pods {
-        let target = format!("{}/{}", operators.namespace, pod.name_any());
-        environment.localkube.run(&["kill", &target])?;
-        println!("  killed the operator in {target}");
+        let name = pod.name_any();
+        environment.signal(&operators.namespace, &name, Signal::Kill)?;
+        println!("  killed the operator in {name}");
     }
     Ok(())
 }

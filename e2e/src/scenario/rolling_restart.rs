@@ -11,7 +11,7 @@ use super::under_load;
 use crate::kubernetes::api::PodView;
 
 /// How long a rollout of six nodes may take: each stops within its grace period and catches up.
-const ROLL_LIMIT: Duration = Duration::from_secs(420);
+pub const ROLL_LIMIT: Duration = Duration::from_secs(420);
 /// The setting that is changed: nothing that the load would notice.
 const SETTING: &str = "log.retention.ms";
 
@@ -22,12 +22,20 @@ const SETTING: &str = "log.retention.ms";
 pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     under_load::run_planned(environment, "rolling-restart", |environment, _| {
         let before = nodes(environment)?;
-        let value = Duration::from_secs(7 * 86_400 + fastrand::u64(1..1_000)).as_millis();
-        let change = serde_json::json!({"spec": {"config": {SETTING: value.to_string()}}});
-        let cluster = environment.cluster.clone();
-        environment.kubernetes.patch_cluster(&cluster, &change)?;
+        change_setting(environment)?;
         wait_for_new_pods(environment, &before)
     })
+}
+
+/// Changes a setting, so that every node is to be restarted.
+///
+/// # Errors
+/// If the API server refuses.
+pub fn change_setting(environment: &Environment) -> anyhow::Result<()> {
+    let value = Duration::from_secs(7 * 86_400 + fastrand::u64(1..1_000)).as_millis();
+    let change = serde_json::json!({"spec": {"config": {SETTING: value.to_string()}}});
+    let cluster = &environment.cluster;
+    environment.kubernetes.patch_cluster(cluster, &change)
 }
 
 /// Controllers and brokers by node id; the two never share one.
@@ -40,7 +48,11 @@ pub fn nodes(environment: &Environment) -> anyhow::Result<BTreeMap<i32, PodView>
     Ok(nodes)
 }
 
-fn wait_for_new_pods(
+/// Waits until every node of `before` has another pod; prints each that is back.
+///
+/// # Errors
+/// If one is not replaced, two are down at once, or brokers come before controllers.
+pub fn wait_for_new_pods(
     environment: &Environment,
     before: &BTreeMap<i32, PodView>,
 ) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ use super::environment::{Environment, HEAL_LIMIT};
 use crate::bench::topology::{Topology, create_topic, wait_for};
 use crate::load::consumer::read_topic;
 use crate::load::gaps::Gaps;
+use crate::load::history::History;
 use crate::load::producer::{Load, LoadSettings};
 use crate::verify::replicas::compare;
 use crate::verify::{Duplicates, Verdict, verify};
@@ -49,17 +50,48 @@ pub fn run_planned(
     topic: &str,
     act: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let verdict = judge(environment, topic, act)?;
-    ensure!(verdict.unknown == 0, "{} sends failed", verdict.unknown);
+    let judged = judge(environment, topic, act)?;
+    let unknown = judged.verdict.unknown;
+    ensure!(unknown == 0, "{unknown} sends failed");
     println!("  failed sends: 0");
     Ok(())
 }
 
-fn judge(
+/// A load that is over, and what became of it.
+pub struct Judged {
+    verdict: Verdict,
+    history: History,
+    run: u64,
+    topic: String,
+}
+
+impl Judged {
+    /// Reads everything back once more, and compares it with what producers were told.
+    ///
+    /// # Errors
+    /// If they differ, or replicas do.
+    pub fn read_again(&self, environment: &Environment) -> anyhow::Result<()> {
+        let bootstrap = environment.bootstrap()?;
+        let read = read_topic(&bootstrap, &self.topic, PARTITIONS, READ_LIMIT)?;
+        let verdict = verify(self.run, &self.history, &read, Duplicates::Forbidden);
+        println!("  verdict, read once more: {verdict}");
+        ensure!(
+            verdict.is_clean(),
+            "the log and what producers were told differ"
+        );
+        compare_replicas(environment, &self.topic, PARTITIONS)
+    }
+}
+
+/// As [`run`]; gives what is needed to look at the records once more.
+///
+/// # Errors
+/// As [`run`].
+pub fn judge(
     environment: &mut Environment,
     topic: &str,
     fault: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
-) -> anyhow::Result<Verdict> {
+) -> anyhow::Result<Judged> {
     baseline::check(environment, HEAL_LIMIT)?;
     let bootstrap = environment.bootstrap()?;
     create_topic(&bootstrap, topic, PARTITIONS, 3, HEAL_LIMIT)?;
@@ -116,10 +148,15 @@ fn judge(
         "too few records acknowledged to mean anything"
     );
     compare_replicas(environment, topic, PARTITIONS)?;
-    Ok(verdict)
+    Ok(Judged {
+        verdict,
+        history,
+        run,
+        topic: topic.to_owned(),
+    })
 }
 
-/// Compares every replica's files up to the high watermark.
+/// Compares every replica's files up to the high watermark, where this host has the nodes' files.
 ///
 /// # Errors
 /// If they differ, or cannot be read.
@@ -128,6 +165,11 @@ pub fn compare_replicas(
     topic: &str,
     partitions: i32,
 ) -> anyhow::Result<()> {
+    let what = "whether replicas' files are the same, byte for byte";
+    let Some(localkube) = environment.node_access(what) else {
+        return Ok(());
+    };
+    let folders = environment.log_directories(localkube)?;
     let bootstrap = environment.bootstrap()?;
     let count = usize::try_from(partitions)?;
     let healthy = |topology: &Topology| topology.is_healthy(count);
@@ -144,7 +186,6 @@ pub fn compare_replicas(
     }
     let replicas = topology.partitions.iter();
     let replicas = replicas.map(|(id, view)| (*id, view.replicas.iter().copied().collect()));
-    let folders = environment.log_directories()?;
     let verdict = compare(topic, &folders, &replicas.collect(), &high_watermarks)?;
     println!("  replicas: {verdict}");
     ensure!(

@@ -31,7 +31,7 @@ pub enum Gate {
     HealingLimit,
     /// Too large a share of the brokers is unavailable.
     HealingShare,
-    /// A pod of the new template does not run as it should.
+    /// A pod of the new template does not run as it should, or the first of them not for long yet.
     Rollout,
     /// The API server would refuse the replacement.
     Admission,

@@ -12,7 +12,7 @@ use crate::build::pod as template;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
 use crate::names::{REPLACEMENTS_ANNOTATION, Role};
-use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState};
+use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState, TroubleKind};
 use crate::plan::{Command, PodDeletion, VolumeChange, format_times};
 use crate::template::Template;
 
@@ -142,8 +142,10 @@ fn cause(
         PodState::Finished { why } => format!("it ended for good ({why})"),
         PodState::CrashLoop { since, exit_code } => {
             let limit = SignedDuration::from_secs(cluster.healing.crash_loop_seconds.into());
-            // A new pod helps against the kubelet's back-off, not against a refusal.
-            if *exit_code == EXIT_REFUSED || now.duration_since(*since) < limit {
+            // A new pod helps against the kubelet's back-off, not against a refusal or a limit. And
+            // it would forget that its template was killed for want of memory.
+            let is_helpless = *exit_code == EXIT_REFUSED || is_out_of_memory(pod);
+            if is_helpless || now.duration_since(*since) < limit {
                 return None;
             }
             format!("its container ended with code {exit_code} and waits to be restarted")
@@ -164,6 +166,11 @@ fn cause(
         grace_seconds: None,
         is_new_template: false,
     })
+}
+
+fn is_out_of_memory(pod: &ObservedPod) -> bool {
+    let trouble = pod.trouble.as_ref();
+    trouble.is_some_and(|trouble| trouble.kind == TroubleKind::OomKilled)
 }
 
 /// Whether a broker's process is there but does nothing: the quorum has fenced it, its kubelet

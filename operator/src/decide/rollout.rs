@@ -6,6 +6,10 @@
 //! was frozen with a deletion in hand finds that version gone as soon as another one has turned to
 //! some other pod. A Lease alone would not fence it.
 //!
+//! The first pod of a role with a new template is watched for a while before the second is
+//! restarted: a template may let pods become ready and end them soon after, as a memory limit does
+//! that is a little too low.
+//!
 //! Pods of an older template that serve nobody are not restarted but healed, see [`super::pods`]:
 //! a template that does not start is undone that way.
 
@@ -32,6 +36,10 @@ use checks::{Check, safety};
 /// How long a container that was killed for want of memory speaks against its template.
 const OOM_COUNTS: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long the first pod of a role must have been ready with a new template before the second is
+/// restarted, and any pod before its template counts as one that works.
+pub const WATCHED: SignedDuration = SignedDuration::from_secs(20);
+
 /// A pod of a new template that is not ready for this long speaks against it.
 const READY_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
@@ -52,7 +60,9 @@ pub struct Rollout<'a> {
     /// Pods of the template that is wanted that do not run as they should: a rollout stops at the
     /// first.
     pub failing: Vec<&'a ObservedPod>,
-    /// Nodes whose pod is ready with the template that is wanted.
+    /// Pods of the template that is wanted that are ready, but not for long.
+    pub young: Vec<&'a ObservedPod>,
+    /// Nodes whose pod has been ready for a while with the template that is wanted.
     pub proven: BTreeSet<Member>,
 }
 
@@ -64,7 +74,7 @@ impl<'a> Rollout<'a> {
         members: &Members<'a>,
         now: Timestamp,
     ) -> Self {
-        let (mut outdated, mut failing) = (Vec::new(), Vec::new());
+        let (mut outdated, mut failing, mut young) = (Vec::new(), Vec::new(), Vec::new());
         let mut proven = BTreeSet::new();
         for (pod, volume) in current(observed, members) {
             let wanted = template::template_hash(cluster, pod.member, volume.zone.as_deref());
@@ -78,6 +88,8 @@ impl<'a> Rollout<'a> {
                 || (is_slow(pod, now) && !has_worked(cluster, pod, volume))
             {
                 failing.push(pod);
+            } else if pod.ready && is_young(pod, now) {
+                young.push(pod);
             } else if pod.ready {
                 proven.insert(pod.member);
             }
@@ -99,6 +111,7 @@ impl<'a> Rollout<'a> {
         Self {
             outdated,
             failing,
+            young,
             proven,
         }
     }
@@ -116,6 +129,14 @@ impl<'a> Rollout<'a> {
             Some(last_good) if self.failing.iter().any(|pod| pod.member != member) => last_good,
             _ => Template::wanted(cluster, member.role),
         }
+    }
+
+    /// The first pod of `role` with the template that is wanted, while nothing shows yet that pods
+    /// of it last.
+    pub fn watched(&self, role: Role) -> Option<&'a ObservedPod> {
+        let lasts = self.proven.iter().any(|member| member.role == role);
+        let mut young = self.young.iter().filter(|pod| pod.member.role == role);
+        young.next().filter(|_| !lasts).copied()
     }
 
     /// Whether an outdated pod that serves nobody is to be replaced: not if it would be made again
@@ -152,7 +173,7 @@ impl<'a> Rollout<'a> {
         members: &Members<'_>,
     ) -> Option<Suspicion> {
         let next = self.next(observed)?;
-        let checks = safety(cluster, observed, members, &self.failing, next.pod);
+        let checks = safety(cluster, observed, members, self, next.pod);
         first_closed(&next.pod.name, checks)
             .is_none()
             .then(|| Suspicion::RestartDue {
@@ -187,6 +208,12 @@ pub fn is_troubled(pod: &ObservedPod, now: Timestamp) -> bool {
             .is_some_and(|ended| now.duration_since(ended) < OOM_COUNTS);
         !pod.ready || (trouble.kind == TroubleKind::OomKilled && lately)
     })
+}
+
+/// Whether a pod has not been ready for long.
+fn is_young(pod: &ObservedPod, now: Timestamp) -> bool {
+    pod.ready_since
+        .is_some_and(|since| now.duration_since(since) < WATCHED)
 }
 
 /// Whether a pod takes longer to be ready than a sound one does, whatever the reason.
@@ -232,7 +259,7 @@ pub fn step(
 ) {
     let next = rollout.next(observed);
     let closed = next.and_then(|next| {
-        let checks = safety(cluster, observed, members, &rollout.failing, next.pod);
+        let checks = safety(cluster, observed, members, rollout, next.pod);
         closed(cluster, history, next, checks, now, draft)
     });
     // A mark is kept while evidence gathers, as after a restart of the operator; anything else

@@ -1,5 +1,6 @@
 //! The status: computed from what was observed, never from what was meant.
 
+mod racks;
 mod restarts;
 mod troubles;
 
@@ -91,6 +92,7 @@ pub fn status(
             "RolloutStopped",
             restarts::stopped(cluster, rollout, draft, history),
         ),
+        ("RacksUneven", racks::uneven(cluster, members)),
     ];
     let of_pods = restarts::pod_troubles(cluster, observed, now);
     let former = written

@@ -25,6 +25,8 @@ pub struct ObservedPod {
     pub state: PodState,
     /// Whether its readiness probe passes.
     pub ready: bool,
+    /// Since when it has been ready without a break. None if it is not.
+    pub ready_since: Option<Timestamp>,
     /// Whether it accepts a connection and then says nothing, as a frozen process does. Asked only
     /// of pods that run and are not ready.
     pub silent: bool,
@@ -72,11 +74,10 @@ impl ObservedPod {
         let metadata = &pod.metadata;
         let annotation = |key: &str| metadata.annotations.as_ref()?.get(key).cloned();
         let status = pod.status.clone().unwrap_or_default();
-        let ready = status
-            .conditions
-            .iter()
-            .flatten()
-            .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+        let mut conditions = status.conditions.iter().flatten();
+        let ready = conditions
+            .find(|condition| condition.type_ == "Ready" && condition.status == "True")
+            .filter(|_| metadata.deletion_timestamp.is_none());
         Some(Self {
             member: Member::from_labels(metadata.labels.as_ref()?)?,
             name: metadata.name.clone()?,
@@ -84,7 +85,8 @@ impl ObservedPod {
             resource_version: metadata.resource_version.clone()?,
             created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             ip: status.pod_ip.clone().filter(|ip| !ip.is_empty()),
-            ready: ready && metadata.deletion_timestamp.is_none(),
+            ready: ready.is_some(),
+            ready_since: ready.and_then(|ready| Some(ready.last_transition_time.as_ref()?.0)),
             state: state(pod),
             silent: false,
             template_hash: annotation(TEMPLATE_HASH_ANNOTATION).unwrap_or_default(),

@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::decide::gates::Gate;
 use crate::decide::members::Members;
+use crate::decide::rollout::{Rollout, WATCHED};
 use crate::decide::voters::not_voting;
 use crate::names::{ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION, Role};
 use crate::observe::{BrokerView, Observed, ObservedPod};
@@ -15,9 +16,10 @@ pub fn safety(
     cluster: &Cluster,
     observed: &Observed,
     members: &Members<'_>,
-    failing: &[&ObservedPod],
+    rollout: &Rollout<'_>,
     pod: &ObservedPod,
 ) -> Vec<Check> {
+    let watched = rollout.watched(pod.member.role);
     let mut checks = vec![
         (
             Gate::Pause,
@@ -31,10 +33,20 @@ pub fn safety(
         ),
         (
             Gate::Rollout,
-            failing.is_empty(),
+            rollout.failing.is_empty(),
             format!(
                 "{} has the new template and does not run as it should: correct spec, or set it back",
-                failing.first().map_or("", |pod| pod.name.as_str())
+                rollout.failing.first().map_or("", |pod| pod.name.as_str())
+            ),
+        ),
+        (
+            Gate::Rollout,
+            watched.is_none(),
+            format!(
+                "{} is the first with the new template and is watched until it has been ready for \
+                 {} s",
+                watched.map_or("", |pod| pod.name.as_str()),
+                WATCHED.as_secs()
             ),
         ),
     ];

@@ -10,6 +10,7 @@ mod rollout;
 mod secret;
 mod volumes;
 mod voters;
+mod watched;
 
 use kintsugi_crds::{ConditionStatus, KafkaClusterStatus, Phase};
 

@@ -154,6 +154,7 @@ impl World {
                 self.versions += 1;
                 pod.resource_version = self.versions.to_string();
                 (pod.state, pod.ready) = (PodState::Running, true);
+                pod.ready_since = Some(at(now));
                 // A later generation serves in the former one's stead.
                 let (role, id) = (pod.member.role, pod.member.id);
                 self.served

@@ -104,3 +104,54 @@ fn a_replaced_volume_stays_in_its_brokers_zone_even_while_no_node_there_takes_po
     let plan = decide(&cluster, &observed, None, &History::default(), at(0));
     assert_eq!(zones_of(&plan.commands), (zones(&["b"]), zones(&["b"])));
 }
+
+#[test]
+fn a_broker_keeps_its_zone_through_a_change_of_everything_else() {
+    let mut cluster = spread(3);
+    let mut observed = formed();
+    for (volume, zone) in observed.volumes.iter_mut().skip(3).zip(["b", "a", "c"]) {
+        volume.zone = Some(zone.to_owned());
+    }
+    observed
+        .pods
+        .retain(|pod| pod.member.role == Role::Controller);
+    // Other zones are emptier by now, and another image, size and number are asked for.
+    observed.zones = zones(&["c", "d", "e"]);
+    cluster.image = "kintsugi/broker:next".to_owned();
+    cluster.brokers.replicas = 5;
+    let plan = decide(&cluster, &observed, None, &History::default(), at(0));
+    let (born, pods) = zones_of(&plan.commands);
+    assert_eq!(born, ["d", "e"]);
+    assert_eq!(pods, ["b", "a", "c", "d", "e"]);
+}
+
+#[test]
+fn a_zone_with_too_many_brokers_is_reported() {
+    let mut cluster = spread(5);
+    let cases = [
+        (["a", "b", "c", "a", "b"], None),
+        (["a", "b", "c", "a", "a"], Some("Uneven")),
+        (["a", "a", "a", "a", "a"], Some("OneZone")),
+    ];
+    let five = |given: [&str; 5]| {
+        let mut observed = formed();
+        observed
+            .volumes
+            .retain(|volume| volume.member.role == Role::Controller);
+        for (id, zone) in (0..).zip(given) {
+            let mut made = volume(Member { id, ..BROKER_1 });
+            made.zone = Some(zone.to_owned());
+            observed.volumes.push(made);
+        }
+        observed
+    };
+    for (given, expected) in cases {
+        let status = status(&cluster, &five(given), &History::default());
+        let uneven = condition(&status, "RacksUneven");
+        let reason = (uneven.status == ConditionStatus::True).then_some(uneven.reason.as_str());
+        assert_eq!(reason, expected, "{given:?}");
+    }
+    cluster.topology_key = None;
+    let status = status(&cluster, &five(["a"; 5]), &History::default());
+    assert_eq!(condition(&status, "RacksUneven").reason, "NoRacks");
+}

@@ -5,7 +5,7 @@ use super::*;
 use crate::observe::{ObservedPod, PodTrouble, TroubleKind};
 
 /// Ticks in which six pods are restarted, with some to spare.
-const ROLL_TICKS: usize = 120;
+pub const ROLL_TICKS: usize = 180;
 /// Random courses that are tried.
 const SEEDS: u64 = 12;
 
@@ -28,7 +28,7 @@ fn uids(world: &World) -> Vec<String> {
     uids
 }
 
-fn holds(operator: &Operator, type_: &str) -> Option<String> {
+pub fn holds(operator: &Operator, type_: &str) -> Option<String> {
     let condition = condition(operator.status.as_ref().unwrap(), type_);
     (condition.status == ConditionStatus::True).then(|| condition.reason.clone())
 }
@@ -226,7 +226,7 @@ fn a_pod_that_is_long_not_ready_stops_a_rollout_without_saying_why() {
 }
 
 /// The pod that was restarted first.
-fn restarted_first(world: &World) -> &ObservedPod {
+pub fn restarted_first(world: &World) -> &ObservedPod {
     let first = &world.stopped[0];
     world
         .observed

@@ -1,0 +1,136 @@
+//! The status is wiped again and again while the cluster grows and is restarted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use serde_json::{Value, json};
+
+use super::baseline;
+use super::environment::{Environment, HEAL_LIMIT};
+use super::grow::wait_for_brokers;
+use super::rolling_restart::{change_setting, nodes, wait_for_new_pods};
+use super::under_load;
+use super::watched::Watched;
+use crate::kubernetes::api::Kubernetes;
+
+/// The time between two looks at whether there is a status to wipe.
+const WIPE_INTERVAL: Duration = Duration::from_millis(20);
+/// The longest that anything is wiped: a forgotten thread ends by itself.
+const WIPE_MAX: Duration = Duration::from_secs(900);
+/// The least number of wipes for a step to mean anything.
+const WIPES_MIN: usize = 5;
+
+/// Adds a broker and restarts every node, with the status wiped as soon as it is written. The end
+/// is what it would be otherwise: no volume, pod or restart more, and the same conditions.
+///
+/// # Errors
+/// If the end is another, two nodes are down at once, or a record is lost.
+pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
+    under_load::run_planned(environment, "status-wiped", |environment, _| {
+        let (kubernetes, cluster) = (&environment.kubernetes, &environment.cluster);
+        let expected = conditions(&kubernetes.cluster_status(cluster)?);
+        let claims = kubernetes.claims(cluster)?;
+        let before = nodes(environment)?;
+        let brokers = environment.brokers()?.len();
+        let wiper = Wiper::begin(environment)?;
+
+        let change = json!({"spec": {"brokers": {"replicas": brokers + 1}}});
+        kubernetes.patch_cluster(cluster, &change)?;
+        wait_for_brokers(environment, brokers + 1)?;
+        println!(
+            "  grew to {} brokers, {} wipes",
+            brokers + 1,
+            wiper.taken(0)?
+        );
+        let grown = nodes(environment)?;
+        let kept = before.iter().all(|(id, old)| grown[id].uid == old.uid);
+        ensure!(kept, "growing replaced a pod");
+
+        let watched = Watched::begin(environment)?;
+        let so_far = wiper.count.load(Ordering::Relaxed);
+        change_setting(environment)?;
+        wait_for_new_pods(environment, &grown)?;
+        println!("  restarted every node, {} wipes", wiper.taken(so_far)?);
+        watched.end()?.ensure_one_at_a_time(grown.len(), 2)?;
+        wiper.end()?;
+
+        baseline::wait(environment, HEAL_LIMIT)?;
+        let now = conditions(&kubernetes.cluster_status(cluster)?);
+        ensure!(
+            now == expected,
+            "the conditions were {expected:?} and are {now:?}"
+        );
+        let mut added = kubernetes.claims(cluster)?;
+        let kept = claims
+            .iter()
+            .all(|(name, uid)| added.remove(name).as_ref() == Some(uid));
+        ensure!(kept, "a claim is gone or another");
+        ensure!(added.len() == 1, "expected one new claim, found {added:?}");
+        println!("  the same conditions as before, and one new claim");
+        Ok(())
+    })
+}
+
+/// The status of each condition, by type.
+fn conditions(status: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = status["conditions"].as_array().into_iter().flatten();
+    all.map(|one| (text(&one["type"]), text(&one["status"])))
+        .collect()
+}
+
+/// Wipes the status whenever there is one, from a thread of its own.
+struct Wiper {
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Wiper {
+    fn begin(environment: &Environment) -> anyhow::Result<Self> {
+        let namespace = &environment.kubernetes.namespace;
+        let kubernetes = Kubernetes::connect(&environment.kubeconfig, namespace)?;
+        let cluster = environment.cluster.clone();
+        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&count));
+        let wipe = move || {
+            let began = Instant::now();
+            while !stopped.load(Ordering::Relaxed) && began.elapsed() < WIPE_MAX {
+                let wiped = kubernetes.wipe_status(&cluster)?;
+                AtomicUsize::fetch_add(&counted, usize::from(wiped), Ordering::Relaxed);
+                std::thread::sleep(WIPE_INTERVAL);
+            }
+            Ok(())
+        };
+        let thread = std::thread::Builder::new()
+            .name("wipe".to_owned())
+            .spawn(wipe)?;
+        Ok(Self {
+            stop,
+            count,
+            thread,
+        })
+    }
+
+    /// The wipes since `before`: enough of them, or the step showed nothing.
+    fn taken(&self, before: usize) -> anyhow::Result<usize> {
+        let taken = self.count.load(Ordering::Relaxed) - before;
+        ensure!(
+            taken >= WIPES_MIN,
+            "only {taken} wipes: the step showed nothing"
+        );
+        Ok(taken)
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(ended) => ended,
+            Err(_) => bail!("the thread that wipes panicked"),
+        }
+    }
+}

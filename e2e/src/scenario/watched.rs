@@ -1,0 +1,107 @@
+//! Watches every node from a thread of its own while a scenario does something else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use super::environment::Environment;
+use crate::kubernetes::api::Kubernetes;
+
+/// The time between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// The longest that anything is watched: a forgotten thread ends by itself.
+const WATCH_MAX: Duration = Duration::from_secs(1_800);
+
+/// What was seen of the nodes.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Looks taken.
+    pub looks: usize,
+    /// The least number of nodes that were ready in one look.
+    pub ready_min: usize,
+    /// Each node's pods in the order in which they were first seen, by uid.
+    pub pods: BTreeMap<i32, Vec<String>>,
+}
+
+/// A watch that goes on.
+pub struct Watched {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<anyhow::Result<Seen>>,
+}
+
+impl Watched {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub fn begin(environment: &Environment) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let kubernetes =
+            Kubernetes::connect(&environment.kubeconfig, &environment.kubernetes.namespace)?;
+        let cluster = environment.cluster.clone();
+        let thread = std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || watch(&kubernetes, &cluster, &stopped))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the watch.
+    ///
+    /// # Errors
+    /// If the API server stopped answering.
+    pub fn end(self) -> anyhow::Result<Seen> {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(seen) => seen,
+            Err(_) => bail!("the thread that watches panicked"),
+        }
+    }
+}
+
+fn watch(kubernetes: &Kubernetes, cluster: &str, stop: &AtomicBool) -> anyhow::Result<Seen> {
+    let mut seen = Seen {
+        ready_min: usize::MAX,
+        ..Seen::default()
+    };
+    let began = Instant::now();
+    while !stop.load(Ordering::Relaxed) && began.elapsed() < WATCH_MAX {
+        let mut nodes = kubernetes.pods(cluster, "controller")?;
+        nodes.extend(kubernetes.pods(cluster, "broker")?);
+        let ready = nodes.values().filter(|pod| pod.ready).count();
+        seen.looks += 1;
+        seen.ready_min = seen.ready_min.min(ready);
+        for (id, pod) in nodes {
+            let pods = seen.pods.entry(id).or_default();
+            if !pods.contains(&pod.uid) {
+                pods.push(pod.uid);
+            }
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+    Ok(seen)
+}
+
+impl Seen {
+    /// Checks that never two of `nodes` nodes were down at once, and that each had so many pods.
+    ///
+    /// # Errors
+    /// If it was not so.
+    pub fn ensure_one_at_a_time(&self, nodes: usize, pods_each: usize) -> anyhow::Result<()> {
+        let (looks, ready) = (self.looks, self.ready_min);
+        println!("  never less than {ready} of {nodes} nodes ready, in {looks} looks");
+        ensure!(ready + 1 >= nodes, "two nodes were down at once");
+        let ids: BTreeSet<i32> = self.pods.keys().copied().collect();
+        ensure!(ids.len() == nodes, "expected {nodes} nodes, saw {ids:?}");
+        let other = self.pods.iter().find(|(_, pods)| pods.len() != pods_each);
+        match other {
+            None => Ok(()),
+            Some((id, pods)) => Err(anyhow::anyhow!("pods {pods:?}"))
+                .with_context(|| format!("node {id} had not {pods_each} pods but {}", pods.len())),
+        }
+    }
+}
