@@ -20,7 +20,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator does in the namespaces of KafkaClusters. It never reads Secrets, and never
+{{/* What the operator does in the namespaces of KafkaClusters and KafkaTopics. It never reads Secrets, and never
 deletes a volume claim. */}}
 {{- define "kintsugi.rules" -}}
 - apiGroups: [kintsugi.dev]
@@ -33,6 +33,14 @@ deletes a volume claim. */}}
 - apiGroups: [kintsugi.dev]
   resources: [kafkaclusters/finalizers]
   verbs: [update]
+# Labels, the finalizer and the note of applied settings stand in the resource itself, so patch. No
+# right to create or delete one, and none to finalizers/: that is for owner references.
+- apiGroups: [kintsugi.dev]
+  resources: [kafkatopics]
+  verbs: [get, list, watch, patch]
+- apiGroups: [kintsugi.dev]
+  resources: [kafkatopics/status]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]

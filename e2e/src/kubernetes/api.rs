@@ -74,7 +74,7 @@ impl Kubernetes {
         })
     }
 
-    fn call<T>(&self, work: impl Future<Output = kube::Result<T>>) -> anyhow::Result<T> {
+    pub(super) fn call<T>(&self, work: impl Future<Output = kube::Result<T>>) -> anyhow::Result<T> {
         let bounded = async { tokio::time::timeout(CALL_LIMIT, work).await };
         let result = self.runtime.block_on(bounded);
         Ok(
@@ -88,12 +88,17 @@ impl Kubernetes {
     }
 
     fn clusters_api(&self) -> Api<DynamicObject> {
+        self.resources("KafkaCluster", "kafkaclusters")
+    }
+
+    /// Kintsugi's own resources of one kind.
+    pub(super) fn resources(&self, kind: &str, plural: &str) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: "kintsugi.dev".to_owned(),
             version: "v1alpha1".to_owned(),
             api_version: "kintsugi.dev/v1alpha1".to_owned(),
-            kind: "KafkaCluster".to_owned(),
-            plural: "kafkaclusters".to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
         };
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod http;
 pub mod localkube;
+pub mod topics;
 
 /// The label that carries a pod's cluster.
 pub const CLUSTER_LABEL: &str = "kintsugi.dev/cluster";

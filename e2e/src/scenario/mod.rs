@@ -16,6 +16,7 @@ pub mod lost_controller_volume;
 pub mod memory;
 pub mod operator_killed;
 pub mod rolling_restart;
+pub mod topic;
 pub mod under_load;
 
 use environment::Environment;
@@ -64,6 +65,11 @@ pub const ALL: &[Scenario] = &[
         name: "operator-killed",
         shows: "the operator dies while a broker's pod is deleted, and still replaces it",
         run: operator_killed::run,
+    },
+    Scenario {
+        name: "topic",
+        shows: "KafkaTopics are created, grown, changed, adopted and deleted, though the operator dies",
+        run: topic::run,
     },
     Scenario {
         name: "rolling-restart",
