@@ -28,7 +28,7 @@ pub const INTERNAL_TOPICS: [&str; 4] = [
     version = "v1alpha1",
     kind = "KafkaTopic",
     plural = "kafkatopics",
-    shortname = "kt",
+    shortname = "kft",
     category = "kintsugi",
     namespaced,
     status = "KafkaTopicStatus",

@@ -42,9 +42,11 @@ async fn answer<R: Request>(socket: &mut TcpStream, say: &mut impl FnMut(R) -> R
     let frame = receive(socket).await;
     let header = RequestHeader::parse(&frame).unwrap();
     let request: R = decode_request(header.version, &header.body).unwrap();
-    let response = say(request);
-    let frame = encode_response::<R>(header.version, header.correlation_id, &response);
-    socket.write_all(&frame.unwrap()).await.unwrap();
+    let frame = {
+        let response = say(request);
+        encode_response::<R>(header.version, header.correlation_id, &response).unwrap()
+    };
+    socket.write_all(&frame).await.unwrap();
 }
 
 /// A session with a broker that answers `count` requests of one kind by `say`.

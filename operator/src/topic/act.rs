@@ -1,7 +1,8 @@
 //! The only writer for topics: to the resource through the API server, to the topic through a broker.
 //!
-//! Guarantees: commands are carried out in order and the first failure ends them; every write is
-//! bounded in time; writes to the resource name the version that the decision saw.
+//! Guarantees: commands are carried out in order, and the first failure of one that others build on
+//! ends them; every write is bounded in time; writes to the resource name the version that the
+//! decision saw.
 
 use kintsugi_crds::{KafkaTopic, KafkaTopicStatus};
 use kube::api::{Patch, PatchParams};
@@ -53,8 +54,16 @@ pub async fn act(
     resource: &KafkaTopic,
     commands: &[Command],
 ) -> Result<(), TopicActError> {
+    let mut failed = None;
     for command in commands {
-        carry_out(hands, resource, command).await?;
+        match carry_out(hands, resource, command).await {
+            Ok(()) => {}
+            Err(error) if command.is_independent() => {
+                failed = failed.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(failed.unwrap_or(error)),
+        }
         hands.metrics.acts(Kind::Topic, 1);
         if let Some(announcement) = command.announcement() {
             tracing::info!(
@@ -67,7 +76,7 @@ pub async fn act(
             announce(hands.recorder, &resource.object_ref(&()), &announcement).await;
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 async fn carry_out(

@@ -12,7 +12,7 @@ use crate::plan::Announcement;
 /// Commands in order, and when to look again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Carried out in order; the first failure ends them.
+    /// Carried out in order; a failure ends them unless the command is independent.
     pub commands: Vec<Command>,
     /// When to look again if nothing happens before. None: only a change can help.
     pub requeue: Option<Duration>,
@@ -86,6 +86,12 @@ impl Command {
             Command::Announce(_) => "announce",
             Command::WriteStatus(_) => "write-status",
         }
+    }
+
+    /// Whether later commands go on when this one fails: a broker that refuses more partitions may
+    /// still take settings.
+    pub fn is_independent(&self) -> bool {
+        matches!(self, Command::Grow { .. })
     }
 
     /// What the act's Event says once it has been done. None for what is no act on the topic.

@@ -1,5 +1,7 @@
 //! Decisions about topics: whole command lists.
 
+mod deletion;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -142,7 +144,15 @@ fn refusal_of(plan: &Plan, reason: &str, part: &str) {
     assert!(message.contains(part), "{message}");
 }
 
-/// Events by reason, and other commands, in order.
+/// The marks that the plan's only command writes.
+fn only_marks(plan: Plan) -> Marks {
+    match <[Command; 1]>::try_from(plan.commands) {
+        Ok([Command::Mark(marks)]) => marks,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Events by reason, in order.
 fn events(plan: &Plan) -> Vec<&'static str> {
     let announced = plan.commands.iter().filter_map(Command::announcement);
     announced.map(|announcement| announcement.reason).collect()
@@ -164,15 +174,11 @@ fn labels_come_first_and_no_finalizer_where_the_topic_is_retained() {
 fn the_finalizer_is_there_before_the_topic_and_goes_when_the_policy_becomes_retain() {
     let mut topic = topic(json!({"deletionPolicy": "Delete"}));
     topic.marks.finalizers = vec!["other/one".to_owned()];
-    let [Command::Mark(marks)] = plan(&topic, &observed(None)).commands.try_into().unwrap() else {
-        panic!("not marked")
-    };
+    let marks = only_marks(plan(&topic, &observed(None)));
     assert_eq!(marks.finalizers, ["other/one", TOPIC_FINALIZER]);
     topic.marks = marks;
     topic.deletes = false;
-    let [Command::Mark(marks)] = plan(&topic, &observed(None)).commands.try_into().unwrap() else {
-        panic!("not marked")
-    };
+    let marks = only_marks(plan(&topic, &observed(None)));
     assert_eq!(marks.finalizers, ["other/one"]);
 }
 
@@ -392,8 +398,7 @@ fn waits_grow_with_the_time_that_a_topic_is_not_ready() {
     let topic = marked(json!({}), &[]);
     let mut observed = observed(None);
     observed.kafka = KafkaView::Silent("refused".to_owned());
-    let [Command::WriteStatus(written)] = plan(&topic, &observed).commands.try_into().unwrap()
-    else {
+    let Some(Command::WriteStatus(written)) = plan(&topic, &observed).commands.pop() else {
         panic!("no status")
     };
     let waits = [0, 20, 1_000].map(|seconds| {
@@ -453,70 +458,8 @@ fn a_name_that_kafka_does_not_take_is_refused_and_never_holds_a_deletion() {
     );
     resource.metadata.finalizers = Some(vec![TOPIC_FINALIZER.to_owned(), "other/one".to_owned()]);
     resource.metadata.deletion_timestamp = Some(Time(at(0)));
-    let [Command::Mark(marks)] = on_invalid(&resource, &error, at(0))
-        .commands
-        .try_into()
-        .unwrap()
-    else {
-        panic!("not released")
-    };
+    let marks = only_marks(on_invalid(&resource, &error, at(0)));
     assert_eq!(marks.finalizers, ["other/one"]);
-}
-
-#[test]
-fn a_retained_topic_is_not_deleted_with_its_resource() {
-    let topic = terminating(marked(json!({}), &[]));
-    assert_eq!(plan(&topic, &observed(Some(view(12, &[])))).commands, []);
-    // The policy was Delete until a moment ago.
-    let mut topic = terminating(marked(json!({"deletionPolicy": "Delete"}), &[]));
-    topic.deletes = false;
-    let plan = plan(&topic, &observed(Some(view(12, &[]))));
-    assert_eq!(events(&plan), ["TopicKept"]);
-    assert_eq!(plan.commands[1..], [Command::Mark(topic.released())]);
-}
-
-#[test]
-fn a_topic_is_deleted_by_its_id_and_then_the_resource_is_let_go() {
-    let topic = terminating(marked(json!({"deletionPolicy": "Delete"}), &[]));
-    for (view, id) in [(Some(view(12, &[])), Some(ID)), (None, None)] {
-        let plan = plan(&topic, &observed(view));
-        let delete = Command::Delete {
-            topic: "orders".to_owned(),
-            id,
-        };
-        assert_eq!(plan.commands, [delete, Command::Mark(topic.released())]);
-    }
-}
-
-#[test]
-fn a_deletion_waits_for_the_cluster_but_not_for_one_that_is_gone() {
-    let topic = terminating(marked(json!({"deletionPolicy": "Delete"}), &[]));
-    let mut observed = observed(None);
-    observed.kafka = KafkaView::Silent("refused".to_owned());
-    refusal_of(&plan(&topic, &observed), "ClusterUnreachable", "refused");
-    observed.cluster = ClusterView::Gone;
-    observed.kafka = KafkaView::NotAsked;
-    let plan = plan(&topic, &observed);
-    assert_eq!(events(&plan), ["TopicKept"]);
-    assert_eq!(plan.commands[1..], [Command::Mark(topic.released())]);
-}
-
-#[test]
-fn a_topic_that_another_resource_names_is_never_deleted() {
-    let topic = terminating(marked(json!({"deletionPolicy": "Delete"}), &[]));
-    let mut observed = observed(Some(view(12, &[])));
-    // An older one owns it, also while it is going itself; a younger one takes it over.
-    for (age_seconds, is_terminating) in [(200, false), (200, true), (50, false)] {
-        observed.rivals = vec![rival(age_seconds, is_terminating)];
-        let plan = plan(&topic, &observed);
-        assert_eq!(
-            events(&plan),
-            ["TopicKept"],
-            "{age_seconds} {is_terminating}"
-        );
-    }
-    observed.rivals = vec![rival(50, true)];
-    assert_eq!(events(&plan(&topic, &observed)), ["TopicDeleted"]);
 }
 
 #[test]
