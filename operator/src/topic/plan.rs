@@ -94,7 +94,8 @@ impl Command {
         matches!(self, Command::Grow { .. })
     }
 
-    /// What the act's Event says once it has been done. None for what is no act on the topic.
+    /// What the act's Event says once it has been done. None for what is no act on the topic. Its
+    /// subject differs where its note does, because the recorder folds Events that do not.
     pub fn announcement(&self) -> Option<Announcement> {
         let (reason, subject, note, warning) = match self {
             Command::Mark(_) | Command::WriteStatus(_) => return None,
@@ -104,7 +105,7 @@ impl Command {
                 former: None,
             } => (
                 "TopicCreated",
-                &topic.name,
+                topic.name.clone(),
                 format!(
                     "Created topic {} with {} partitions",
                     topic.name, topic.partitions
@@ -116,7 +117,7 @@ impl Command {
                 former: Some(id),
             } => (
                 "TopicRecreated",
-                &topic.name,
+                topic.name.clone(),
                 format!(
                     "Topic {} (id {id}) was gone; created it again, empty, with {} partitions",
                     topic.name, topic.partitions
@@ -125,19 +126,22 @@ impl Command {
             ),
             Command::Grow { topic, partitions } => (
                 "PartitionsAdded",
-                topic,
+                format!("{topic} to {partitions}"),
                 format!("Topic {topic} has grown to {partitions} partitions"),
                 false,
             ),
             Command::Configure { topic, set, reset } => (
                 "SettingsChanged",
-                topic,
-                describe_settings(topic, set, reset),
+                format!("{topic}: {}", describe_settings(set, reset)),
+                format!(
+                    "Settings of topic {topic}: {}",
+                    describe_settings(set, reset)
+                ),
                 false,
             ),
             Command::Delete { topic, .. } => (
                 "TopicDeleted",
-                topic,
+                topic.clone(),
                 format!(
                     "Deleted topic {topic} with all its records: spec.deletionPolicy is Delete"
                 ),
@@ -146,20 +150,16 @@ impl Command {
         };
         Some(Announcement {
             reason,
-            subject: subject.clone(),
+            subject,
             note,
             warning,
         })
     }
 }
 
-fn describe_settings(
-    topic: &str,
-    set: &BTreeMap<String, String>,
-    reset: &BTreeSet<String>,
-) -> String {
+fn describe_settings(set: &BTreeMap<String, String>, reset: &BTreeSet<String>) -> String {
     let set = set.iter().map(|(key, value)| format!("set {key}={value}"));
     let reset = reset.iter().map(|key| format!("took back {key}"));
     let changes: Vec<String> = set.chain(reset).collect();
-    format!("Settings of topic {topic}: {}", changes.join(", "))
+    changes.join(", ")
 }

@@ -65,6 +65,9 @@ pub async fn reconcile(
     let written = resource.status.as_ref();
     context.metrics.topic(&namespace, &name, is_ready(written));
     let plan = look(&context, &resource).await?;
+    if resource.metadata.deletion_timestamp.is_some() && plan.requeue.is_none() {
+        context.metrics.forget_topic(&namespace, &name);
+    }
     Ok(plan
         .requeue
         .map_or_else(Action::await_change, Action::requeue))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use kintsugi_crds::KafkaTopic;
 use kube::core::PartialObjectMeta;
-use kube::runtime::controller::{Config, Controller};
+use kube::runtime::controller::{Config, Controller, Error};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 
@@ -28,16 +28,23 @@ pub async fn control_in(client: &Client, namespace: Option<&str>, context: Arc<C
     let main = watcher::Config::default()
         .any_semantic()
         .page_size(WATCH_PAGE_SIZE);
+    let metrics = Arc::clone(&context);
     let config = Config::default()
         .concurrency(CONCURRENCY)
         .debounce(DEBOUNCE);
     Controller::new(topics, main)
         .with_config(config)
         .run(reconcile, error_policy, context)
-        .for_each(|looked| async move {
-            // Failures of a look were logged by the error policy; the rest is about watches.
-            if let Err(error) = looked {
-                tracing::debug!(%error, "a watch or a look failed");
+        .for_each(|looked| async {
+            match looked {
+                Ok(_) => {}
+                // Its next look was due, and it is gone. A deletion itself calls for no look.
+                Err(Error::ObjectNotFound(gone)) => {
+                    let namespace = gone.namespace.as_deref().unwrap_or_default();
+                    metrics.metrics.forget_topic(namespace, &gone.name);
+                }
+                // Failures of a look were logged by the error policy; the rest is about watches.
+                Err(error) => tracing::debug!(%error, "a watch or a look failed"),
             }
         })
         .await;
