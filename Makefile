@@ -50,8 +50,10 @@ fix: preflight ## format, apply what clippy can, and regenerate files
 
 crds: ## regenerate the CRDs from their Rust types
 	$(BUILD_ONE) kintsugi-operator
-	$(IMAGE)/kintsugi-operator crd > crds/yaml/kafkaclusters.yaml
-	$(IMAGE)/kintsugi-operator crd --chart > charts/kintsugi/templates/kafkaclusters.yaml
+	for kind in kafkaclusters kafkatopics; do \
+	  $(IMAGE)/kintsugi-operator crd --only $$kind > crds/yaml/$$kind.yaml; \
+	  $(IMAGE)/kintsugi-operator crd --only $$kind --chart > charts/kintsugi/templates/$$kind.yaml; \
+	done
 
 test: preflight unit fuzz-smoke api sim smoke ## run every test: units, the simulator, and a smoke test on a real Kubernetes
 

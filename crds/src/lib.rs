@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the types here are the only source of the schema; `crds/yaml/` is generated from
 //! them and a test compares. Every string, list and map has a maximum. Changes within `v1alpha1`
-//! only add, and each raises [`SCHEMA_VERSION`].
+//! only add, and each raises its definition's version in [`schema`].
 //! Assumes: an API server that evaluates CEL rules (Kubernetes 1.29 or newer, for `quantity`).
 //! Never does: read a cluster, decide anything.
 
@@ -11,6 +11,7 @@ pub mod owned_keys;
 pub mod pod;
 pub mod schema;
 pub mod status;
+pub mod topic;
 
 pub use cluster::{
     Brokers, Controllers, DeletionPolicy, Healing, KafkaCluster, KafkaClusterSpec, Listener,
@@ -20,4 +21,7 @@ pub use pod::{ImagePullSecret, PodTemplate, TaintEffect, Toleration, TolerationO
 pub use schema::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION};
 pub use status::{
     Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase, RoleStatus,
+};
+pub use topic::{
+    INTERNAL_TOPICS, KafkaTopic, KafkaTopicSpec, KafkaTopicStatus, TopicDeletionPolicy,
 };

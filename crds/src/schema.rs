@@ -1,29 +1,41 @@
-//! The CustomResourceDefinition as YAML, with marks that tell an older schema from a newer one.
+//! The CustomResourceDefinitions, with marks that tell an older schema from a newer one.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::KafkaCluster;
+use crate::{KafkaCluster, KafkaTopic};
 
-/// Counts changes of the schema. The operator refuses to act while the installed definition
+/// Counts changes of the schema of KafkaCluster. The operator refuses to act while the installed definition
 /// carries a lower number, because the API server prunes fields it does not know without a word.
 pub const SCHEMA_VERSION: u32 = 4;
-/// Annotation with [`SCHEMA_VERSION`].
+/// As [`SCHEMA_VERSION`], of KafkaTopic.
+pub const TOPIC_SCHEMA_VERSION: u32 = 1;
+/// Annotation with the schema's version.
 pub const SCHEMA_VERSION_ANNOTATION: &str = "kintsugi.dev/schema-version";
 /// Annotation with [`hash`] of the definition's spec.
 pub const SCHEMA_HASH_ANNOTATION: &str = "kintsugi.dev/schema-hash";
-/// Helm's annotation that keeps the definition, and with it every KafkaCluster, on uninstall.
+/// Helm's annotation that keeps the definition, and with it every resource of it, on uninstall.
 const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
+
+/// Every definition with its annotations.
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    vec![kafka_cluster_definition(), kafka_topic_definition()]
+}
 
 /// The definition of KafkaCluster with its annotations.
 pub fn kafka_cluster_definition() -> CustomResourceDefinition {
-    let mut definition = KafkaCluster::crd();
+    marked(KafkaCluster::crd(), SCHEMA_VERSION)
+}
+
+/// The definition of KafkaTopic with its annotations.
+pub fn kafka_topic_definition() -> CustomResourceDefinition {
+    marked(KafkaTopic::crd(), TOPIC_SCHEMA_VERSION)
+}
+
+fn marked(mut definition: CustomResourceDefinition, version: u32) -> CustomResourceDefinition {
     let hash = hash(&definition);
     let annotations = definition.metadata.annotations.get_or_insert_default();
-    annotations.insert(
-        SCHEMA_VERSION_ANNOTATION.to_owned(),
-        SCHEMA_VERSION.to_string(),
-    );
+    annotations.insert(SCHEMA_VERSION_ANNOTATION.to_owned(), version.to_string());
     annotations.insert(SCHEMA_HASH_ANNOTATION.to_owned(), hash);
     annotations.insert(RESOURCE_POLICY_ANNOTATION.to_owned(), "keep".to_owned());
     definition

@@ -1,9 +1,15 @@
 //! The committed YAML is what the types say, and stays within what the API server accepts.
 
-use kintsugi_crds::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, owned_keys, schema};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kintsugi_crds::schema::TOPIC_SCHEMA_VERSION;
+use kintsugi_crds::{INTERNAL_TOPICS, SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, owned_keys, schema};
 use serde_json::Value;
 
-const COMMITTED: &str = include_str!("../yaml/kafkaclusters.yaml");
+/// Each definition, as committed.
+const COMMITTED: [&str; 2] = [
+    include_str!("../yaml/kafkaclusters.yaml"),
+    include_str!("../yaml/kafkatopics.yaml"),
+];
 
 /// The schema's hash at each version. A changed schema needs a new version and a new line.
 const HASHES: [(u32, &str); 4] = [
@@ -13,37 +19,59 @@ const HASHES: [(u32, &str); 4] = [
     (4, "992b642b15c30eb7"),
 ];
 
+/// As [`HASHES`], of KafkaTopic.
+const TOPIC_HASHES: [(u32, &str); 1] = [(1, "b5985c0898c66dd0")];
+
+fn value(definition: &CustomResourceDefinition) -> Value {
+    serde_json::to_value(definition).expect("a definition becomes JSON")
+}
+
 fn definition() -> Value {
-    serde_json::to_value(schema::kafka_cluster_definition()).expect("a definition becomes JSON")
+    value(&schema::kafka_cluster_definition())
+}
+
+fn topic_definition() -> Value {
+    value(&schema::kafka_topic_definition())
 }
 
 #[test]
 fn committed_yaml_is_what_the_types_generate() {
-    let committed: Value = serde_yaml_ng::from_str(COMMITTED).unwrap();
-    // Not assert_eq: the two would fill the screen.
-    assert!(
-        committed == definition(),
-        "run `cargo run -p kintsugi-operator -- crd > crds/yaml/kafkaclusters.yaml`"
-    );
+    let definitions = schema::definitions();
+    assert_eq!(definitions.len(), COMMITTED.len());
+    for (definition, committed) in definitions.iter().zip(COMMITTED) {
+        let committed: Value = serde_yaml_ng::from_str(committed).unwrap();
+        // Not assert_eq: the two would fill the screen.
+        assert!(
+            committed == value(definition),
+            "{:?} differs: run `make crds`",
+            definition.metadata.name
+        );
+    }
 }
 
 #[test]
 fn a_changed_schema_raises_the_schema_version() {
-    let hash = &definition()["metadata"]["annotations"][SCHEMA_HASH_ANNOTATION];
-    assert_eq!(
-        HASHES.last().copied(),
-        Some((SCHEMA_VERSION, hash.as_str().unwrap())),
-        "raise SCHEMA_VERSION and add its hash here (before a first release: replace it)"
-    );
+    for (definition, hashes, version) in [
+        (definition(), HASHES.as_slice(), SCHEMA_VERSION),
+        (topic_definition(), &TOPIC_HASHES, TOPIC_SCHEMA_VERSION),
+    ] {
+        let hash = &definition["metadata"]["annotations"][SCHEMA_HASH_ANNOTATION];
+        assert_eq!(
+            hashes.last().copied(),
+            Some((version, hash.as_str().unwrap())),
+            "raise the schema's version and add its hash here (before a first release: replace it)"
+        );
+    }
 }
 
 #[test]
 fn every_string_list_and_map_has_a_maximum() {
-    let definition = definition();
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let mut unbounded = Vec::new();
-    for part in ["spec", "status"] {
-        find_unbounded(part, &schema["properties"][part], &mut unbounded);
+    for definition in [definition(), topic_definition()] {
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        for part in ["spec", "status"] {
+            find_unbounded(part, &schema["properties"][part], &mut unbounded);
+        }
     }
     assert_eq!(unbounded, Vec::<String>::new());
 }
@@ -102,4 +130,15 @@ fn an_empty_spec_takes_every_default() {
     assert_eq!((spec.controllers.replicas, spec.brokers.replicas), (3, 3));
     assert_eq!(spec.listeners[0].port, 9092);
     assert!(spec.healing.enabled && !spec.paused);
+}
+
+#[test]
+fn the_rule_on_topic_names_lists_every_topic_that_kafka_keeps_for_itself() {
+    let text = topic_definition().to_string();
+    for topic in INTERNAL_TOPICS {
+        assert!(
+            text.contains(&format!("'{topic}'")),
+            "{topic} is missing from the CEL rule"
+        );
+    }
 }

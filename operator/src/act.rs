@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::{DeletionPolicy, KafkaCluster, KafkaClusterStatus};
@@ -112,7 +112,7 @@ pub async fn act(
                         "{}",
                         announcement.note
                     );
-                    announce(recorder, cluster, &announcement).await;
+                    announce(recorder, &cluster.object_ref(&()), &announcement).await;
                 }
             }
             Err(error) => {
@@ -125,7 +125,7 @@ pub async fn act(
         None => Ok(done),
         Some(error) => {
             if !matches!(error, ActError::Conflict { .. }) {
-                announce(recorder, cluster, &failure(&error)).await;
+                announce(recorder, &cluster.object_ref(&()), &failure(&error)).await;
             }
             Err(error)
         }
@@ -141,8 +141,13 @@ fn failure(error: &ActError) -> Announcement {
     }
 }
 
-/// Publishes an Event. One that cannot be published is logged: it must not stop healing.
-pub async fn announce(recorder: &Recorder, cluster: &KafkaCluster, announcement: &Announcement) {
+/// Publishes an Event about an object. One that cannot be published is logged: it must not stop
+/// healing.
+pub async fn announce(
+    recorder: &Recorder,
+    reference: &ObjectReference,
+    announcement: &Announcement,
+) {
     // The subject is part of the action, because the recorder folds Events that differ only in
     // their notes into one.
     let action = format!("{} {}", announcement.reason, announcement.subject);
@@ -163,8 +168,7 @@ pub async fn announce(recorder: &Recorder, cluster: &KafkaCluster, announcement:
         action: action.chars().take(ACTION_CHARACTERS_MAX).collect(),
         secondary: None,
     };
-    let reference = cluster.object_ref(&());
-    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(&event, &reference)).await {
+    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(&event, reference)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::warn!(%error, reason = announcement.reason, "failed to publish an Event");
@@ -426,7 +430,7 @@ fn creating() -> PostParams {
 }
 
 /// Bounds a write in time, and tells conflicts (look again) from refusals.
-async fn bounded<T>(
+pub(crate) async fn bounded<T>(
     act: String,
     write: impl Future<Output = kube::Result<T>>,
 ) -> Result<(), ActError> {

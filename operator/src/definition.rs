@@ -1,8 +1,8 @@
-//! Is the installed CustomResourceDefinition new enough? The API server prunes fields that it does
+//! Are the installed CustomResourceDefinitions new enough? The API server prunes fields that it does
 //! not know without a word, so acting on an older one would act on half a spec.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kintsugi_crds::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION, schema};
+use kintsugi_crds::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION_ANNOTATION, schema};
 use kube::{Api, Client, ResourceExt};
 
 use crate::observe::REQUEST_TIMEOUT;
@@ -19,7 +19,7 @@ pub enum DefinitionError {
     /// It is older than this operator.
     #[error(
         "CustomResourceDefinition {name} has schema version {found}, this operator needs \
-         {SCHEMA_VERSION}: upgrade it with the chart (crds.install=true), or apply the output of \
+         {needed}: upgrade it with the chart (crds.install=true), or apply the output of \
          `kintsugi-operator crd`"
     )]
     Older {
@@ -27,6 +27,8 @@ pub enum DefinitionError {
         name: String,
         /// Its version, or `none`.
         found: String,
+        /// The version that is needed.
+        needed: u32,
     },
     /// It says the same version but differs.
     #[error(
@@ -48,12 +50,19 @@ pub enum DefinitionError {
     Timeout(String),
 }
 
-/// Reads the installed definition and checks it.
+/// Reads the installed definitions and checks them.
 ///
 /// # Errors
 /// [`DefinitionError`] says what to do.
 pub async fn check(client: &Client) -> Result<(), DefinitionError> {
-    let name = schema::kafka_cluster_definition().name_any();
+    for own in schema::definitions() {
+        check_one(client, &own).await?;
+    }
+    Ok(())
+}
+
+async fn check_one(client: &Client, own: &CustomResourceDefinition) -> Result<(), DefinitionError> {
+    let name = own.name_any();
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     match tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(&name)).await {
         Err(_) => Err(DefinitionError::Timeout(name)),
@@ -62,27 +71,31 @@ pub async fn check(client: &Client) -> Result<(), DefinitionError> {
             source: Box::new(source),
         }),
         Ok(Ok(None)) => Err(DefinitionError::Absent(name)),
-        Ok(Ok(Some(installed))) => check_marks(&installed),
+        Ok(Ok(Some(installed))) => check_marks(own, &installed),
     }
 }
 
 /// A newer version is fine: within `v1alpha1` schemas only add.
-fn check_marks(installed: &CustomResourceDefinition) -> Result<(), DefinitionError> {
+fn check_marks(
+    own: &CustomResourceDefinition,
+    installed: &CustomResourceDefinition,
+) -> Result<(), DefinitionError> {
     let name = installed.name_any();
-    let mark = |key: &str| installed.annotations().get(key).cloned();
-    let found = mark(SCHEMA_VERSION_ANNOTATION);
-    let version: u32 = found
-        .as_deref()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
-    if version < SCHEMA_VERSION {
+    let mark = |of: &CustomResourceDefinition, key: &str| of.annotations().get(key).cloned();
+    let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+    let needed: u32 = number(&mark(own, SCHEMA_VERSION_ANNOTATION)).unwrap_or(0);
+    let found = mark(installed, SCHEMA_VERSION_ANNOTATION);
+    let version = number(&found).unwrap_or(0);
+    if version < needed {
         let found = found.unwrap_or_else(|| "none".to_owned());
-        return Err(DefinitionError::Older { name, found });
+        return Err(DefinitionError::Older {
+            name,
+            found,
+            needed,
+        });
     }
-    let own = schema::kafka_cluster_definition();
-    if version == SCHEMA_VERSION
-        && mark(SCHEMA_HASH_ANNOTATION) != own.annotations().get(SCHEMA_HASH_ANNOTATION).cloned()
-    {
+    let is_same = mark(installed, SCHEMA_HASH_ANNOTATION) == mark(own, SCHEMA_HASH_ANNOTATION);
+    if version == needed && !is_same {
         return Err(DefinitionError::Changed(name));
     }
     Ok(())
@@ -94,33 +107,38 @@ mod tests {
 
     #[test]
     fn the_own_definition_and_a_newer_one_pass() {
-        let mut definition = schema::kafka_cluster_definition();
-        assert!(check_marks(&definition).is_ok());
-        let newer = (SCHEMA_VERSION + 1).to_string();
-        let annotations = definition.annotations_mut();
-        annotations.insert(SCHEMA_VERSION_ANNOTATION.to_owned(), newer);
-        annotations.insert(SCHEMA_HASH_ANNOTATION.to_owned(), "other".to_owned());
-        assert!(check_marks(&definition).is_ok());
+        for own in schema::definitions() {
+            let mut installed = own.clone();
+            assert!(check_marks(&own, &installed).is_ok());
+            let annotations = installed.annotations_mut();
+            annotations.insert(SCHEMA_VERSION_ANNOTATION.to_owned(), "1000".to_owned());
+            annotations.insert(SCHEMA_HASH_ANNOTATION.to_owned(), "other".to_owned());
+            assert!(check_marks(&own, &installed).is_ok());
+        }
     }
 
     #[test]
     fn an_older_definition_is_refused() {
-        let mut definition = schema::kafka_cluster_definition();
-        definition
-            .annotations_mut()
-            .remove(SCHEMA_VERSION_ANNOTATION);
-        let refused = check_marks(&definition).unwrap_err();
-        assert!(
-            matches!(refused, DefinitionError::Older { .. }),
-            "{refused}"
-        );
+        for own in schema::definitions() {
+            let mut installed = own.clone();
+            installed
+                .annotations_mut()
+                .remove(SCHEMA_VERSION_ANNOTATION);
+            let refused = check_marks(&own, &installed).unwrap_err();
+            assert!(
+                matches!(refused, DefinitionError::Older { .. }),
+                "{refused}"
+            );
+        }
     }
 
     #[test]
     fn a_definition_of_the_same_version_with_another_hash_is_refused() {
-        let mut definition = schema::kafka_cluster_definition();
-        definition.annotations_mut().remove(SCHEMA_HASH_ANNOTATION);
-        let refused = check_marks(&definition).unwrap_err();
-        assert!(matches!(refused, DefinitionError::Changed(_)), "{refused}");
+        for own in schema::definitions() {
+            let mut installed = own.clone();
+            installed.annotations_mut().remove(SCHEMA_HASH_ANNOTATION);
+            let refused = check_marks(&own, &installed).unwrap_err();
+            assert!(matches!(refused, DefinitionError::Changed(_)), "{refused}");
+        }
     }
 }

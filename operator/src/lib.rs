@@ -1,21 +1,23 @@
 //! The operator: it forms Kafka clusters on Kubernetes, and mends them.
 //!
-//! One look at a cluster is `observe` (the only reader) -> `validate` -> `decide` -> `act` (the
+//! One look at a cluster, or at a topic (room [`topic`]), is `observe` (the only reader) -> `validate` -> `decide` -> `act` (the
 //! only writer); `build` makes objects. What lies between the reader and the writer is pure.
 //!
 //! Guarantees: a look that is repeated does nothing twice, whatever point the one before reached;
-//! every destructive act passes the gates of [`decide::gates`]; data is never deleted, and a
-//! quorum never formed anew while a volume of the cluster exists.
+//! every destructive act passes the gates of [`decide::gates`]; data is never deleted, but for a topic
+//! whose resource asks for it, and a quorum never formed anew while a volume of the cluster exists.
 //! Assumes: pod addresses can be reached from here.
 //! Never does: stand in the way of failover, which the controllers decide alone.
 
 pub mod act;
 pub mod build;
+pub mod causes;
 pub mod cluster;
 pub mod decide;
 pub mod definition;
 pub mod history;
 pub mod http_client;
+pub mod kafka;
 pub mod metrics;
 pub mod names;
 pub mod observe;
@@ -24,6 +26,7 @@ pub mod quantity;
 pub mod reconcile;
 pub mod run;
 pub mod template;
+pub mod topic;
 pub mod validate;
 pub mod web;
 

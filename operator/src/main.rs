@@ -28,6 +28,9 @@ enum Command {
         /// Print the chart's template of them instead.
         #[arg(long)]
         chart: bool,
+        /// Only the one with this plural, such as kafkatopics.
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Runs the operator.
     Run(RunArguments),
@@ -64,16 +67,7 @@ struct RunArguments {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Crd { chart } => {
-            let yaml = serde_yaml_ng::to_string(&schema::kafka_cluster_definition())
-                .context("failed to write the definition as YAML")?;
-            if chart {
-                print!("{{{{- if .Values.crds.install }}}}\n{yaml}{{{{- end }}}}\n");
-            } else {
-                print!("{yaml}");
-            }
-            Ok(())
-        }
+        Command::Crd { chart, only } => print_definitions(chart, only.as_deref()),
         Command::Run(arguments) => {
             let filter =
                 EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -90,6 +84,28 @@ fn main() -> anyhow::Result<()> {
                 .context("the operator ended")
         }
     }
+}
+
+fn print_definitions(chart: bool, only: Option<&str>) -> anyhow::Result<()> {
+    let mut wanted = schema::definitions();
+    wanted.retain(|definition| only.is_none_or(|plural| definition.spec.names.plural == plural));
+    anyhow::ensure!(
+        !wanted.is_empty(),
+        "there is no definition {}: name one by its plural, such as kafkatopics",
+        only.unwrap_or_default()
+    );
+    let mut documents = Vec::new();
+    for definition in &wanted {
+        let yaml = serde_yaml_ng::to_string(definition)
+            .context("failed to write the definition as YAML")?;
+        documents.push(yaml);
+    }
+    let yaml = documents.join("---\n");
+    match chart {
+        true => print!("{{{{- if .Values.crds.install }}}}\n{yaml}{{{{- end }}}}\n"),
+        false => print!("{yaml}"),
+    }
+    Ok(())
 }
 
 fn settings(arguments: RunArguments) -> Settings {

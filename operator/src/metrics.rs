@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use std::collections::BTreeMap;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::decide::gates::{Closed, Gate};
@@ -16,21 +15,44 @@ use crate::decide::gates::{Closed, Gate};
 /// A look that takes longer than this is stuck: everything in it is bounded well below.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 
+/// What a look is at: the label `kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A KafkaCluster.
+    Cluster,
+    /// A KafkaTopic.
+    Topic,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Cluster, Self::Topic];
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Cluster => "KafkaCluster",
+            Kind::Topic => "KafkaTopic",
+        }
+    }
+}
+
 /// All metrics.
 pub struct Metrics {
     registry: Registry,
-    looks: IntCounter,
+    looks: IntCounterVec,
     failures: IntCounterVec,
-    acts: IntCounter,
+    acts: IntCounterVec,
     gates: IntGaugeVec,
-    durations: Histogram,
-    running: Mutex<BTreeMap<(String, String), Instant>>,
+    durations: HistogramVec,
+    topics: IntGaugeVec,
+    /// Whether each topic is ready, by namespace and name: what `topics` counts.
+    topics_ready: Mutex<BTreeMap<(String, String), bool>>,
+    running: Mutex<BTreeMap<(Kind, String, String), Instant>>,
 }
 
 /// A look in progress; ends when dropped.
 pub struct Running<'a> {
     metrics: &'a Metrics,
-    key: (String, String),
+    key: (Kind, String, String),
     began: Instant,
 }
 
@@ -41,15 +63,28 @@ impl Metrics {
     /// When two carry the same name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let looks = IntCounter::new("kintsugi_operator_looks_total", "Looks at a cluster begun.")?;
+        let looks = IntCounterVec::new(
+            Opts::new("kintsugi_operator_looks_total", "Looks begun."),
+            &["kind"],
+        )?;
         let failures = IntCounterVec::new(
             Opts::new(
                 "kintsugi_operator_look_failures_total",
                 "Looks that failed.",
             ),
-            &["namespace", "cluster"],
+            &["kind", "namespace", "cluster"],
         )?;
-        let acts = IntCounter::new("kintsugi_operator_acts_total", "Commands carried out.")?;
+        let acts = IntCounterVec::new(
+            Opts::new("kintsugi_operator_acts_total", "Commands carried out."),
+            &["kind"],
+        )?;
+        let topics = IntGaugeVec::new(
+            Opts::new(
+                "kintsugi_operator_topics",
+                "KafkaTopics looked at, by whether they are ready.",
+            ),
+            &["ready"],
+        )?;
         let gates = IntGaugeVec::new(
             Opts::new(
                 "kintsugi_operator_gate_closed",
@@ -57,15 +92,19 @@ impl Metrics {
             ),
             &["namespace", "cluster", "gate"],
         )?;
-        let durations = Histogram::with_opts(HistogramOpts::new(
-            "kintsugi_operator_look_duration_seconds",
-            "Duration of a look: observe, validate, decide, act.",
-        ))?;
+        let durations = HistogramVec::new(
+            HistogramOpts::new(
+                "kintsugi_operator_look_duration_seconds",
+                "Duration of a look: observe, validate, decide, act.",
+            ),
+            &["kind"],
+        )?;
         registry.register(Box::new(looks.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(acts.clone()))?;
         registry.register(Box::new(gates.clone()))?;
         registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(topics.clone()))?;
         let running = Mutex::default();
         Ok(Self {
             registry,
@@ -74,14 +113,16 @@ impl Metrics {
             acts,
             gates,
             durations,
+            topics,
+            topics_ready: Mutex::default(),
             running,
         })
     }
 
     /// Marks the beginning of a look.
-    pub fn begin(&self, namespace: &str, cluster: &str) -> Running<'_> {
-        self.looks.inc();
-        let key = (namespace.to_owned(), cluster.to_owned());
+    pub fn begin(&self, kind: Kind, namespace: &str, name: &str) -> Running<'_> {
+        self.looks.with_label_values(&[kind.name()]).inc();
+        let key = (kind, namespace.to_owned(), name.to_owned());
         let began = Instant::now();
         self.running
             .lock()
@@ -95,13 +136,43 @@ impl Metrics {
     }
 
     /// Counts commands that were carried out.
-    pub fn acts(&self, done: usize) {
-        self.acts.inc_by(done.try_into().unwrap_or(u64::MAX));
+    pub fn acts(&self, kind: Kind, done: usize) {
+        let acts = self.acts.with_label_values(&[kind.name()]);
+        acts.inc_by(done.try_into().unwrap_or(u64::MAX));
+    }
+
+    /// Counts a topic as ready or not.
+    pub fn topic(&self, namespace: &str, name: &str, is_ready: bool) {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.count_topics(|topics| topics.insert(key, is_ready));
+    }
+
+    /// Counts a topic no longer.
+    pub fn forget_topic(&self, namespace: &str, name: &str) {
+        self.count_topics(|topics| topics.remove(&(namespace.to_owned(), name.to_owned())));
+    }
+
+    fn count_topics(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<(String, String), bool>) -> Option<bool>,
+    ) {
+        let mut topics = self
+            .topics_ready
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        change(&mut topics);
+        for is_ready in [true, false] {
+            let count = topics.values().filter(|ready| **ready == is_ready).count();
+            self.topics
+                .with_label_values(&[if is_ready { "true" } else { "false" }])
+                .set(count.try_into().unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts a failed look.
-    pub fn failed(&self, namespace: &str, cluster: &str) {
-        self.failures.with_label_values(&[namespace, cluster]).inc();
+    pub fn failed(&self, kind: Kind, namespace: &str, cluster: &str) {
+        let labels = [kind.name(), namespace, cluster];
+        self.failures.with_label_values(&labels).inc();
     }
 
     /// Shows each gate: how many acts it holds back.
@@ -122,7 +193,10 @@ impl Metrics {
                 .gates
                 .remove_label_values(&[namespace, cluster, gate.name()]);
         }
-        let _ = self.failures.remove_label_values(&[namespace, cluster]);
+        for kind in Kind::ALL {
+            let labels = [kind.name(), namespace, cluster];
+            let _ = self.failures.remove_label_values(&labels);
+        }
     }
 
     /// Whether a look has been running for too long.
@@ -146,6 +220,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.metrics
             .durations
+            .with_label_values(&[self.key.0.name()])
             .observe(self.began.elapsed().as_secs_f64());
         let mut running = self
             .metrics

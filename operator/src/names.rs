@@ -50,6 +50,13 @@ pub const HTTP_PORT: i32 = 9404;
 /// The first controller's node id. Brokers count from 0, so the two never meet.
 pub const CONTROLLER_ID_FIRST: i32 = 1000;
 
+/// On a KafkaTopic, the label by which those that name one topic of one cluster find each other.
+pub const TOPIC_KEY_LABEL: &str = "kintsugi.dev/topic-key";
+/// On a KafkaTopic, the annotation with the settings that it set in Kafka, separated by commas.
+pub const APPLIED_SETTINGS_ANNOTATION: &str = "kintsugi.dev/applied-settings";
+/// Holds a KafkaTopic with `deletionPolicy: Delete` until its topic is gone.
+pub const TOPIC_FINALIZER: &str = "kintsugi.dev/topic";
+
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {

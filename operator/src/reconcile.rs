@@ -12,9 +12,11 @@ use kube::runtime::events::Recorder;
 use kube::{Client, ResourceExt};
 
 use crate::act::{ActError, act};
+use crate::causes::with_causes;
 use crate::decide::{decide, invalid_status, suspicions};
 use crate::history::{History, Refusal};
-use crate::metrics::Metrics;
+use crate::kafka;
+use crate::metrics::{Kind, Metrics};
 use crate::observe::{ObserveError, observe, read_cluster};
 use crate::plan::{Command, Plan};
 use crate::validate::validate;
@@ -44,6 +46,8 @@ pub struct Context {
     /// How long to wait between a decision to delete a pod and the act. Zero but in tests, which
     /// freeze the process in between.
     pub hold_before_act: Duration,
+    /// Sessions with brokers, for topics.
+    pub kafka: kafka::Pool,
 }
 
 /// Why a look ended early.
@@ -66,7 +70,7 @@ pub async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
-    let _running = context.metrics.begin(&namespace, &name);
+    let _running = context.metrics.begin(Kind::Cluster, &namespace, &name);
     let Some(resource) = read_cluster(&context.client, &namespace, &name).await? else {
         context.forget(&namespace, &name);
         return Ok(Action::await_change());
@@ -127,7 +131,7 @@ pub async fn reconcile(
         _ => None,
     };
     context.remember(key, history);
-    context.metrics.acts(acted?);
+    context.metrics.acts(Kind::Cluster, acted?);
     Ok(Action::requeue(plan.requeue))
 }
 
@@ -146,25 +150,16 @@ pub fn error_policy(
         return Action::requeue(REQUEUE_CONFLICT);
     }
     context.metrics.failed(
+        Kind::Cluster,
         &trigger.namespace().unwrap_or_default(),
         &trigger.name_any(),
     );
     tracing::warn!(
         cluster = trigger.name_any(),
-        error = causes(error),
+        error = with_causes(error),
         "a look at the cluster failed"
     );
     Action::requeue(REQUEUE_FAILED)
-}
-
-fn causes(error: &ReconcileError) -> String {
-    let mut causes = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        causes = format!("{causes}: {cause}");
-        source = cause.source();
-    }
-    causes
 }
 
 impl Context {

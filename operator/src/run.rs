@@ -28,6 +28,7 @@ use crate::definition;
 use crate::metrics::Metrics;
 use crate::names::{CLUSTER_LABEL, MANAGED_BY_LABEL, OPERATOR};
 use crate::reconcile::{Context, error_policy, reconcile};
+use crate::topic;
 use crate::web::{self, Health};
 
 /// Time to connect to the API server.
@@ -45,7 +46,7 @@ const CONCURRENCY: u16 = 4;
 /// Events within this time lead to one look.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Objects a page of a watch's first list.
-const WATCH_PAGE_SIZE: u32 = 50;
+pub(crate) const WATCH_PAGE_SIZE: u32 = 50;
 
 /// Namespaces that are watched one by one; each costs seven watches.
 pub const NAMESPACES_MAX: usize = 20;
@@ -125,6 +126,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         default_image: settings.broker_image.clone(),
         histories: std::sync::Mutex::default(),
         hold_before_act: settings.hold_before_act,
+        kafka: crate::kafka::Pool::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(&settings.http)
@@ -224,15 +226,19 @@ async fn wait_for(held: &mut watch::Receiver<bool>, state: bool) -> Result<(), R
     }
 }
 
-/// Controls the clusters of all `namespaces`, or of every one where none is named. Each has its own
+/// Controls the clusters and topics of all `namespaces`, or of every one where none is named. Each has its own
 /// watches, for which rights in that namespace are enough.
 async fn control(client: &Client, namespaces: &BTreeSet<String>, context: Arc<Context>) {
     if namespaces.is_empty() {
-        return control_in(client, None, context).await;
+        let clusters = control_in(client, None, Arc::clone(&context));
+        tokio::join!(clusters, topic::run::control_in(client, None, context));
+        return;
     }
-    let each = namespaces
-        .iter()
-        .map(|namespace| control_in(client, Some(namespace), Arc::clone(&context)));
+    let each = namespaces.iter().map(|namespace| async {
+        let clusters = control_in(client, Some(namespace), Arc::clone(&context));
+        let topics = topic::run::control_in(client, Some(namespace), Arc::clone(&context));
+        tokio::join!(clusters, topics)
+    });
     join_all(each).await;
 }
 
@@ -292,7 +298,7 @@ async fn control_in(client: &Client, namespace: Option<&str>, context: Arc<Conte
         .await;
 }
 
-fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+pub(crate) fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug,
 {

@@ -60,7 +60,7 @@ async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "the KafkaCluster definition is absent or too old\n",
+            "a definition is absent or too old; the log says which\n",
         )
     }
 }

@@ -1,19 +1,29 @@
-//! The chart installs the definition that the types generate.
+//! The chart installs the definitions that the types generate.
 
-const DEFINITION: &str = include_str!("../../crds/yaml/kafkaclusters.yaml");
-const TEMPLATE: &str = include_str!("../../charts/kintsugi/templates/kafkaclusters.yaml");
+/// Each definition, and the chart's template of it.
+const DEFINITIONS: [(&str, &str); 2] = [
+    (
+        include_str!("../../crds/yaml/kafkaclusters.yaml"),
+        include_str!("../../charts/kintsugi/templates/kafkaclusters.yaml"),
+    ),
+    (
+        include_str!("../../crds/yaml/kafkatopics.yaml"),
+        include_str!("../../charts/kintsugi/templates/kafkatopics.yaml"),
+    ),
+];
 
 #[test]
-fn the_charts_definition_is_the_generated_one_under_its_switch() {
-    let expected = format!("{{{{- if .Values.crds.install }}}}\n{DEFINITION}{{{{- end }}}}\n");
-    // Not assert_eq: the two would fill the screen.
-    assert!(
-        TEMPLATE == expected,
-        "wrap crds/yaml/kafkaclusters.yaml in the chart's switch again"
-    );
+fn the_charts_definitions_are_the_generated_ones_under_their_switch() {
+    for (definition, template) in DEFINITIONS {
+        let expected = format!("{{{{- if .Values.crds.install }}}}\n{definition}{{{{- end }}}}\n");
+        // Not assert_eq: the two would fill the screen.
+        assert!(template == expected, "run `make crds`");
+    }
 }
 
 #[test]
-fn the_definition_holds_nothing_that_helm_would_expand() {
-    assert!(!DEFINITION.contains("{{"));
+fn the_definitions_hold_nothing_that_helm_would_expand() {
+    for (definition, _) in DEFINITIONS {
+        assert!(!definition.contains("{{"));
+    }
 }

@@ -20,7 +20,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator does in the namespaces of KafkaClusters. It never deletes a volume claim. Of
+{{/* What the operator does in the namespaces of KafkaClusters and KafkaTopics. It never deletes a volume claim. Of
 Secrets it reads and makes those named after a KafkaCluster; it never lists, changes or deletes one. A
 rule cannot name what does not exist yet, so name watchNamespaces to keep it from others' Secrets. */}}
 {{- define "kintsugi.rules" -}}
@@ -34,6 +34,14 @@ rule cannot name what does not exist yet, so name watchNamespaces to keep it fro
 - apiGroups: [kintsugi.dev]
   resources: [kafkaclusters/finalizers]
   verbs: [update]
+# Labels, the finalizer and the note of applied settings stand in the resource itself, so patch. No
+# right to create or delete one, and none to finalizers/: that is for owner references.
+- apiGroups: [kintsugi.dev]
+  resources: [kafkatopics]
+  verbs: [get, list, watch, patch]
+- apiGroups: [kintsugi.dev]
+  resources: [kafkatopics/status]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]

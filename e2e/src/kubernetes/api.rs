@@ -99,12 +99,17 @@ impl Kubernetes {
     }
 
     pub(super) fn clusters_api(&self) -> Api<DynamicObject> {
+        self.resources("KafkaCluster", "kafkaclusters")
+    }
+
+    /// Kintsugi's own resources of one kind.
+    pub(super) fn resources(&self, kind: &str, plural: &str) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: "kintsugi.dev".to_owned(),
             version: "v1alpha1".to_owned(),
             api_version: "kintsugi.dev/v1alpha1".to_owned(),
-            kind: "KafkaCluster".to_owned(),
-            plural: "kafkaclusters".to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
         };
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }

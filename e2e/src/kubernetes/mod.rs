@@ -8,6 +8,7 @@ pub mod localkube;
 pub mod objects;
 pub mod operators;
 pub mod signals;
+pub mod topics;
 
 /// The label that carries a pod's cluster.
 pub const CLUSTER_LABEL: &str = "kintsugi.dev/cluster";

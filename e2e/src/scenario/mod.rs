@@ -24,6 +24,7 @@ pub mod rolling_restart;
 pub mod status_wiped;
 pub mod stopped_rollout;
 pub mod summary;
+pub mod topic;
 pub mod two_operators;
 pub mod under_load;
 pub mod watched;
@@ -90,6 +91,12 @@ pub const ALL: &[Scenario] = &[
         shows: "the operator dies while a broker's pod is deleted, and still replaces it",
         needs: WITH_SIGNALS,
         run: operator_killed::run,
+    },
+    Scenario {
+        name: "topic",
+        shows: "KafkaTopics are created, grown, changed, adopted and deleted, though the operator dies",
+        needs: WITH_SIGNALS,
+        run: topic::run,
     },
     Scenario {
         name: "rolling-restart",

@@ -32,7 +32,11 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     })
 }
 
-fn kill_operator(environment: &Environment, operators: &Kubernetes) -> anyhow::Result<()> {
+/// Kills the operator's processes.
+///
+/// # Errors
+/// If there is none.
+pub fn kill_operator(environment: &Environment, operators: &Kubernetes) -> anyhow::Result<()> {
     let pods = operators.pods_labelled(OPERATOR_SELECTOR)?;
     ensure!(
         !pods.is_empty(),

@@ -31,6 +31,7 @@ use gates::{Closed, Gate};
 use members::Members;
 use rollout::Rollout;
 pub use status::invalid as invalid_status;
+pub(crate) use status::{Finding, condition};
 
 /// How often a settled cluster is looked at; watches tell of most changes at once.
 const REQUEUE_SETTLED: Duration = Duration::from_secs(5);

@@ -27,10 +27,10 @@ const MESSAGE_CHARACTERS_MAX: usize = 2048;
 const REASON_CHARACTERS_MAX: usize = 128;
 
 /// What was found of one aspect: whether it holds, a reason, a message.
-struct Finding {
-    holds: bool,
-    reason: Cow<'static, str>,
-    message: String,
+pub(crate) struct Finding {
+    pub(crate) holds: bool,
+    pub(crate) reason: Cow<'static, str>,
+    pub(crate) message: String,
 }
 
 impl Finding {
@@ -289,7 +289,7 @@ fn phase(
 }
 
 /// A condition whose transition time moves only when its status does.
-fn condition(
+pub(crate) fn condition(
     type_: &str,
     finding: Finding,
     generation: i64,

@@ -11,13 +11,14 @@ mod rollout;
 mod rules;
 mod secret;
 mod server;
+mod topics;
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::{KafkaCluster, KafkaClusterSpec, Phase, schema};
+use kintsugi_crds::{KafkaCluster, KafkaClusterSpec, KafkaTopic, Phase, schema};
 use kintsugi_operator::act::act;
 use kintsugi_operator::decide::decide;
 use kintsugi_operator::definition;
@@ -40,8 +41,10 @@ async fn a_real_api_server_agrees() {
         definition::check(client).await.is_err(),
         "nothing is installed yet"
     );
-    install_definition(client).await;
+    install_definitions(client).await;
     rules::check(client).await;
+    topics::rules(client).await;
+    topics::one_of_two_resources_waits_and_nothing_holds_a_deletion_for_ever(client).await;
     let whole = form_in_one_look(client).await;
     for cut in (0..whole).step_by(3) {
         form_with_a_death(client, cut, whole).await;
@@ -53,20 +56,26 @@ async fn a_real_api_server_agrees() {
     rollout::two_operators_never_stop_two_pods(client).await;
 }
 
-async fn install_definition(client: &Client) {
+async fn install_definitions(client: &Client) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    api.create(&PostParams::default(), &schema::kafka_cluster_definition())
-        .await
-        .unwrap();
-    let resources: Api<KafkaCluster> = Api::all(client.clone());
+    for definition in schema::definitions() {
+        assert!(definition::check(client).await.is_err());
+        api.create(&PostParams::default(), &definition)
+            .await
+            .unwrap();
+    }
+    let clusters: Api<KafkaCluster> = Api::all(client.clone());
+    let topics: Api<KafkaTopic> = Api::all(client.clone());
     for _ in 0..100 {
-        if resources.list(&ListParams::default()).await.is_ok() {
+        if clusters.list(&ListParams::default()).await.is_ok()
+            && topics.list(&ListParams::default()).await.is_ok()
+        {
             definition::check(client).await.unwrap();
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("the definition was not served after 10 s");
+    panic!("the definitions were not served after 10 s");
 }
 
 /// Forms a cluster under Pod Security "restricted"; returns the number of acts.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use kintsugi_crds::KafkaCluster;
 
 /// A spec, and what the refusal must say; an empty text means that it is accepted.
-type Case = (Value, &'static str);
+pub(super) type Case = (Value, &'static str);
 
 fn births() -> Vec<Case> {
     vec![
@@ -174,7 +174,7 @@ pub async fn check(client: &Client) {
     assert_eq!(scale.spec.and_then(|spec| spec.replicas), Some(3));
 }
 
-fn compare(spec: &Value, expected: &str, answer: kube::Result<DynamicObject>) {
+pub(super) fn compare(spec: &Value, expected: &str, answer: kube::Result<DynamicObject>) {
     match answer {
         Ok(_) => assert!(
             expected.is_empty(),
