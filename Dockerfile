@@ -22,7 +22,7 @@ FROM --platform=${BUILDPLATFORM} ${BUILDER} AS source
 ARG TARGETARCH
 WORKDIR /source
 COPY . .
-RUN images/compile.sh "$TARGETARCH" /binaries
+RUN broker/compile-image.sh "$TARGETARCH" /binaries
 
 FROM ${BASE} AS broker-base
 USER 65532:65532

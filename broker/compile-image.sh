@@ -1,13 +1,13 @@
 #!/bin/sh
 # Compiles the broker and the operator for an architecture of Docker's (amd64, arm64) into a folder:
-#   compile.sh ARCHITECTURE OUTPUT_FOLDER
+#   compile-image.sh ARCHITECTURE OUTPUT_FOLDER
 # A machine of another architecture gets the cross compiler and Rust's library for it, if it lacks them.
 set -eu
 cd "$(dirname "$0")/.."
 case $1 in
   amd64) target=x86_64-unknown-linux-gnu compiler=x86_64-linux-gnu-gcc package=gcc-x86-64-linux-gnu ;;
   arm64) target=aarch64-unknown-linux-gnu compiler=aarch64-linux-gnu-gcc package=gcc-aarch64-linux-gnu ;;
-  *) echo "compile.sh: unknown architecture $1: give amd64 or arm64" >&2; exit 2 ;;
+  *) echo "compile-image.sh: unknown architecture $1: give amd64 or arm64" >&2; exit 2 ;;
 esac
 output=$2
 if [ "$(rustc -vV | sed -n 's/^host: //p')" != "$target" ]; then
