@@ -1,0 +1,134 @@
+//! Counts where a placement breaks goals.
+//!
+//! Guarantees: no line of goal arithmetic is shared with the search, neither sums nor limits, so
+//! that a mistake there cannot hide itself; the sums follow each change of a partition, so that a
+//! count costs what the brokers cost, not the partitions. Assumes rows that were checked. Never
+//! proposes anything.
+
+mod count;
+mod limits;
+
+use std::collections::BTreeMap;
+
+use crate::input::BrokerState;
+use crate::model::{Broker, Model, Row, Seat, Topic};
+use crate::profile::{Goal, Profile};
+
+/// What the checker knows of a broker.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct BrokerTally {
+    pub rack: u16,
+    pub capacity: [f64; 4],
+    pub used: [f64; 4],
+    pub replicas: i64,
+    pub leaders: i64,
+    pub would_send: f64,
+    pub receives_as_leader: f64,
+}
+
+/// Sums of a placement.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tally {
+    brokers: Vec<BrokerTally>,
+    states: Vec<BrokerState>,
+    topic_replicas: Vec<u32>,
+    /// Of the topics that ask for leaders on each broker.
+    topic_leaders: BTreeMap<u32, Vec<u32>>,
+    replicas_sharing_a_rack: i64,
+}
+
+impl Tally {
+    pub fn new(brokers: &[Broker], topics: &[Topic]) -> Tally {
+        let asking = topics
+            .iter()
+            .enumerate()
+            .filter(|(_, topic)| topic.min_leaders > 0);
+        Tally {
+            brokers: brokers
+                .iter()
+                .map(|broker| BrokerTally {
+                    rack: broker.rack,
+                    capacity: broker.capacity,
+                    ..BrokerTally::default()
+                })
+                .collect(),
+            states: brokers.iter().map(|broker| broker.state).collect(),
+            topic_replicas: vec![0; brokers.len() * topics.len()],
+            topic_leaders: asking
+                .map(|(place, _)| (place as u32, vec![0; brokers.len()]))
+                .collect(),
+            replicas_sharing_a_rack: 0,
+        }
+    }
+
+    pub fn set_state(&mut self, broker: usize, state: BrokerState) {
+        self.states[broker] = state;
+    }
+
+    pub fn add_partition(&mut self, row: &Row) {
+        self.put(row, &row.seat, 1);
+    }
+
+    pub fn remove_partition(&mut self, row: &Row) {
+        self.put(row, &row.seat, -1);
+    }
+
+    /// Takes the partition of a row from its place to another.
+    pub fn reseat(&mut self, row: &Row, to: &Seat) {
+        self.put(row, &row.seat, -1);
+        self.put(row, to, 1);
+    }
+
+    fn put(&mut self, row: &Row, seat: &Seat, sign: i64) {
+        let factor = sign as f64;
+        let width = self.brokers.len();
+        let mut distinct: i64 = 0;
+        for (position, id) in seat.brokers.iter().take(seat.count.into()).enumerate() {
+            let leads = position == usize::from(seat.leader);
+            let uses = if leads {
+                row.leader_load
+            } else {
+                row.follower_load
+            };
+            let earlier = &seat.brokers[..position];
+            let rack = self.brokers[usize::from(*id)].rack;
+            if earlier
+                .iter()
+                .all(|other| self.brokers[usize::from(*other)].rack != rack)
+            {
+                distinct += 1;
+            }
+            let broker = &mut self.brokers[usize::from(*id)];
+            for (sum, value) in broker.used.iter_mut().zip(uses) {
+                *sum += factor * f64::from(value);
+            }
+            broker.replicas += sign;
+            broker.would_send += factor * f64::from(row.leader_load[2]);
+            if leads {
+                broker.leaders += sign;
+                broker.receives_as_leader += factor * f64::from(row.leader_load[1]);
+            }
+            let cell = row.topic as usize * width + usize::from(*id);
+            self.topic_replicas[cell] = self.topic_replicas[cell].wrapping_add_signed(sign as i32);
+            if leads && let Some(leaders) = self.topic_leaders.get_mut(&row.topic) {
+                let count = &mut leaders[usize::from(*id)];
+                *count = count.wrapping_add_signed(sign as i32);
+            }
+        }
+        self.replicas_sharing_a_rack += sign * (i64::from(seat.count) - distinct);
+    }
+}
+
+/// Counts where a model breaks each goal of a profile, highest first.
+pub fn violations(model: &Model, profile: &Profile) -> Vec<(Goal, u64)> {
+    model.tally.count(profile, &model.topics)
+}
+
+/// As [`violations`], but sums everything anew: what the incremental sums are tested against.
+pub fn violations_from_scratch(model: &Model, profile: &Profile) -> Vec<(Goal, u64)> {
+    let mut tally = Tally::new(&model.brokers, &model.topics);
+    for row in &model.rows {
+        tally.add_partition(row);
+    }
+    tally.count(profile, &model.topics)
+}

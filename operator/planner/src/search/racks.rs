@@ -1,0 +1,73 @@
+//! Replicas of one partition go to different racks.
+
+use crate::bands::Bands;
+use crate::model::Seat;
+
+use super::Search;
+
+impl Search<'_> {
+    pub(super) fn spread_over_racks(&mut self) {
+        self.racks_bind = true;
+        if !self.permissions.balancing || !self.permissions.replicas {
+            return;
+        }
+        let model = self.state.model;
+        let mut conflicts: Vec<u32> = model.rack_conflicts.iter().copied().collect();
+        let changed = self.state.changed.iter();
+        let new = changed
+            .filter(|(_, seat)| model.has_rack_conflict(seat))
+            .map(|(at, _)| *at);
+        conflicts.extend(new);
+        conflicts.sort_unstable();
+        conflicts.dedup();
+        let hard = self.hard_bands();
+        let open = Bands::open(model.brokers.len());
+        for partition in conflicts {
+            for _ in 0..usize::from(self.state.seat(partition).count) {
+                if self.moves_left == 0 || !self.spread_one(partition, &hard, &open) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Moves one replica that shares its rack; whether it did.
+    fn spread_one(&mut self, partition: u32, hard: &Bands, open: &Bands) -> bool {
+        let seat = self.state.seat(partition);
+        if !self.has_source(&seat) {
+            return false;
+        }
+        let mut sharing: Vec<u16> = self.sharing(&seat);
+        sharing.sort_by_key(|broker| seat.leader_broker() == Some(*broker));
+        let wished = self.wished.clone();
+        for bands in [&wished, hard, open] {
+            for from in &sharing {
+                if !self.is_movable(partition, *from) {
+                    continue;
+                }
+                let leads = seat.leader_broker() == Some(*from);
+                let vector = self.state.row(partition).replica(leads);
+                let allowed = std::mem::replace(&mut self.allowed, bands.clone());
+                let to = self.best_destination(partition, &seat, *from, &vector, usize::MAX);
+                self.allowed = allowed;
+                if let Some(to) = to {
+                    self.do_move(partition, *from, to);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Replicas on a rack that another one is on, the last in preferred order first.
+    fn sharing(&self, seat: &Seat) -> Vec<u16> {
+        let rack = |broker: u16| self.state.model.brokers[usize::from(broker)].rack;
+        let replicas = seat.replicas();
+        let shares = |broker: &&u16| {
+            replicas
+                .iter()
+                .any(|other| other != *broker && rack(*other) == rack(**broker))
+        };
+        replicas.iter().rev().filter(shares).copied().collect()
+    }
+}
