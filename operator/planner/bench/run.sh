@@ -10,6 +10,8 @@ for case in grown-1m cruise-control evacuation tick; do
 done
 echo '== grown-100k'
 instance=$(mktemp --suffix .json)
-trap 'rm -f "$instance"' EXIT
+log=$(mktemp)
+trap 'rm -f "$instance" "$log"' EXIT
 "$bench" grown-100k "$instance"
-"$(./venv.sh)" rebalancer.py "$instance" "$2"
+python=$(./venv.sh)
+"$python" beside_rebalancer.py "$instance" "$2" 2>"$log" || { cat "$log" >&2; exit 1; }

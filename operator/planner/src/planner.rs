@@ -107,6 +107,7 @@ fn variants(model: &Model, seed: u64) -> Vec<Variant> {
         .map(|at| Variant {
             seed: seed.wrapping_add(at),
             move_price: prices[at as usize % prices.len()],
+            refine: true,
             blur: if (at as usize) < prices.len() {
                 0.0
             } else {
