@@ -17,6 +17,9 @@ KILLS ?= 20
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= request batch segment peer
 RUNS ?= 3
+REBALANCER_SECONDS ?= 900
+OPTIMUM_CLUSTERS ?= 20
+OPTIMUM_SECONDS ?= 60
 KAFKA_KILLS ?= $(KILLS)
 FAULTS ?= 5
 KAFKA_FAULTS ?= 1
@@ -28,7 +31,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -137,6 +140,15 @@ bench: preflight ## measure speed, processor time and memory beside Apache Kafka
 bench-start: preflight ## measure how fast one broker serves, and its idle memory
 	$(BUILD_ONE) kintsugi-broker --bin kintsugi-e2e
 	$(IMAGE)/kintsugi-e2e bench-start --broker $(IMAGE)/kintsugi-broker
+
+bench-planner: preflight ## plan synthetic clusters of up to 2.8 million replicas, and one beside Meta's Rebalancer (Python 3.12)
+	cargo build --profile image -p kintsugi-planner --example bench_planner
+	operator/planner/bench/run.sh $(IMAGE)/examples $(REBALANCER_SECONDS)
+
+planner-optimum: preflight ## hold plans of small clusters, and their bounds, against the optimum that HiGHS finds (Python 3.12)
+	cargo build --profile image -p kintsugi-planner --example optimum
+	$(IMAGE)/examples/optimum $(KINTSUGI_CACHE)/optimum.json $(OPTIMUM_CLUSTERS)
+	$$(operator/planner/bench/venv.sh) operator/planner/bench/optimum.py $(KINTSUGI_CACHE)/optimum.json $(OPTIMUM_SECONDS)
 
 advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities (fetches the advisory database)
 	$(TOOLS)/cargo-deny --all-features check advisories

@@ -47,7 +47,13 @@ pub fn plan(
     let mut best: Option<(Found<'_>, Vec<(Goal, u64)>)> = None;
     for variant in variants(model, limits.seed) {
         let moves = limits.max_moves;
-        let mut search = Search::new(start.clone(), profile, permissions.clone(), variant, moves);
+        let mut search = Search::new(
+            State::new(model, start.states.clone()),
+            profile,
+            permissions.clone(),
+            variant,
+            moves,
+        );
         search.run(&leaving);
         let found = Found {
             state: search.state,
@@ -101,6 +107,7 @@ fn variants(model: &Model, seed: u64) -> Vec<Variant> {
         .map(|at| Variant {
             seed: seed.wrapping_add(at),
             move_price: prices[at as usize % prices.len()],
+            refine: true,
             blur: if (at as usize) < prices.len() {
                 0.0
             } else {

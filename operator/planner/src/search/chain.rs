@@ -27,13 +27,12 @@ struct Exchange {
 
 impl Search<'_> {
     pub(super) fn exchange(&mut self) {
-        let mut distressed = self.overfull();
-        let needy = self.needy();
-        distressed.extend(
-            needy
-                .into_iter()
-                .filter(|broker| !self.overfull().contains(broker)),
-        );
+        let overfull = self.overfull();
+        let needy = self
+            .needy()
+            .into_iter()
+            .filter(|broker| !overfull.contains(broker));
+        let distressed: Vec<u16> = overfull.iter().copied().chain(needy).collect();
         for broker in distressed.into_iter().take(BROKERS) {
             if !self.permissions.gives[usize::from(broker)] {
                 continue;
@@ -124,27 +123,41 @@ impl Search<'_> {
             return;
         }
         let before = self.distress_of(broker) + self.distress_of(partner);
-        for other in others {
+        let (there, bytes) = (candidate.partition, candidate.bytes);
+        let may_lose = self.may_lose(&self.allowed, broker, &candidate.vector);
+        for other in others.iter().filter(|other| other.partition != there) {
+            let price = bytes + other.bytes + self.mean_bytes;
+            let better = |relief: f64, found: &Option<Exchange>| {
+                relief > 0.0
+                    && found
+                        .as_ref()
+                        .is_none_or(|best| relief / price > best.score)
+            };
+            let back = other.partition;
             let net = dims::minus(&candidate.vector, &other.vector);
-            let helped = self.relief(broker, partner, &net, before);
-            let score = helped / (candidate.bytes + other.bytes + self.mean_bytes);
-            if helped <= 0.0 || found.as_ref().is_some_and(|best| best.score >= score) {
-                continue;
-            }
-            if other.partition != candidate.partition
+            let swap = self.relief(broker, &net, partner, &net, before);
+            if better(swap, found)
                 && self.may_shift(broker, partner, &net)
                 && self.may_return(other, partner, broker)
             {
-                let (there, back) = (candidate.partition, other.partition);
+                let (score, onward) = (swap / price, broker);
                 *found = Some(Exchange {
                     score,
                     partner,
                     there,
                     back,
-                    onward: broker,
+                    onward,
                 });
-            } else if let Some(onward) = self.passes_on(broker, partner, candidate, other) {
-                let (there, back) = (candidate.partition, other.partition);
+                continue;
+            }
+            if !may_lose || !self.may_gain(&self.allowed, partner, &net) {
+                continue;
+            }
+            let chain = self.relief(broker, &candidate.vector, partner, &net, before);
+            if better(chain, found)
+                && let Some(onward) = self.passes_on(broker, partner, other)
+            {
+                let score = chain / price;
                 *found = Some(Exchange {
                     score,
                     partner,
@@ -168,23 +181,7 @@ impl Search<'_> {
     }
 
     /// A third broker that takes what the partner must give to make room.
-    fn passes_on(
-        &self,
-        broker: u16,
-        partner: u16,
-        candidate: &Candidate,
-        other: &Candidate,
-    ) -> Option<u16> {
-        if other.partition == candidate.partition
-            || !self.may_lose(&self.allowed, broker, &candidate.vector)
-            || !self.may_gain(
-                &self.allowed,
-                partner,
-                &dims::minus(&candidate.vector, &other.vector),
-            )
-        {
-            return None;
-        }
+    fn passes_on(&self, broker: u16, partner: u16, other: &Candidate) -> Option<u16> {
         let seat = self.state.seat(other.partition);
         self.takers.iter().copied().find(|third| {
             *third != broker
@@ -195,12 +192,19 @@ impl Search<'_> {
         })
     }
 
-    /// By how much two brokers are better off when a vector goes from one to the other.
-    fn relief(&self, broker: u16, partner: u16, net: &Vector, before: f64) -> f64 {
+    /// By how much two brokers are better off when one gives a vector and the other takes one.
+    fn relief(
+        &self,
+        broker: u16,
+        given: &Vector,
+        partner: u16,
+        taken: &Vector,
+        before: f64,
+    ) -> f64 {
         let mut gives = self.state.sums[usize::from(broker)];
         let mut takes = self.state.sums[usize::from(partner)];
-        dims::add(&mut gives, net, -1.0);
-        dims::add(&mut takes, net, 1.0);
+        dims::add(&mut gives, given, -1.0);
+        dims::add(&mut takes, taken, 1.0);
         before - self.distress_at(broker, &gives) - self.distress_at(partner, &takes)
     }
 }

@@ -25,6 +25,15 @@ fn all_stay(sums: &Vector, vector: &Vector, sign: f64, low: &Vector, high: &Vect
     fine
 }
 
+/// A replica that looks for a place.
+#[derive(Clone, Copy)]
+pub(super) struct Replica<'a> {
+    pub partition: u32,
+    pub seat: &'a Seat,
+    pub from: u16,
+    pub vector: &'a Vector,
+}
+
 impl Search<'_> {
     #[inline]
     pub(super) fn may_gain(&self, bands: &Bands, broker: u16, vector: &Vector) -> bool {
@@ -69,7 +78,11 @@ impl Search<'_> {
 
     /// Whether the move of a replica obeys the goals of racks and topics that bind now.
     pub(super) fn obeys_places(&self, partition: u32, seat: &Seat, from: u16, to: u16) -> bool {
-        if seat.place_of(to).is_some() || self.racks_bind && !self.keeps_racks(seat, from, to) {
+        self.obeys(self.racks_bind, partition, seat, from, to)
+    }
+
+    fn obeys(&self, racks: bool, partition: u32, seat: &Seat, from: u16, to: u16) -> bool {
+        if seat.place_of(to).is_some() || racks && !self.rack_is_free(seat, from, to) {
             return false;
         }
         let row = self.state.row(partition);
@@ -84,40 +97,58 @@ impl Search<'_> {
         seat.leader_broker() != Some(from) || self.may_unlead(row.topic, from)
     }
 
-    /// Racks as good as before: the new one is free, or no better than the old one was.
-    fn keeps_racks(&self, seat: &Seat, from: u16, to: u16) -> bool {
-        self.rack_is_free(seat, from, to)
-    }
-
     /// Whether a replica may be moved for the sake of balance.
     pub(super) fn is_movable(&self, partition: u32, from: u16) -> bool {
         self.permissions.gives[usize::from(from)]
             && !self.state.model.topics[self.state.row(partition).topic as usize].excluded
     }
 
-    /// The broker whose fullness rises least, of those that may take a replica; at most `enough`
-    /// of them are compared.
+    /// The best destination in the bands that bind now, of all brokers.
     pub(super) fn best_destination(
-        &mut self,
+        &self,
         partition: u32,
         seat: &Seat,
         from: u16,
         vector: &Vector,
-        enough: usize,
     ) -> Option<u16> {
         if !self.may_lose(&self.allowed, from, vector) {
             return None;
         }
+        let replica = Replica {
+            partition,
+            seat,
+            from,
+            vector,
+        };
+        self.destination(&self.allowed, self.racks_bind, &replica, usize::MAX)
+            .map(|(_, to)| to)
+    }
+
+    /// The broker whose fullness rises least, of those that may take a replica; at most `enough`
+    /// of them are compared. With it, where to look first for the next replica.
+    pub(super) fn destination(
+        &self,
+        bands: &Bands,
+        racks: bool,
+        replica: &Replica<'_>,
+        enough: usize,
+    ) -> Option<(usize, u16)> {
+        let Replica {
+            partition,
+            seat,
+            from,
+            vector,
+        } = *replica;
         let leads = seat.leader_broker() == Some(from);
+        let count = self.takers.len();
         let mut best: Option<(f64, u16)> = None;
-        let mut seen = 0;
-        let (front, back) = self
-            .takers
-            .split_at(self.rotation % self.takers.len().max(1));
-        for to in back.iter().chain(front).copied() {
+        let (mut seen, mut step) = (0, 0);
+        while step < count && seen < enough {
+            let to = self.takers[(self.rotation + step) % count];
+            step += 1;
             if leads && !self.permissions.leads[usize::from(to)]
-                || !self.may_gain(&self.allowed, to, vector)
-                || !self.obeys_places(partition, seat, from, to)
+                || !self.may_gain(bands, to, vector)
+                || !self.obeys(racks, partition, seat, from, to)
             {
                 continue;
             }
@@ -126,12 +157,8 @@ impl Search<'_> {
                 best = Some((rise, to));
             }
             seen += 1;
-            if seen == enough {
-                break;
-            }
         }
-        self.rotation = (self.rotation + seen.min(enough)) % self.takers.len().max(1);
-        best.map(|(_, to)| to)
+        best.map(|(_, to)| ((self.rotation + step) % count.max(1), to))
     }
 
     /// By how much a vector makes a broker fuller, less what it was short of.

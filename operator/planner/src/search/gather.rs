@@ -43,6 +43,16 @@ impl Search<'_> {
         }
     }
 
+    /// All replicas of a broker that could leave it.
+    pub(super) fn collect_all(&self, from: u16) -> Vec<Candidate> {
+        self.collect(
+            from,
+            Kind::Replica,
+            self.state.members(from),
+            self.state.replica_count(from),
+        )
+    }
+
     pub(super) fn gather_sample(&mut self, from: u16, count: usize) -> Vec<Candidate> {
         let offset = self.random.usize(..);
         self.collect(

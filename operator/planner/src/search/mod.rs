@@ -13,6 +13,7 @@ mod offline;
 mod pull;
 mod push;
 mod racks;
+mod refine;
 mod topics;
 mod trim;
 
@@ -25,6 +26,8 @@ pub(crate) use offline::Leaving;
 
 /// Passes over one layer.
 const ROUNDS: usize = 6;
+/// Times that a plan is refined.
+const REFINEMENTS: usize = 8;
 
 /// How a search weighs what it could do.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,8 @@ pub(crate) struct Variant {
     pub seed: u64,
     /// What a move costs beside its bytes, in mean replicas: more of it makes fewer, larger moves.
     pub move_price: f64,
+    /// Whether to look for smaller replicas in place of those that were moved.
+    pub refine: bool,
     /// By how much scores are blurred, so that another seed tries other moves.
     pub blur: f64,
 }
@@ -175,8 +180,17 @@ impl<'m> Search<'m> {
 
     /// Takes back what all layers together can do without.
     pub fn finish(&mut self) {
-        if self.permissions.balancing {
-            self.trim();
+        if !self.permissions.balancing {
+            return;
+        }
+        self.trim();
+        if self.variant.refine && self.permissions.replicas {
+            for _ in 0..REFINEMENTS {
+                if !self.refine() {
+                    return;
+                }
+                self.trim();
+            }
         }
     }
 

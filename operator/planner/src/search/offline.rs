@@ -7,6 +7,7 @@ use crate::model::Seat;
 use crate::profile::Goal;
 
 use super::Search;
+use super::destination::Replica;
 
 /// Brokers that are compared for each replica: there are many replicas, and what one choice
 /// misses the next one fills.
@@ -33,14 +34,12 @@ impl Search<'_> {
                     .map(|partition| (*broker, partition)),
             );
         }
-        let racks_bound = self.racks_bind;
         for (broker, partition) in all {
             if self.moves_left < 2 {
                 break;
             }
             self.leave(broker, partition, &hard, &disk);
         }
-        self.racks_bind = racks_bound;
     }
 
     fn leave(&mut self, broker: u16, partition: u32, hard: &Bands, disk: &Bands) {
@@ -55,66 +54,27 @@ impl Search<'_> {
             return;
         }
         let racks = self.profile.has(Goal::RackAware);
-        self.racks_bind = racks;
-        let wished = std::mem::replace(&mut self.wished, Bands::open(0));
+        let leads = seat.leader_broker() == Some(broker);
+        let vector = self.state.row(partition).replica(leads);
+        let replica = Replica {
+            partition,
+            seat: &seat,
+            from: broker,
+            vector: &vector,
+        };
         let levels = [
-            (&wished, racks),
+            (&self.wished, racks),
             (hard, racks),
             (hard, false),
             (disk, false),
         ];
-        let leads = seat.leader_broker() == Some(broker);
-        let vector = self.state.row(partition).replica(leads);
-        let mut found = None;
-        for (level, racks) in levels {
-            self.racks_bind = racks;
-            found = self.destination_within(level, partition, &seat, broker, &vector);
-            if found.is_some() {
-                break;
-            }
-        }
-        self.wished = wished;
-        if let Some(to) = found {
+        let found = levels
+            .into_iter()
+            .find_map(|(bands, racks)| self.destination(bands, racks, &replica, COMPARED));
+        if let Some((rotation, to)) = found {
+            self.rotation = rotation;
             self.do_move(partition, broker, to);
         }
-    }
-
-    fn destination_within(
-        &mut self,
-        bands: &Bands,
-        partition: u32,
-        seat: &Seat,
-        from: u16,
-        vector: &crate::dims::Vector,
-    ) -> Option<u16> {
-        let leads = seat.leader_broker() == Some(from);
-        let count = self.takers.len();
-        let mut best: Option<(f64, u16)> = None;
-        let mut seen = 0;
-        let first = self.rotation;
-        for step in 0..count {
-            let to = self.takers[(first + step) % count];
-            if leads && !self.permissions.leads[usize::from(to)]
-                || !self.may_gain(bands, to, vector)
-                || !self.obeys_places(partition, seat, from, to)
-            {
-                continue;
-            }
-            let at = usize::from(to);
-            let rise = super::fullness(
-                &std::array::from_fn(|dim| self.state.sums[at][dim] + vector[dim]),
-                &self.scale[at],
-            ) - self.fullness[at];
-            if best.is_none_or(|(least, _)| rise < least) {
-                best = Some((rise, to));
-            }
-            seen += 1;
-            self.rotation = (first + step + 1) % count;
-            if seen == COMPARED {
-                break;
-            }
-        }
-        best.map(|(_, to)| to)
     }
 
     /// Who leads next when a broker must give a leadership up: a serving follower, the one that

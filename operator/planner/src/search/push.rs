@@ -53,13 +53,8 @@ impl Search<'_> {
                 }
                 tried += 1;
                 let seat = self.state.seat(candidate.partition);
-                let to = self.best_destination(
-                    candidate.partition,
-                    &seat,
-                    broker,
-                    &candidate.vector,
-                    usize::MAX,
-                );
+                let to =
+                    self.best_destination(candidate.partition, &seat, broker, &candidate.vector);
                 if let Some(to) = to {
                     self.do_move(candidate.partition, broker, to);
                     moved += 1;

@@ -4,6 +4,10 @@ use crate::bands::Bands;
 use crate::model::Seat;
 
 use super::Search;
+use super::destination::Replica;
+
+/// Brokers that are compared for each replica.
+const COMPARED: usize = 16;
 
 impl Search<'_> {
     pub(super) fn spread_over_racks(&mut self) {
@@ -39,24 +43,30 @@ impl Search<'_> {
         }
         let mut sharing: Vec<u16> = self.sharing(&seat);
         sharing.sort_by_key(|broker| seat.leader_broker() == Some(*broker));
-        let wished = self.wished.clone();
-        for bands in [&wished, hard, open] {
-            for from in &sharing {
-                if !self.is_movable(partition, *from) {
-                    continue;
-                }
-                let leads = seat.leader_broker() == Some(*from);
-                let vector = self.state.row(partition).replica(leads);
-                let allowed = std::mem::replace(&mut self.allowed, bands.clone());
-                let to = self.best_destination(partition, &seat, *from, &vector, usize::MAX);
-                self.allowed = allowed;
-                if let Some(to) = to {
-                    self.do_move(partition, *from, to);
-                    return true;
-                }
-            }
-        }
-        false
+        sharing.retain(|from| self.is_movable(partition, *from));
+        let vectors = sharing.iter().map(|from| {
+            let leads = seat.leader_broker() == Some(*from);
+            (*from, self.state.row(partition).replica(leads))
+        });
+        let vectors: Vec<_> = vectors.collect();
+        let found = [&self.wished, hard, open].into_iter().find_map(|bands| {
+            vectors.iter().find_map(|(from, vector)| {
+                let replica = Replica {
+                    partition,
+                    seat: &seat,
+                    from: *from,
+                    vector,
+                };
+                let found = self.destination(bands, true, &replica, COMPARED);
+                found.map(|(rotation, to)| (rotation, *from, to))
+            })
+        });
+        let Some((rotation, from, to)) = found else {
+            return false;
+        };
+        self.rotation = rotation;
+        self.do_move(partition, from, to);
+        true
     }
 
     /// Replicas on a rack that another one is on, the last in preferred order first.

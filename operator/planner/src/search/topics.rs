@@ -85,7 +85,7 @@ impl Search<'_> {
     fn move_away(&mut self, candidate: &Candidate, broker: u16) -> bool {
         let seat = self.state.seat(candidate.partition);
         let (partition, vector) = (candidate.partition, &candidate.vector);
-        let to = self.best_destination(partition, &seat, broker, vector, usize::MAX);
+        let to = self.best_destination(partition, &seat, broker, vector);
         if let Some(to) = to {
             self.do_move(partition, broker, to);
         }

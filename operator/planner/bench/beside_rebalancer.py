@@ -14,6 +14,8 @@ import time
 from rebalancer import ProblemSolver, __version__
 
 LIMIT = 1.10
+# `LimitType.ABSOLUTE`: the binding of 1.0.4 takes the number, not the name.
+ABSOLUTE = 1
 DIMENSIONS = ["disk", "network_in", "network_out", "cpu"]
 
 
@@ -48,7 +50,7 @@ def main() -> None:
         solver.add_container_dimension(dimension, {}, default_value=1.0)
     solver.add_constraint({"groupCountSpec": {
         "name": "racks", "scope": "rack", "partitionName": "partition",
-        "limit": {"type": "ABSOLUTE", "globalLimit": 1.0},
+        "limit": {"type": ABSOLUTE, "globalLimit": 1.0},
     }})
     for dimension in DIMENSIONS:
         solver.add_goal({"capacitySpec": {

@@ -1,0 +1,82 @@
+//! Plans small clusters and writes them, with their plans and bounds, to a file, for
+//! bench/optimum.py to find the true optimum of each.
+//!
+//! optimum FILE [CLUSTERS]
+
+use std::error::Error;
+
+use kintsugi_planner::synthetic::Skewed;
+use kintsugi_planner::{Limits, Load, Model, Profile, Scope, Thresholds, plan};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let file = arguments.next().ok_or("give the file to write")?;
+    let clusters: u64 = arguments.next().map_or(Ok(20), |count| count.parse())?;
+    let profile = Profile::kintsugi(Thresholds::default())?;
+    let mut made = Vec::new();
+    for seed in 0..clusters {
+        let cluster = shape(seed);
+        let model = Model::build(cluster.cluster())?;
+        let planned = plan(&model, &profile, &Scope::Full, &Limits::default())?;
+        let left: u64 = planned.goals.iter().map(|goal| goal.violations_after).sum();
+        let input = cluster.cluster();
+        let racks: Vec<_> = input
+            .brokers
+            .iter()
+            .map(|broker| broker.rack.clone())
+            .collect();
+        let partitions: Vec<_> = input
+            .partitions
+            .map(|at| {
+                (
+                    at.replicas,
+                    numbers(at.leader_load),
+                    numbers(at.follower_load),
+                )
+            })
+            .collect();
+        made.push(serde_json::json!({
+            "seed": seed,
+            "racks": racks,
+            "partitions": partitions,
+            "bytes": planned.bytes,
+            "bound_bytes": planned.bound_bytes,
+            "violations": left,
+        }));
+    }
+    std::fs::write(file, serde_json::to_vec(&made)?)?;
+    Ok(())
+}
+
+/// From 6 to 50 brokers and from 60 to 500 partitions.
+fn shape(seed: u64) -> Skewed {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let brokers = if seed % 5 == 4 {
+        random.u32(20..=50)
+    } else {
+        random.u32(6..=12)
+    };
+    let partitions = if seed % 5 == 4 {
+        random.u32(300..=500)
+    } else {
+        random.u32(60..=150)
+    };
+    Skewed {
+        brokers,
+        new_brokers: random.u32(0..=brokers / 5),
+        racks: random.u32(3..=5),
+        partitions,
+        replication: random.u32(2..=3),
+        topics: 10,
+        seed,
+    }
+}
+
+fn numbers(load: Load) -> [f64; 4] {
+    [
+        load.disk_bytes,
+        load.network_in_bytes_per_second,
+        load.network_out_bytes_per_second,
+        load.cpu,
+    ]
+}
