@@ -112,7 +112,9 @@ pub struct KafkaTopicSpec {
     /// Kafka's topic settings, by Kafka's names, such as `retention.ms: "604800000"`. What is taken
     /// out here goes back to the cluster's default. Settings that were never named here are left
     /// as other tools set them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    // Always written, which puts the default into the schema: server-side apply of an empty map that
+    // was not empty before ends in a null, and a null is refused where there is no default.
+    #[serde(default)]
     #[schemars(extend(
         "maxProperties" = 50,
         "additionalProperties" = serde_json::json!({"type": "string", "maxLength": 1024})

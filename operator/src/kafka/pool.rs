@@ -59,6 +59,12 @@ impl Pool {
         self.insert(uid, Entry::Silent { since, why });
     }
 
+    /// Lets go of the session, or forgets the silence.
+    pub fn forget(&self, uid: &str) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(uid);
+    }
+
     fn insert(&self, uid: &str, entry: Entry) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= CLUSTERS_MAX {

@@ -233,4 +233,6 @@ async fn a_session_that_ended_is_not_given_out_and_silence_is_remembered_for_a_m
     pool.silent("a", "refused".to_owned());
     assert!(matches!(pool.get("a"), Known::Silent(why) if why == "refused"));
     assert!(matches!(pool.get("b"), Known::Nothing));
+    pool.forget("a");
+    assert!(matches!(pool.get("a"), Known::Nothing));
 }

@@ -144,17 +144,9 @@ pub async fn observe(
         };
         return Ok((observed, None));
     };
-    let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
-    let (kafka, session) = match session(client, pool, uid, &cluster).await? {
+    let (kafka, session) = match ask_brokers(client, pool, &cluster, topic).await? {
+        Ok((view, session)) => (KafkaView::Answered(view), Some(session)),
         Err(why) => (KafkaView::Silent(why), None),
-        Ok(session) => match ask(&session, topic).await {
-            Ok(view) => (KafkaView::Answered(view), Some(session)),
-            Err(error) => {
-                let why = with_causes(&error);
-                pool.silent(uid, why.clone());
-                (KafkaView::Silent(why), None)
-            }
-        },
     };
     let observed = Observed {
         cluster: ClusterView::Present {
@@ -164,6 +156,35 @@ pub async fn observe(
         kafka,
     };
     Ok((observed, session))
+}
+
+/// Asks the cluster's session, and another broker where that one does not answer any more: while
+/// one of several is dead or frozen, the topic is fine.
+async fn ask_brokers(
+    client: &Client,
+    pool: &Pool,
+    cluster: &KafkaCluster,
+    topic: &Topic,
+) -> Result<Result<(Option<TopicView>, Session), String>, ObserveError> {
+    let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
+    let mut failed: Option<(Endpoint, String)> = None;
+    for _ in 0..BROKERS_TRIED {
+        let except = failed.as_ref().map(|(endpoint, _)| endpoint);
+        let session = match session(client, pool, cluster, except).await? {
+            Ok(session) => session,
+            Err(why) => return Ok(Err(failed.map_or(why, |(_, first)| first))),
+        };
+        match ask(&session, topic).await {
+            Ok(view) => return Ok(Ok((view, session))),
+            Err(error) => {
+                pool.forget(uid);
+                failed = Some((session.endpoint().clone(), with_causes(&error)));
+            }
+        }
+    }
+    let why = failed.map(|(_, why)| why).unwrap_or_default();
+    pool.silent(uid, why.clone());
+    Ok(Err(why))
 }
 
 async fn ask(session: &Session, topic: &Topic) -> Result<Option<TopicView>, KafkaError> {
@@ -198,20 +219,23 @@ async fn rivals(client: &Client, topic: &Topic) -> Result<Vec<Rival>, ObserveErr
     Ok(rivals.collect())
 }
 
-/// The cluster's session, or why there is none.
+/// The cluster's session, or why there is none; a new one is never to `except`.
 async fn session(
     client: &Client,
     pool: &Pool,
-    uid: &str,
     cluster: &KafkaCluster,
+    except: Option<&Endpoint>,
 ) -> Result<Result<Session, String>, ObserveError> {
+    let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
     match pool.get(uid) {
         Known::Open(session) => return Ok(Ok(*session)),
         Known::Silent(why) => return Ok(Err(why)),
         Known::Nothing => {}
     }
     let name = cluster.metadata.name.clone().unwrap_or_default();
-    let endpoints = endpoints(client, cluster, &name).await?;
+    let mut endpoints = endpoints(client, cluster, &name).await?;
+    endpoints.retain(|endpoint| Some(endpoint) != except);
+    endpoints.truncate(BROKERS_TRIED);
     let mut why = KafkaError::NoBroker { cluster: name };
     for endpoint in &endpoints {
         match open(endpoint, cluster).await {
@@ -251,7 +275,7 @@ async fn endpoints(
         let (host, port) = (pod.ip?, port?);
         Some(Endpoint { host, port })
     });
-    Ok(addresses.take(BROKERS_TRIED).collect())
+    Ok(addresses.collect())
 }
 
 /// Connects, and makes sure that it is the right cluster: an address may have been given to a pod

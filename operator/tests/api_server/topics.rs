@@ -24,6 +24,7 @@ fn births() -> Vec<Case> {
     let settings: Value = (0..51).map(|n| (format!("k{n}"), json!("1"))).collect();
     vec![
         (json!({"clusterName": "demo"}), ""),
+        (json!({"clusterName": "demo", "config": null}), ""),
         (
             json!({"clusterName": "demo", "topicName": "A_b.c-D", "partitions": 1, "replicationFactor": 1,
                 "config": {"retention.ms": "1"}, "deletionPolicy": "Delete"}),
@@ -151,8 +152,8 @@ impl Operator<'_> {
             "spec": {"clusterName": NAME, "topicName": "orders", "deletionPolicy": policy},
         }))
         .unwrap();
-        let created = self.topics().create(&PostParams::default(), &topic);
-        created.await.unwrap();
+        let topics = self.topics();
+        topics.create(&PostParams::default(), &topic).await.unwrap();
     }
 
     async fn read(&self, name: &str) -> Option<KafkaTopic> {
@@ -200,8 +201,8 @@ impl Operator<'_> {
     }
 
     async fn delete(&self, name: &str) {
-        let deleted = self.topics().delete(name, &DeleteParams::default());
-        deleted.await.unwrap();
+        let topics = self.topics();
+        topics.delete(name, &DeleteParams::default()).await.unwrap();
     }
 }
 
@@ -249,8 +250,10 @@ pub async fn one_of_two_resources_waits_and_nothing_holds_a_deletion_for_ever(cl
     let reason = operator.settle("alone").await;
     assert_eq!(reason.as_deref(), Some("ClusterUnreachable"));
     let clusters: Api<KafkaCluster> = Api::namespaced(client.clone(), operator.namespace);
-    let deleted = clusters.delete(NAME, &DeleteParams::default());
-    deleted.await.unwrap();
+    clusters
+        .delete(NAME, &DeleteParams::default())
+        .await
+        .unwrap();
     assert_eq!(operator.settle("alone").await, None);
     operator.create("late", "Delete").await;
     let reason = operator.settle("late").await;
