@@ -16,6 +16,9 @@ const HOLD: Duration = Duration::from_secs(4);
 /// How long the other may take to act: the lease must run out first.
 const TAKE_OVER_LIMIT: Duration = Duration::from_secs(90);
 
+/// How long the operator that woke may take to find what has changed.
+const WOKEN_LIMIT: Duration = Duration::from_secs(30);
+
 /// Restarts every node under load. The operator that acts is frozen with the decision to delete a
 /// controller's pod in hand, and wakes while the other has it down; then again with a broker's.
 ///
@@ -98,8 +101,7 @@ fn freeze_in_between(
     let woken = wake_while_down(environment, operators, &frozen, since);
     environment.signal(&operators.namespace, &frozen, Signal::Revive)?;
     woken?;
-    let refusal = wait_for_refusal(operators, &frozen);
-    println!("  {frozen} woke: {refusal}");
+    println!("  {frozen} woke: {}", what_became(operators, &frozen)?);
     Ok(())
 }
 
@@ -139,22 +141,21 @@ fn wake_while_down(
     Ok(())
 }
 
-/// What became of the act of the operator that woke, from its log.
-fn wait_for_refusal(operators: &Kubernetes, frozen: &str) -> &'static str {
-    for _ in 0..20 {
-        // Its container ends once it finds the lease lost.
-        for previous in [false, true] {
-            let log = operators.logs(frozen, previous).unwrap_or_default();
-            if log
-                .lines()
-                .any(|line| line.contains("has changed since it was observed"))
-            {
-                return "its deletion was refused, for the pod has changed";
-            }
-        }
-        std::thread::sleep(Duration::from_millis(250));
-    }
-    "it found the lease lost before it acted"
+/// What became of the act of the operator that woke, from its log: it must say.
+fn what_became(operators: &Kubernetes, woken: &str) -> anyhow::Result<&'static str> {
+    let what = "the operator that woke to say what became of its act";
+    operators.wait(what, WOKEN_LIMIT, |operators| {
+        // Its container ends, and begins anew, once it finds the lease lost.
+        let logs = [false, true].map(|previous| operators.logs(woken, previous));
+        let says = |text: &str| logs.iter().flatten().any(|log| log.contains(text));
+        Ok(if says("has changed since it was observed") {
+            Ok("its deletion was refused, for the pod had changed")
+        } else if says("lost the lease") {
+            Ok("it found the lease lost, and ended without acting")
+        } else {
+            Err("it says nothing".to_owned())
+        })
+    })
 }
 
 /// The pod that a line of an operator's log holds the deletion of.
