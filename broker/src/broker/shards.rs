@@ -132,6 +132,7 @@ impl Opening<'_> {
             mailbox.clone(),
             self.control.clone(),
             Vigilance::of(&self.shared.settings),
+            self.shared.metrics.traffic.replication_bytes_in.clone(),
         );
         Starting {
             name: format!("shard-{number}"),

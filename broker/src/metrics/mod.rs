@@ -4,12 +4,14 @@
 //! (`kafka_server_...`); the rest begin with `kintsugi_`.
 
 mod partitions;
+mod process;
 mod shards;
 mod traffic;
 
 use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder};
 
 pub use partitions::{Change, Partitions};
+pub use process::{Process, volume};
 pub use shards::ShardCounters;
 pub use traffic::Traffic;
 
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub partitions: Partitions,
     /// What shards count.
     pub shards: ShardCounters,
+    /// What the process uses.
+    pub process: Process,
 }
 
 impl Metrics {
@@ -36,6 +40,7 @@ impl Metrics {
             traffic: Traffic::new(&registry)?,
             partitions: Partitions::new(&registry)?,
             shards: ShardCounters::new(&registry)?,
+            process: Process::new(&registry)?,
             registry,
         })
     }

@@ -42,11 +42,13 @@ impl HeldFetches {
 impl<F: FileSystem> Shard<F> {
     pub(super) fn client_fetch(&mut self, now: Time, fetch: Fetch, out: &mut Vec<Command>) {
         let token = fetch.token;
+        self.count_fetch_request(&fetch);
         let results = self.read_all(now, &fetch);
         let may_hold = fetch.max_wait_ms > 0
             && !fetch.positions.is_empty()
             && self.fetches.held.len() < self.config.limits.held_fetches_max;
         if is_enough(&fetch, &results) || !may_hold {
+            self.count_fetched(&results);
             out.push(Command::AnswerFetch { token, results });
             return;
         }
@@ -69,6 +71,7 @@ impl<F: FileSystem> Shard<F> {
         let results = self.read_all(now, fetch);
         if is_enough(fetch, &results) || now >= *deadline {
             self.forget_fetch(token);
+            self.count_fetched(&results);
             out.push(Command::AnswerFetch { token, results });
         }
     }

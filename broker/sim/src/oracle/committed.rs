@@ -312,7 +312,9 @@ impl Committed {
 
     /// Partitions that were deleted promise nothing any more.
     pub(super) fn keep(&mut self, exists: impl Fn(PartitionId) -> bool) {
-        let deleted = self.ledgers.extract_if(.., |partition, _| !exists(*partition));
+        let deleted = self
+            .ledgers
+            .extract_if(.., |partition, _| !exists(*partition));
         self.deleted.extend(deleted.map(|(partition, _)| partition));
     }
 

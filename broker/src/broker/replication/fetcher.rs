@@ -9,6 +9,7 @@ use kintsugi_node::message::broker::{self, Evidence};
 use kintsugi_node::message::replication::{FetchClass, FetchRequest, FetchResponse};
 use kintsugi_node::message::shard::Event;
 use kintsugi_types::{BrokerId, Endpoint};
+use prometheus::IntCounter;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Handle;
@@ -38,6 +39,7 @@ pub struct Fetchers {
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
+    bytes_in: IntCounter,
     open: BTreeMap<(BrokerId, u16, FetchClass), Running>,
 }
 
@@ -56,12 +58,14 @@ impl Fetchers {
         shard: Mailbox<ShardInput>,
         control: Mailbox<ControlInput>,
         vigilance: Vigilance,
+        bytes_in: IntCounter,
     ) -> Self {
         Self {
             runtime,
             shard,
             control,
             vigilance,
+            bytes_in,
             open: BTreeMap::new(),
         }
     }
@@ -90,6 +94,7 @@ impl Fetchers {
             shard: self.shard.clone(),
             control: self.control.clone(),
             vigilance: self.vigilance,
+            bytes_in: self.bytes_in.clone(),
             is_busy: Arc::clone(&is_busy),
         };
         let task = self.runtime.spawn(task.run(work, receiver)).abort_handle();
@@ -117,6 +122,8 @@ struct Fetcher {
     shard: Mailbox<ShardInput>,
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
+    /// Of batches that leaders answered with.
+    bytes_in: IntCounter,
     is_busy: Arc<AtomicBool>,
 }
 
@@ -132,11 +139,15 @@ impl Fetcher {
             let result = self.exchange(&mut connection, endpoint, &request).await;
             self.is_busy.store(false, Ordering::Release);
             match result {
-                Ok(response) => self.shard.post(ShardInput::Event(Event::ReplicaFetched {
-                    leader: self.leader,
-                    leader_shard: self.leader_shard,
-                    response,
-                })),
+                Ok(response) => {
+                    let bytes: usize = response.partitions.iter().map(|p| p.batches.len()).sum();
+                    self.bytes_in.inc_by(bytes as u64);
+                    self.shard.post(ShardInput::Event(Event::ReplicaFetched {
+                        leader: self.leader,
+                        leader_shard: self.leader_shard,
+                        response,
+                    }));
+                }
                 Err(cause) => {
                     tracing::debug!(leader = %self.leader, cause = crate::thread::chain(&cause), "fetch from leader failed");
                     connection = None;

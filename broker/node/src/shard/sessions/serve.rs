@@ -218,6 +218,7 @@ impl<F: FileSystem> Shard<F> {
             }
             if !partitions.is_empty() || now >= held.until {
                 session.held = None;
+                self.count_replicated(&partitions);
                 out.push(answer(
                     held.token,
                     key,

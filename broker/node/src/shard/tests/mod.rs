@@ -16,3 +16,4 @@ mod replication;
 mod serving;
 mod sessions;
 mod settings;
+mod traffic;
