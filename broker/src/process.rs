@@ -65,6 +65,7 @@ pub async fn run(settings: Arc<Settings>, clock: Clock) -> anyhow::Result<Ending
         metrics: shared.metrics.clone(),
         trust: shared.trust.clone(),
         roles: OnceLock::new(),
+        loads: http::load::Gathered::default(),
     });
     let http = bind(&settings.endpoints.http).await?;
     tokio::spawn(http::serve(http, Arc::clone(&app)));

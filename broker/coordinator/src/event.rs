@@ -11,7 +11,7 @@ use kafka_protocol::messages::{
     LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
     OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
 };
-use kintsugi_types::{ErrorCode, TopicName};
+use kintsugi_types::{ErrorCode, Offset, PartitionIndex, TopicName};
 
 use crate::id::GroupId;
 
@@ -83,6 +83,19 @@ pub enum GroupRequest {
         states: Vec<String>,
         types: Vec<String>,
     },
+    /// What the groups of this partition have committed.
+    ListCommitted,
+}
+
+/// What one group has committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommittedOffsets {
+    /// The group.
+    pub group: GroupId,
+    /// How many members it has.
+    pub members: usize,
+    /// The next record that it wants, by partition, in order.
+    pub offsets: Vec<(TopicName, PartitionIndex, Offset)>,
 }
 
 /// The answer to the request of the same name.
@@ -99,6 +112,7 @@ pub enum GroupResponse {
     DescribeGroup(DescribedGroup),
     DeleteGroup(DeletableGroupResult),
     ListGroups(Vec<ListedGroup>),
+    ListCommitted(Vec<CommittedOffsets>),
 }
 
 /// Something to do, in order.

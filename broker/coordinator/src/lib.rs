@@ -21,7 +21,7 @@ mod refuse;
 
 pub use config::CoordinatorConfig;
 pub use coordinator::{Coordinator, LoadError};
-pub use event::{Client, Command, Event, GroupRequest, GroupResponse};
+pub use event::{Client, Command, CommittedOffsets, Event, GroupRequest, GroupResponse};
 pub use id::{GroupId, InstanceId, MemberId};
 pub use partition::{TOPIC_NAME, partition_for};
 pub use record::{Key, RecordError, parse_key};

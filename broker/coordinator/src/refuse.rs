@@ -18,7 +18,8 @@ use crate::id::{GroupId, MemberId};
 
 impl GroupRequest {
     /// The group that the request is about, which tells the partition that it belongs to. None
-    /// for [`Self::ListGroups`], which goes to every partition that the broker leads.
+    /// for [`Self::ListGroups`] and [`Self::ListCommitted`], which go to every partition that the
+    /// broker leads.
     #[must_use]
     pub fn group_id(&self) -> Option<&str> {
         match self {
@@ -30,7 +31,7 @@ impl GroupRequest {
             Self::OffsetFetch(request) => Some(request.group_id.as_str()),
             Self::OffsetDelete(request) => Some(request.group_id.as_str()),
             Self::DescribeGroup(GroupId(id)) | Self::DeleteGroup(GroupId(id)) => Some(id),
-            Self::ListGroups { .. } => None,
+            Self::ListGroups { .. } | Self::ListCommitted => None,
         }
     }
 
@@ -68,6 +69,7 @@ impl GroupRequest {
                     .with_error_code(code),
             ),
             Self::ListGroups { .. } => GroupResponse::ListGroups(Vec::new()),
+            Self::ListCommitted => GroupResponse::ListCommitted(Vec::new()),
         }
     }
 }

@@ -12,6 +12,7 @@ use kintsugi_types::TopicName;
 use super::answer::{Answer, ApiError};
 use super::call::Call;
 use super::topics::own;
+use crate::metrics::volume;
 
 /// The first version that tells the size of the volume.
 const VOLUME_SINCE: i16 = 4;
@@ -58,16 +59,13 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
         .with_topics(topics.collect());
     if call.version() >= VOLUME_SINCE {
         // A volume that does not tell is shown as Kafka shows an unknown one: -1.
-        let (total, usable) = volume_bytes(directory).unwrap_or((-1, -1));
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let volume = volume(directory);
+        let (total, usable) = volume.map_or((-1, -1), |volume| {
+            (bytes(volume.total_bytes), bytes(volume.usable_bytes))
+        });
         result = result.with_total_bytes(total).with_usable_bytes(usable);
     }
     let response = DescribeLogDirsResponse::default().with_results(vec![result]);
     call.encode::<DescribeLogDirsRequest>(&response)
-}
-
-/// The size of the volume that a directory lies on, and what of it may be used, in bytes.
-fn volume_bytes(directory: &std::path::Path) -> Option<(i64, i64)> {
-    let volume = rustix::fs::statvfs(directory).ok()?;
-    let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(volume.f_frsize)).ok();
-    Some((bytes(volume.f_blocks)?, bytes(volume.f_bavail)?))
 }

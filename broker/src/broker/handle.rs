@@ -7,6 +7,7 @@ use std::time::Duration;
 use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
+use kintsugi_node::message::load::PartitionLoad;
 use kintsugi_node::message::shard::{
     DeletedRecords, EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, LogSize,
     OffsetAnswer, OffsetQuery, Produce, Produced, Token,
@@ -140,16 +141,24 @@ impl BrokerHandle {
 
     /// Asks every shard what its logs take.
     pub fn describe_logs(&self) -> Vec<oneshot::Receiver<Vec<LogSize>>> {
+        self.ask_all(|token| Event::DescribeLogs { token }, Reply::Logs)
+    }
+
+    /// Asks every shard what passed through its partitions.
+    pub fn describe_loads(&self) -> Vec<oneshot::Receiver<Vec<PartitionLoad>>> {
+        self.ask_all(|token| Event::DescribeLoads { token }, Reply::Loads)
+    }
+
+    fn ask_all<T>(
+        &self,
+        event: fn(Token) -> Event,
+        reply_as: fn(oneshot::Sender<T>) -> Reply,
+    ) -> Vec<oneshot::Receiver<T>> {
         let shards = 0..u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
         let asked = shards.map(|shard| {
             let (reply, answer) = oneshot::channel();
             let token = self.token();
-            self.ask(
-                shard,
-                token,
-                Event::DescribeLogs { token },
-                Reply::Logs(reply),
-            );
+            self.ask(shard, token, event(token), reply_as(reply));
             answer
         });
         asked.collect()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::directory::Closed;
 use kintsugi_node::message::broker;
+use kintsugi_node::message::load::PartitionLoad;
 use kintsugi_node::message::replication::FetchResponse;
 use kintsugi_node::message::shard::{
     Command, DeletedRecords, EpochEndAnswer, Event, Fetched, LogSize, Mending, MendingStep,
@@ -67,6 +68,8 @@ pub enum Reply {
     DeleteRecords(oneshot::Sender<Vec<DeletedRecords>>),
     /// Of a question about logs.
     Logs(oneshot::Sender<Vec<LogSize>>),
+    /// Of a question about loads.
+    Loads(oneshot::Sender<Vec<PartitionLoad>>),
     /// Of a request to a group's coordinator.
     Group(oneshot::Sender<GroupResponse>),
     /// Of a follower's fetch.
@@ -204,6 +207,11 @@ impl ShardThread {
             Command::AnswerLogs { token, logs } => {
                 if let Some(Reply::Logs(reply)) = self.waiting.remove(&token) {
                     drop(reply.send(logs));
+                }
+            }
+            Command::AnswerLoads { token, loads } => {
+                if let Some(Reply::Loads(reply)) = self.waiting.remove(&token) {
+                    drop(reply.send(loads));
                 }
             }
             Command::AnswerGroup { token, response } => {

@@ -133,6 +133,7 @@ impl Opening<'_> {
             self.control.clone(),
             Vigilance::of(&self.shared.settings),
             self.shared.trust.clone(),
+            self.shared.metrics.traffic.replication_bytes_in.clone(),
         );
         Starting {
             name: format!("shard-{number}"),

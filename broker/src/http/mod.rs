@@ -10,6 +10,7 @@ mod authority;
 mod copies;
 mod health;
 mod listener;
+pub mod load;
 mod members;
 mod quorum;
 
@@ -48,6 +49,8 @@ pub struct App {
     pub trust: Trust,
     /// The roles, once they are started.
     pub roles: OnceLock<Roles>,
+    /// What the shards last told of their partitions.
+    pub loads: load::Gathered,
 }
 
 /// The roles of a process that has started.
@@ -91,6 +94,12 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) {
         .route("/metrics", get(metrics))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready));
+    if app.settings.broker.is_some() {
+        router = router
+            .route("/metrics/partitions", get(load::partitions))
+            .route("/v1/load", get(load::json))
+            .route("/v1/group-offsets", get(load::groups));
+    }
     if has_controller {
         router = router
             .route("/v1/quorum", get(members::describe))
@@ -113,6 +122,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) {
 }
 
 async fn metrics(State(app): Shared) -> Response {
+    app.metrics.process.observe(&app.settings.log_directory);
     if let Some(broker) = app.broker() {
         app.metrics
             .partitions

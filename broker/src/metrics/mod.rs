@@ -5,12 +5,14 @@
 
 mod handshakes;
 mod partitions;
+mod process;
 mod shards;
 mod traffic;
 
 use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 pub use partitions::{Change, Partitions};
+pub use process::{Process, volume};
 pub use shards::ShardCounters;
 pub use traffic::Traffic;
 
@@ -26,6 +28,8 @@ pub struct Metrics {
     pub shards: ShardCounters,
     /// Who did not prove the cluster's secret, by port and reason.
     pub refused_handshakes: IntCounterVec,
+    /// What the process uses.
+    pub process: Process,
 }
 
 impl Metrics {
@@ -40,6 +44,7 @@ impl Metrics {
             partitions: Partitions::new(&registry)?,
             shards: ShardCounters::new(&registry)?,
             refused_handshakes: handshakes::refused(&registry)?,
+            process: Process::new(&registry)?,
             registry,
         })
     }

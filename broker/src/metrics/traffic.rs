@@ -16,6 +16,10 @@ pub struct Traffic {
     pub bytes_in: IntCounter,
     /// Bytes of answers that were written to clients.
     pub bytes_out: IntCounter,
+    /// Bytes of batches that leaders answered this broker's fetches with.
+    pub replication_bytes_in: IntCounter,
+    /// Bytes of batches that followers were answered with.
+    pub replication_bytes_out: IntCounter,
     /// Requests by API.
     pub requests: IntCounterVec,
     /// How long requests took, in seconds, by API.
@@ -61,6 +65,16 @@ impl Traffic {
                 registry,
                 "kafka_server_brokertopicmetrics_bytesout_total",
                 "Bytes of answers written to clients.",
+            )?,
+            replication_bytes_in: counter(
+                registry,
+                "kafka_server_brokertopicmetrics_replicationbytesin_total",
+                "Bytes of batches fetched from leaders.",
+            )?,
+            replication_bytes_out: counter(
+                registry,
+                "kafka_server_brokertopicmetrics_replicationbytesout_total",
+                "Bytes of batches that followers were answered with.",
             )?,
             requests: labelled(
                 "kafka_network_requestmetrics_requests_total",

@@ -120,6 +120,12 @@ pub const LIMITS: &[Definition] = &[
         "How long a connection to another broker or controller is silent before that one is asked whether it lives.",
     ),
     setting(
+        "kintsugi.metrics.partitions.max",
+        Kind::Integer(0, 1_000_000),
+        Some("1000"),
+        "Partitions that GET /metrics/partitions shows at most; how many it leaves out stands at its end. 1000: about 1 MB a scrape. GET /v1/load has them all.",
+    ),
+    setting(
         "kintsugi.log.level",
         Kind::Text,
         Some("info"),

@@ -34,6 +34,15 @@ impl Coordinator {
         GroupResponse::ListGroups(groups.map(Group::list).collect())
     }
 
+    /// Groups that have committed nothing are left out.
+    pub(super) fn list_committed(&self) -> GroupResponse {
+        let groups = self
+            .groups
+            .values()
+            .filter(|group| !group.offsets.is_empty());
+        GroupResponse::ListCommitted(groups.map(Group::committed).collect())
+    }
+
     pub(super) fn delete(
         &mut self,
         now: Time,

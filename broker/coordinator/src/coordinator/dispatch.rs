@@ -50,6 +50,7 @@ impl Coordinator {
             GroupRequest::DescribeGroup(id) => Some(self.describe(&id, waiter.version)),
             GroupRequest::DeleteGroup(id) => self.delete(now, wall, waiter, &id, out),
             GroupRequest::ListGroups { states, types } => Some(self.list(&states, &types)),
+            GroupRequest::ListCommitted => Some(self.list_committed()),
         };
         if let Some(response) = response {
             let token = waiter.token;

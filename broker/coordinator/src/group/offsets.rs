@@ -13,6 +13,7 @@ use kintsugi_wire::records::Record;
 
 use super::{Group, GroupState};
 use crate::coordinator::Context;
+use crate::event::CommittedOffsets;
 use crate::id::{InstanceId, MemberId};
 use crate::record::{OffsetCommit, offset_commit_key};
 
@@ -128,6 +129,19 @@ impl Group {
                 .with_partitions(partitions.collect())
         });
         answers.collect()
+    }
+
+    /// What is committed, without what clients said beside it.
+    pub(crate) fn committed(&self) -> CommittedOffsets {
+        let offsets = self
+            .offsets
+            .iter()
+            .map(|((topic, partition), stored)| (topic.clone(), *partition, stored.commit.offset));
+        CommittedOffsets {
+            group: self.id.clone(),
+            members: self.members.len(),
+            offsets: offsets.collect(),
+        }
     }
 
     fn all_offsets(&self) -> Vec<OffsetFetchResponseTopics> {

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod broker;
 pub mod controller;
 pub mod link;
+pub mod load;
 pub mod reassignment;
 pub mod replication;
 pub mod shard;

@@ -13,6 +13,7 @@ use kintsugi_types::{
 };
 
 use super::link::{IsrChange, LogEnd};
+use super::load::PartitionLoad;
 use super::replication::{FetchClass, FetchRequest, FetchResponse};
 
 /// One request of a client; the process answers by it.
@@ -55,6 +56,11 @@ pub enum Event {
     },
     /// A client asks what the logs of this shard take.
     DescribeLogs {
+        /// To answer by.
+        token: Token,
+    },
+    /// Somebody asks what passed through the partitions of this shard.
+    DescribeLoads {
         /// To answer by.
         token: Token,
     },
@@ -400,6 +406,13 @@ pub enum Command {
         token: Token,
         /// Every log of this shard that the metadata names.
         logs: Vec<LogSize>,
+    },
+    /// Answer a question about loads.
+    AnswerLoads {
+        /// Which one.
+        token: Token,
+        /// Every partition of this shard that the metadata names.
+        loads: Vec<PartitionLoad>,
     },
     /// Answer a request to the coordinator of a group.
     AnswerGroup {

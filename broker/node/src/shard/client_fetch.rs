@@ -42,6 +42,7 @@ impl HeldFetches {
 impl<F: FileSystem> Shard<F> {
     pub(super) fn client_fetch(&mut self, now: Time, fetch: Fetch, out: &mut Vec<Command>) {
         let token = fetch.token;
+        self.count_fetch_request(&fetch);
         let mut failures = Vec::new();
         let results = self.read_all(now, &fetch, &mut failures);
         self.note_failures(failures);
@@ -49,6 +50,7 @@ impl<F: FileSystem> Shard<F> {
             && !fetch.positions.is_empty()
             && self.fetches.held.len() < self.config.limits.held_fetches_max;
         if self.is_enough(&fetch, &results) || !may_hold {
+            self.count_fetched(&results);
             out.push(Command::AnswerFetch { token, results });
             return;
         }
@@ -76,6 +78,7 @@ impl<F: FileSystem> Shard<F> {
             |(fetch, deadline): &(Fetch, Time)| now >= *deadline || self.is_enough(fetch, &results);
         if held.is_some_and(is_enough) {
             self.forget_fetch(token);
+            self.count_fetched(&results);
             out.push(Command::AnswerFetch { token, results });
         }
     }

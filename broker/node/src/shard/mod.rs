@@ -34,6 +34,7 @@ mod stale_names;
 mod tests;
 mod throttle;
 mod topic_settings;
+mod traffic;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,6 +141,10 @@ impl<F: FileSystem> Shard<F> {
             Event::DescribeLogs { token } => {
                 let logs = self.log_sizes();
                 out.push(Command::AnswerLogs { token, logs });
+            }
+            Event::DescribeLoads { token } => {
+                let loads = self.loads();
+                out.push(Command::AnswerLoads { token, loads });
             }
             Event::Group(ask) => self.group_request(now, *ask, out),
             Event::Cancel { token } => self.cancel(token),

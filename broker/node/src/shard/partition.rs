@@ -9,6 +9,7 @@ use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, TopicName};
 
 use super::flush::SyncWaits;
 use super::sessions::SessionKey;
+use crate::message::load::Traffic;
 use crate::message::shard::Token;
 
 /// A partition that this shard owns.
@@ -26,6 +27,8 @@ pub(super) struct Partition<F: FileSystem> {
     pub sessions: BTreeSet<SessionKey>,
     /// Clients' fetches that are held and name this partition.
     pub fetches: BTreeSet<Token>,
+    /// What passed through it.
+    pub traffic: Traffic,
 }
 
 impl<F: FileSystem> Partition<F> {
@@ -39,6 +42,7 @@ impl<F: FileSystem> Partition<F> {
             replicas: Vec::new(),
             sessions: BTreeSet::new(),
             fetches: BTreeSet::new(),
+            traffic: Traffic::default(),
         }
     }
 }

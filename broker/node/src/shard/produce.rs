@@ -132,6 +132,7 @@ impl<F: FileSystem> Shard<F> {
         let mut undecided = BTreeMap::new();
         let mut placed = Vec::new();
         for (place, (partition, batch)) in batches.into_iter().enumerate() {
+            self.count(partition, |traffic| traffic.produce_requests += 1);
             let may_wait = needs_all || self.counts_synced_only(partition);
             let result = if is_full && may_wait {
                 Err(ErrorCode::ThrottlingQuotaExceeded)
@@ -239,11 +240,15 @@ impl<F: FileSystem> Shard<F> {
             .try_into_mut()
             .unwrap_or_else(|held| BytesMut::from(&held[..]));
         match partition.log.append_as_leader(&mut batch, epoch, wall) {
-            Ok(appended) => Ok(Placed {
-                base_offset: appended.first_offset,
-                end: appended.last_offset.plus(1),
-                is_duplicate: false,
-            }),
+            Ok(appended) => {
+                partition.traffic.bytes_in += appended.size_bytes as u64;
+                partition.traffic.messages_in += u64::try_from(header.record_count).unwrap_or(0);
+                Ok(Placed {
+                    base_offset: appended.first_offset,
+                    end: appended.last_offset.plus(1),
+                    is_duplicate: false,
+                })
+            }
             Err(error) => {
                 let code = error.error_code();
                 self.note_storage(id, Some(error));

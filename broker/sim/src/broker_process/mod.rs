@@ -358,7 +358,8 @@ impl BrokerProcess {
             Command::AnswerListOffsets { .. }
             | Command::AnswerEpochEnds { .. }
             | Command::AnswerDeleteRecords { .. }
-            | Command::AnswerLogs { .. } => {}
+            | Command::AnswerLogs { .. }
+            | Command::AnswerLoads { .. } => {}
             Command::AnswerGroup { token, response } => {
                 self.answer_group(fabric, token, response);
             }

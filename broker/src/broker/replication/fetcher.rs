@@ -10,6 +10,7 @@ use kintsugi_node::message::replication::{FetchClass, FetchRequest, FetchRespons
 use kintsugi_node::message::shard::Event;
 use kintsugi_secret::handshake::Port;
 use kintsugi_types::{BrokerId, Endpoint};
+use prometheus::IntCounter;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Handle;
@@ -41,6 +42,7 @@ pub struct Fetchers {
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
     trust: Trust,
+    bytes_in: IntCounter,
     open: BTreeMap<(BrokerId, u16, FetchClass), Running>,
 }
 
@@ -60,6 +62,7 @@ impl Fetchers {
         control: Mailbox<ControlInput>,
         vigilance: Vigilance,
         trust: Trust,
+        bytes_in: IntCounter,
     ) -> Self {
         Self {
             runtime,
@@ -67,6 +70,7 @@ impl Fetchers {
             control,
             vigilance,
             trust,
+            bytes_in,
             open: BTreeMap::new(),
         }
     }
@@ -96,6 +100,7 @@ impl Fetchers {
             control: self.control.clone(),
             vigilance: self.vigilance,
             trust: self.trust.clone(),
+            bytes_in: self.bytes_in.clone(),
             is_busy: Arc::clone(&is_busy),
         };
         let task = self.runtime.spawn(task.run(work, receiver)).abort_handle();
@@ -124,6 +129,8 @@ struct Fetcher {
     control: Mailbox<ControlInput>,
     vigilance: Vigilance,
     trust: Trust,
+    /// Of batches that leaders answered with.
+    bytes_in: IntCounter,
     is_busy: Arc<AtomicBool>,
 }
 
@@ -139,11 +146,15 @@ impl Fetcher {
             let result = self.exchange(&mut connection, endpoint, &request).await;
             self.is_busy.store(false, Ordering::Release);
             match result {
-                Ok(response) => self.shard.post(ShardInput::Event(Event::ReplicaFetched {
-                    leader: self.leader,
-                    leader_shard: self.leader_shard,
-                    response,
-                })),
+                Ok(response) => {
+                    let bytes: usize = response.partitions.iter().map(|p| p.batches.len()).sum();
+                    self.bytes_in.inc_by(bytes as u64);
+                    self.shard.post(ShardInput::Event(Event::ReplicaFetched {
+                        leader: self.leader,
+                        leader_shard: self.leader_shard,
+                        response,
+                    }));
+                }
                 Err(cause) => {
                     tracing::debug!(leader = %self.leader, cause = crate::thread::chain(&cause), "fetch from leader failed");
                     connection = None;

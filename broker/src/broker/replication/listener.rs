@@ -110,8 +110,13 @@ impl Follower {
                 return Ok(());
             };
             let frame = encode(&response)?;
+            let batches_bytes: usize = response.partitions.iter().map(|p| p.batches.len()).sum();
             match timeout(WRITE_MAX, writer.write_all(&frame)).await {
-                Ok(written) => written?,
+                Ok(written) => {
+                    written?;
+                    let traffic = &self.broker.metrics.traffic;
+                    traffic.replication_bytes_out.inc_by(batches_bytes as u64);
+                }
                 Err(_) => return Ok(()),
             }
         }

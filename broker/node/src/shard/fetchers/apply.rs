@@ -178,6 +178,9 @@ impl<F: FileSystem> Shard<F> {
         if !fetched.batches.is_empty() {
             let appended = partition.log.append_as_follower(&fetched.batches, wall);
             result = appended.map(|_| ());
+            if result.is_ok() {
+                partition.traffic.replication_bytes_in += fetched.batches.len() as u64;
+            }
         }
         if result.is_ok() {
             result = advance_log_start(partition, fetched.log_start);

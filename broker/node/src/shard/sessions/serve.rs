@@ -222,6 +222,7 @@ impl<F: FileSystem> Shard<F> {
             }
             if !partitions.is_empty() || now >= held.until {
                 session.held = None;
+                self.count_replicated(&partitions);
                 out.push(answer(
                     held.token,
                     key,

@@ -18,3 +18,4 @@ mod replication;
 mod serving;
 mod sessions;
 mod settings;
+mod traffic;

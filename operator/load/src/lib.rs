@@ -1,0 +1,28 @@
+//! From brokers' cumulative counters to the load of partitions and brokers, and the lag of groups.
+//!
+//! Guarantees: a rate is a partition's, whoever leads it: it goes on through leader moves, restarts
+//! and brokers that do not answer; what a broker answers is bounded in bytes, in number and in value
+//! before it counts; the same samples give the same rates. Useful [`WARM_UP`] after the first sample.
+//! Assumes that samples of one broker come in order.
+//! Never reads a clock, a socket or a file. Keeps nothing over a restart: counters are cumulative and
+//! live in the brokers, so that three samples give rates again, and rates from before a restart would
+//! be of another time. What has to last (the history that forecasts are made of) is not kept here.
+
+mod cpu;
+mod ewma;
+mod groups;
+mod history;
+mod model;
+mod output;
+pub mod read;
+mod sample;
+mod skew;
+mod split;
+
+pub use ewma::{HALF_LIFE, INTERVAL_MAX, INTERVAL_MIN, RATE_MAX};
+pub use groups::{GroupLag, GroupModel, GroupOffsets, PartitionLag};
+pub use history::{Age, HISTORY_MAX};
+pub use model::{BROKERS_MAX, FORGET_AFTER, LoadModel, PARTITIONS_MAX, WARM_UP};
+pub use output::{BrokerLoad, Load, PartitionLoad, Rates};
+pub use sample::{BrokerSample, Counters, Millis, PartitionSample, TopicPartition, TopicSample};
+pub use skew::{Skew, skews};

@@ -1,0 +1,136 @@
+//! What the model says now.
+
+use super::partition::Partition;
+use super::{LoadModel, WARM_UP_MS};
+use crate::cpu::{cores_per_work, follower_work, leader_work};
+use crate::{BrokerLoad, Load, Millis, PartitionLoad, Rates, TopicPartition};
+
+impl LoadModel {
+    /// Whether every broker that is known was observed for [`super::WARM_UP`], and there is one.
+    pub fn is_useful(&self) -> bool {
+        let mut brokers = self.brokers.values();
+        !self.brokers.is_empty() && brokers.all(|b| b.rates.observed_ms() >= WARM_UP_MS)
+    }
+
+    /// Every partition, in order.
+    pub fn partitions(&self) -> Vec<PartitionLoad> {
+        let cores_per_work = self.cores_per_work();
+        let load = |(key, partition)| self.partition(key, partition, cores_per_work);
+        self.partitions.iter().map(load).collect()
+    }
+
+    /// Rates of one partition; 0 if it is not known.
+    pub fn rates(&self, partition: &TopicPartition) -> Rates {
+        self.partitions
+            .get(partition)
+            .map_or_else(Rates::default, rates)
+    }
+
+    /// Every partition's rates, in order.
+    pub(crate) fn all_rates(&self) -> impl Iterator<Item = (&TopicPartition, Rates)> {
+        self.partitions
+            .iter()
+            .map(|(key, partition)| (key, rates(partition)))
+    }
+
+    fn partition(
+        &self,
+        key: &TopicPartition,
+        partition: &Partition,
+        cores_per_work: f64,
+    ) -> PartitionLoad {
+        let rates = rates(partition);
+        let disk_bytes = partition.size_bytes();
+        PartitionLoad {
+            partition: key.clone(),
+            leader: partition.leader,
+            brokers: self.brokers_of(partition),
+            rates,
+            leader_load: Load {
+                disk_bytes,
+                network_in_bytes_per_second: rates.bytes_in,
+                network_out_bytes_per_second: rates.bytes_out + rates.replication_bytes_out,
+                cpu: leader_work(&rates) * cores_per_work,
+            },
+            follower_load: Load {
+                disk_bytes,
+                network_in_bytes_per_second: rates.bytes_in,
+                network_out_bytes_per_second: 0.0,
+                cpu: follower_work(&rates) * cores_per_work,
+            },
+            observed_ms: partition.rates.observed_ms(),
+        }
+    }
+
+    fn brokers_of(&self, partition: &Partition) -> Vec<i32> {
+        // A replica that its broker's last sample did not name is gone.
+        let is_last = |id: i32, at: Millis| {
+            self.brokers
+                .get(&id)
+                .is_some_and(|broker| broker.sampled_at == at)
+        };
+        partition.brokers(is_last)
+    }
+
+    fn cores_per_work(&self) -> f64 {
+        let cores = self.brokers.values().map(|broker| broker.rates.rates()[0]);
+        let work = self.partitions.values().map(|partition| {
+            let rates = rates(partition);
+            let replicas = self.brokers_of(partition).len();
+            let followers = replicas.saturating_sub(usize::from(partition.leader.is_some()));
+            leader_work(&rates) + followers as f64 * follower_work(&rates)
+        });
+        cores_per_work(cores.sum(), work.sum())
+    }
+
+    /// Every broker that answered lately, in order of their ids.
+    pub fn brokers(&self) -> Vec<BrokerLoad> {
+        let each = self.brokers.iter().map(|(id, broker)| {
+            let [
+                cpu,
+                network_in,
+                network_out,
+                replication_in,
+                replication_out,
+            ] = broker.rates.rates();
+            let used = broker.disk_total_bytes.zip(broker.disk_usable_bytes);
+            let used = used.map(|(total, usable)| (total - usable).max(0.0));
+            BrokerLoad {
+                id: *id,
+                load: Load {
+                    disk_bytes: used.unwrap_or_else(|| self.logs_on(*id)),
+                    network_in_bytes_per_second: network_in + replication_in,
+                    network_out_bytes_per_second: network_out + replication_out,
+                    cpu,
+                },
+                disk_capacity_bytes: broker.disk_total_bytes,
+                observed_ms: broker.rates.observed_ms(),
+                sampled_at: broker.sampled_at,
+            }
+        });
+        each.collect()
+    }
+
+    fn logs_on(&self, broker: i32) -> f64 {
+        self.partitions.values().map(|p| p.size_on(broker)).sum()
+    }
+}
+
+fn rates(partition: &Partition) -> Rates {
+    let [
+        bytes_in,
+        messages_in,
+        produce_requests,
+        bytes_out,
+        fetch_requests,
+        replication_bytes_out,
+    ] = partition.rates.rates();
+    Rates {
+        bytes_in,
+        messages_in,
+        produce_requests,
+        bytes_out,
+        fetch_requests,
+        replication_bytes_out,
+    }
+}
