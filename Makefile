@@ -28,7 +28,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-scale bench-start crds advisories preflight
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -129,6 +129,13 @@ bench: preflight ## measure speed, processor time and memory beside Apache Kafka
 bench-start: preflight ## measure how fast one broker serves, and its idle memory
 	cargo build --profile image -p kintsugi-broker -p kintsugi-e2e
 	$(IMAGE)/kintsugi-e2e bench-start --broker $(IMAGE)/kintsugi-broker
+
+bench-scale: preflight ## score the scaler on real loads beside the HorizontalPodAutoscaler's whole grid; measure one decision
+	operator/forecast/replay/traces.sh $(KINTSUGI_CACHE)/traces
+	cargo build --quiet --profile image -p kintsugi-replay
+	$(IMAGE)/kintsugi-replay decision
+	$(IMAGE)/kintsugi-replay bench --traces $(KINTSUGI_CACHE)/traces/csv
+	$(IMAGE)/kintsugi-replay controls
 
 advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities (fetches the advisory database)
 	$(TOOLS)/cargo-deny --all-features check advisories
