@@ -31,7 +31,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -149,6 +149,13 @@ planner-optimum: preflight ## hold plans of small clusters, and their bounds, ag
 	cargo build --profile image -p kintsugi-planner --example optimum
 	$(IMAGE)/examples/optimum $(KINTSUGI_CACHE)/optimum.json $(OPTIMUM_CLUSTERS)
 	$$(operator/planner/bench/venv.sh) operator/planner/bench/optimum.py $(KINTSUGI_CACHE)/optimum.json $(OPTIMUM_SECONDS)
+
+bench-scale: preflight ## score the scaler on real loads beside the HorizontalPodAutoscaler's whole grid; measure one decision
+	operator/forecast/replay/traces.sh $(KINTSUGI_CACHE)/traces
+	cargo build --quiet --profile image -p kintsugi-replay
+	$(IMAGE)/kintsugi-replay decision
+	$(IMAGE)/kintsugi-replay bench --traces $(KINTSUGI_CACHE)/traces/csv
+	$(IMAGE)/kintsugi-replay controls
 
 advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities (fetches the advisory database)
 	$(TOOLS)/cargo-deny --all-features check advisories

@@ -1,0 +1,365 @@
+//! `bench`: the table of docs/benchmarks.md.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use kintsugi_forecast::{
+    Brokers, Constraints, Loads, Resource, ResourceSettings, Sample, Scaler, Settings,
+};
+
+use crate::{
+    front::{VIOLATIONS, mean},
+    policies::grid,
+    simulate::Outcome,
+    suite::{Case, Compared, in_parallel},
+    trace::{STEP_SECONDS, Trace, normal},
+};
+
+/// Mean loads, in brokers.
+const SIZES: [u32; 3] = [4, 12, 30];
+/// From a decision until it takes effect.
+const DELAYS_SECONDS: [i64; 3] = [60, 300, 1_800];
+/// What rows an hour apart do not show: an AR(1) noise of 2 %, forgotten within five minutes.
+const NOISE: (f64, f64) = (0.02, 300.0);
+const SEED: u64 = 7;
+/// Days of a trace that are used: three weeks of learning, the rest is scored.
+const MAX_DAYS: f64 = 77.0;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Options {
+    /// The folder of CSVs.
+    pub traces: PathBuf,
+    /// Only traces whose name begins so.
+    pub prefix: String,
+    /// Only these sizes, all where empty.
+    pub sizes: Vec<u32>,
+    /// Only these delays, all where empty.
+    pub delays: Vec<i64>,
+    /// Print every front.
+    pub fronts: bool,
+}
+
+/// Runs the traces and prints the table.
+///
+/// # Errors
+/// No or bad traces.
+pub fn run(options: &Options) -> Result<()> {
+    let began = Instant::now();
+    let cases = cases(options)?;
+    let compared = in_parallel(&cases, Case::compare);
+    let compared = compared.into_iter().collect::<Result<Vec<_>>>()?;
+    println!(
+        "| trace | brokers | delay s | violations HPA / scaler, equal cost | cost saved at 0.1, 0.5, 1 % | actions scaler / HPA |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for (case, result) in cases.iter().zip(&compared) {
+        print_case(case, result, options.fronts);
+    }
+    for &delay in &pick(&DELAYS_SECONDS, &options.delays) {
+        print_total(delay, &cases, &compared);
+    }
+    println!(
+        "{} cases in {:.0} s",
+        cases.len(),
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn cases(options: &Options) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for (name, trace) in read_traces(&options.traces, &options.prefix)? {
+        for &brokers in &pick(&SIZES, &options.sizes) {
+            let prepared = trace.prepared(f64::from(brokers), NOISE.0, NOISE.1, SEED);
+            for &delay_seconds in &pick(&DELAYS_SECONDS, &options.delays) {
+                cases.push(Case {
+                    name: name.clone(),
+                    trace: prepared.clone(),
+                    brokers,
+                    delay_seconds,
+                });
+            }
+        }
+    }
+    Ok(cases)
+}
+
+fn pick<T: Copy>(all: &[T], chosen: &[T]) -> Vec<T> {
+    if chosen.is_empty() {
+        all.to_vec()
+    } else {
+        chosen.to_vec()
+    }
+}
+
+fn read_traces(folder: &Path, prefix: &str) -> Result<Vec<(String, Trace)>> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .with_context(|| format!("failed to read the folder of traces {}", folder.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "csv"))
+        .collect();
+    paths.sort();
+    let mut traces = Vec::new();
+    for path in paths {
+        let name = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        if !name.starts_with(prefix) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("failed to read {}", path.display()))?;
+        let mut trace =
+            Trace::parse(&text).with_context(|| format!("failed to use {}", path.display()))?;
+        trace.loads.truncate(Trace::steps_of_days(MAX_DAYS));
+        eprintln!(
+            "{name}: {:.1} weeks, rows {} s apart, {:.1} % of it in gaps",
+            trace.loads.len() as f64 / Trace::steps_of_days(7.0) as f64,
+            trace.row_seconds,
+            100.0 * trace.filled_share
+        );
+        traces.push((name, trace));
+    }
+    if traces.is_empty() {
+        bail!(
+            "there is no trace named {prefix}*.csv in {}",
+            folder.display()
+        );
+    }
+    Ok(traces)
+}
+
+fn print_case(case: &Case, result: &Compared, fronts: bool) {
+    let comparison = &result.comparison;
+    let savings: Vec<String> = (comparison.savings.iter())
+        .map(|saving| saving.map_or("-".into(), |saving| format!("{:.1} %", 100.0 * saving)))
+        .collect();
+    println!(
+        "| {} | {} | {} | {} | {} | {:.2} |",
+        case.name,
+        case.brokers,
+        case.delay_seconds,
+        ratio(&comparison.log_ratios, comparison.unreached),
+        savings.join(", "),
+        mean(&comparison.log_actions).exp(),
+    );
+    if fronts {
+        for outcome in &result.scaler {
+            print_outcome("scaler", outcome);
+        }
+        for outcome in crate::front::Front::of(&result.grid).points() {
+            print_outcome("hpa", outcome);
+        }
+    }
+}
+
+fn print_outcome(who: &str, outcome: &Outcome) {
+    println!(
+        "  {who}: cost {:.3}, violation {:.3} %, {} actions, {} moved",
+        outcome.cost,
+        100.0 * outcome.violation,
+        outcome.actions,
+        outcome.moved_shares
+    );
+}
+
+fn ratio(logs: &[f64], unreached: usize) -> String {
+    if logs.is_empty() {
+        return format!("nothing to compare ({unreached} costs not reached)");
+    }
+    let missed = if unreached > 0 {
+        format!(" ({unreached} costs not reached)")
+    } else {
+        String::new()
+    };
+    format!("{:.2}x{missed}", mean(logs).exp())
+}
+
+fn print_total(delay: i64, cases: &[Case], compared: &[Compared]) {
+    let results: Vec<_> = (cases.iter().zip(compared))
+        .filter(|(case, _)| case.delay_seconds == delay)
+        .map(|(_, result)| &result.comparison)
+        .collect();
+    // Each case counts once, however many costs of it were comparable.
+    let per_case: Vec<f64> = (results.iter())
+        .filter(|result| !result.log_ratios.is_empty())
+        .map(|result| mean(&result.log_ratios))
+        .collect();
+    let actions: Vec<f64> = (results.iter())
+        .filter(|result| !result.log_actions.is_empty())
+        .map(|result| mean(&result.log_actions))
+        .collect();
+    let savings: Vec<String> = (0..VIOLATIONS.len())
+        .map(|index| {
+            let saved: Vec<f64> = results
+                .iter()
+                .filter_map(|result| result.savings[index])
+                .collect();
+            format!("{:.1} % ({} cases)", 100.0 * mean(&saved), saved.len())
+        })
+        .collect();
+    let worst = per_case.iter().copied().fold(f64::INFINITY, f64::min).exp();
+    println!(
+        "delay {delay} s: {:.2}x fewer violations at equal cost (worst case {worst:.2}x, {} of {} cases comparable), \
+         cost saved {}, actions {:.2}x",
+        mean(&per_case).exp(),
+        per_case.len(),
+        results.len(),
+        savings.join(", "),
+        mean(&actions).exp()
+    );
+}
+
+/// Runs the pattern-free controls: each point of the grid beside a scaler that falls back to it.
+///
+/// # Errors
+/// Settings out of range.
+pub fn controls(sizes: &[u32], delays: &[i64]) -> Result<()> {
+    println!(
+        "| control (synthetic) | brokers | delay s | cost, scaler / HPA | violations, scaler / HPA | points that differ |"
+    );
+    println!("|---|---|---|---|---|---|");
+    let mut cases = Vec::new();
+    for name in ["random walk", "noise"] {
+        for &brokers in &pick(&SIZES, sizes) {
+            for &delay_seconds in &pick(&DELAYS_SECONDS, delays) {
+                cases.push(Case {
+                    name: name.into(),
+                    trace: control(name, f64::from(brokers)),
+                    brokers,
+                    delay_seconds,
+                });
+            }
+        }
+    }
+    let points: Vec<_> = grid().into_iter().step_by(7).collect();
+    let results = in_parallel(&cases, |case| -> Result<_> {
+        let mut costs = Vec::new();
+        let (mut theirs, mut ours, mut differ) = (0.0, 0.0, 0);
+        for &point in &points {
+            let hpa = case.run_grid_point(point);
+            let scaler = case.run_scaler(200.0, point)?;
+            costs.push((scaler.cost / hpa.cost).ln());
+            theirs += hpa.violation;
+            ours += scaler.violation;
+            differ += usize::from(hpa != scaler);
+        }
+        Ok((mean(&costs).exp(), ours, theirs, differ))
+    });
+    for (case, result) in cases.iter().zip(results) {
+        let (cost, ours, theirs, differ) = result?;
+        println!(
+            "| {} | {} | {} | {cost:.4} | {:.4} | {differ} of {} |",
+            case.name,
+            case.brokers,
+            case.delay_seconds,
+            ours / f64::max(theirs, 1e-9),
+            points.len()
+        );
+    }
+    Ok(())
+}
+
+/// Seven weeks without a pattern, by a new value each half hour: a walk whose steps are 6 %, or a
+/// noise of 15 % around a mean.
+fn control(name: &str, mean: f64) -> Trace {
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let rows = 49 * 48;
+    let mut walk = 0.0_f64;
+    let values: Vec<f64> = (0..rows)
+        .map(|_| {
+            if name == "noise" {
+                return (0.15 * normal(&mut random)).exp();
+            }
+            walk += 0.06 * normal(&mut random);
+            // Reflected, so that the mean stays comparable.
+            if walk.abs() > 1.0 {
+                walk = walk.signum() * 2.0 - walk;
+            }
+            walk.exp()
+        })
+        .collect();
+    let steps_per_row = 1_800 / STEP_SECONDS;
+    let loads = (0..(rows as i64 - 1) * steps_per_row)
+        .map(|step| {
+            let row = (step / steps_per_row) as usize;
+            let share = (step % steps_per_row) as f64 / steps_per_row as f64;
+            values[row] + share * (values[row + 1] - values[row])
+        })
+        .collect();
+    let trace = Trace {
+        start_ms: 1_700_000_000_000,
+        loads,
+        row_seconds: 1_800,
+        filled_share: 0.0,
+    };
+    trace.prepared(mean, NOISE.0, NOISE.1, SEED)
+}
+
+/// Measures one decision and the state.
+///
+/// # Errors
+/// Settings out of range.
+pub fn decision() -> Result<()> {
+    let resource = ResourceSettings {
+        capacity_per_broker: 1.0,
+        target: 0.7,
+    };
+    let mut scaler = Scaler::new(Settings {
+        resources: [Some(resource); 3],
+        ..Settings::default()
+    })?;
+    let constraints = Constraints {
+        min_replicas: 1,
+        max_replicas: 1_000,
+        dry_run: false,
+    };
+    let steps = Trace::steps_of_days(29.0);
+    let (mut observing, mut deciding, mut slowest) = (0.0, 0.0, 0.0_f64);
+    let mut times = Vec::with_capacity(steps);
+    let mut current = 30;
+    for step in 0..steps {
+        let now_ms = 1_700_000_000_000 + step as i64 * STEP_SECONDS * 1_000;
+        let day = step as f64 / Trace::steps_of_days(1.0) as f64 * std::f64::consts::TAU;
+        let load = 30.0 + 15.0 * day.sin();
+        let sample = Sample {
+            loads: Loads([Some(load); 3]),
+            brokers: Brokers {
+                reporting: current,
+                missing: 0,
+                unready: 0,
+            },
+            cpu_utilization: None,
+        };
+        let began = Instant::now();
+        scaler.observe(now_ms, sample)?;
+        observing += began.elapsed().as_secs_f64();
+        let began = Instant::now();
+        let decision = scaler.decide(now_ms, current, constraints)?;
+        let took = began.elapsed().as_secs_f64();
+        deciding += took;
+        slowest = slowest.max(took);
+        times.push(took);
+        scaler.scaled(now_ms, current, decision.size);
+        current = decision.size;
+    }
+    times.sort_by(f64::total_cmp);
+    let snapshot = postcard::to_allocvec(&scaler)?;
+    println!(
+        "one decision by three resources: mean {:.1} us, p99 {:.1} us, worst {:.1} us of {steps} (forecast decided at \
+         the end: {}); one sample: mean {:.2} us; state as a snapshot: {} bytes, at most {}",
+        1e6 * deciding / steps as f64,
+        1e6 * times[steps * 99 / 100],
+        1e6 * slowest,
+        scaler.has_skill(),
+        1e6 * observing / steps as f64,
+        snapshot.len(),
+        Scaler::MAX_STATE_BYTES
+    );
+    Ok(())
+}

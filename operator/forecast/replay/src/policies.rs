@@ -1,0 +1,163 @@
+//! The two policies that are compared: the HorizontalPodAutoscaler and the scaler.
+
+use kintsugi_forecast::{
+    Brokers, Constraints, Decision, Direction, Loads, Resource, ResourceSettings, Sample, Scaler,
+    Settings,
+    hpa::{Behavior, Controller, Metric, desired_replicas},
+};
+
+use crate::simulate::{LIMITS, Policy, View};
+
+/// One point of the HorizontalPodAutoscaler's grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GridPoint {
+    /// The utilisation that is aimed for.
+    pub target: f64,
+    /// The tolerance, both ways.
+    pub tolerance: f64,
+    /// The scale-down window.
+    pub stabilization_seconds: u32,
+}
+
+/// The whole grid.
+pub fn grid() -> Vec<GridPoint> {
+    let mut points = Vec::new();
+    for target in (10..=19).map(|twentieths| f64::from(twentieths) / 20.0) {
+        for tolerance in [0.0, 0.05, 0.1, 0.2] {
+            for stabilization_seconds in [0, 300, 900, 3_600] {
+                points.push(GridPoint {
+                    target,
+                    tolerance,
+                    stabilization_seconds,
+                });
+            }
+        }
+    }
+    points
+}
+
+impl GridPoint {
+    fn behavior(&self) -> Behavior {
+        let mut behavior = Behavior::default();
+        behavior.scale_up.tolerance = self.tolerance;
+        behavior.scale_down.tolerance = self.tolerance;
+        behavior.scale_down.stabilization_window_seconds = self.stabilization_seconds;
+        behavior
+    }
+}
+
+/// The HorizontalPodAutoscaler. It is shown the true load, where a real one would see a processor
+/// that cannot be used above 100 %.
+#[derive(Debug)]
+pub struct HorizontalPodAutoscaler {
+    target: f64,
+    behavior: Behavior,
+    controller: Controller,
+}
+
+impl HorizontalPodAutoscaler {
+    /// At one point of the grid.
+    pub fn new(point: GridPoint) -> Self {
+        HorizontalPodAutoscaler {
+            target: point.target,
+            behavior: point.behavior(),
+            controller: Controller::default(),
+        }
+    }
+}
+
+impl Policy for HorizontalPodAutoscaler {
+    fn decide(&mut self, view: View, current: u32) -> u32 {
+        let metric = Metric {
+            mean: view.load / f64::from(view.serving.max(1)),
+            reporting: view.serving,
+            missing: 0,
+            unready: view.starting,
+            target: self.target,
+            missing_value: 1.0,
+        };
+        let Some(desired) = desired_replicas(current, &metric, self.behavior.tolerance()) else {
+            return current;
+        };
+        let (size, _) =
+            (self.controller).normalize(view.now_ms, current, desired, LIMITS, &self.behavior);
+        if size != current {
+            self.controller
+                .scaled(view.now_ms, current, size, &self.behavior);
+        }
+        size
+    }
+}
+
+/// The scaler of this repository, as the operator calls it.
+#[derive(Debug)]
+pub struct Forecasting {
+    scaler: Scaler,
+    /// The last decision.
+    pub last: Option<Decision>,
+}
+
+impl Forecasting {
+    /// With a price of violations, and the rule that it falls back to.
+    ///
+    /// # Errors
+    /// Settings out of range.
+    pub fn new(violation_price: f64, fallback: GridPoint) -> anyhow::Result<Self> {
+        let settings = Settings {
+            resources: [
+                Some(ResourceSettings {
+                    capacity_per_broker: 1.0,
+                    target: fallback.target,
+                }),
+                None,
+                None,
+            ],
+            behavior: fallback.behavior(),
+            violation_price,
+            ..Settings::default()
+        };
+        Ok(Forecasting {
+            scaler: Scaler::new(settings)?,
+            last: None,
+        })
+    }
+
+    /// The scaler itself.
+    pub fn scaler(&self) -> &Scaler {
+        &self.scaler
+    }
+}
+
+impl Policy for Forecasting {
+    fn decide(&mut self, view: View, current: u32) -> u32 {
+        let sample = Sample {
+            loads: Loads::default().with(Resource::Cpu, view.load),
+            brokers: Brokers {
+                reporting: view.serving,
+                missing: 0,
+                unready: view.starting,
+            },
+            cpu_utilization: None,
+        };
+        let constraints = Constraints {
+            min_replicas: LIMITS.0,
+            max_replicas: LIMITS.1,
+            dry_run: false,
+        };
+        if self.scaler.observe(view.now_ms, sample).is_err() {
+            return current;
+        }
+        let Ok(decision) = self.scaler.decide(view.now_ms, current, constraints) else {
+            return current;
+        };
+        let size = decision.size;
+        self.scaler.scaled(view.now_ms, current, size);
+        self.last = Some(decision);
+        size
+    }
+
+    fn finished(&mut self, grew: bool, duration_ms: i64) {
+        let direction = if grew { Direction::Up } else { Direction::Down };
+        self.scaler.scale_finished(direction, duration_ms);
+    }
+}

@@ -1,0 +1,223 @@
+//! One horizon: the weights of its features, the errors that it made, and how it compares.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    FEATURES,
+    conformal::Scores,
+    features,
+    history::{MINUTES_PER_DAY, MINUTES_PER_WEEK},
+    regression::Regression,
+};
+
+const HOURS_PER_WEEK: usize = 168;
+/// Share of the newest error in the typical error of its hour of the week.
+const HOUR_SHARE: f32 = 0.01;
+/// Share of the newest error in the typical error of all hours: a mean over about a week.
+const OVERALL_SHARE: f32 = 1.0 / 10_000.0;
+/// Share of the newest error in the typical error of late: a mean over about two hours.
+const RECENT_SHARE: f32 = 1.0 / 120.0;
+/// How the three are mixed.
+const MIX: [f64; 3] = [0.4, 0.35, 0.25];
+/// No error is taken to be typically smaller than this (on the log scale).
+const TYPICAL_FLOOR: f64 = 1e-3;
+/// The typical error before any was seen, on the log scale: a tenth.
+const TYPICAL_PRIOR: f32 = 0.1;
+/// Share of the newest error in the mean errors that skill is judged by: about three days.
+const SKILL_SHARE: f64 = 1.0 / 4_000.0;
+/// Errors that must have been seen before skill is claimed: a week of minutes.
+const SKILL_MINUTES: u32 = MINUTES_PER_WEEK as u32;
+/// Minutes between two solutions for the weights.
+const SOLVE_MINUTES: i64 = 60;
+/// Minutes of history before anything is learned: a day, so that the offset has settled.
+pub const WARM_MINUTES: usize = MINUTES_PER_DAY as usize;
+
+/// Mean absolute errors, on the log scale, over the same minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Skill {
+    /// Of the forecast.
+    pub forecast: f64,
+    /// Of "it stays as it is".
+    pub persistence: f64,
+    /// Of "it will be as a week before".
+    pub seasonal_naive: f64,
+    /// Minutes that were compared.
+    pub minutes: u32,
+}
+
+impl Skill {
+    /// The part of the better naive forecast's error that the forecast avoids; below 0 where it
+    /// is worse, 0 until a week was compared.
+    pub fn share(&self) -> f64 {
+        let naive = self.persistence.min(self.seasonal_naive);
+        if self.minutes < SKILL_MINUTES || naive <= 0.0 {
+            return 0.0;
+        }
+        1.0 - self.forecast / naive
+    }
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Pending {
+    issued: i64,
+    row: [f32; FEATURES],
+    base: f32,
+    forecast: f32,
+    typical: f32,
+    naive: Option<f32>,
+}
+
+/// A minute that has passed, on the log scale.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Counted from the Unix epoch.
+    pub minute: i64,
+    /// Its mean.
+    pub mean: f64,
+    /// Its highest sample.
+    pub peak: f64,
+}
+
+/// Forecasts a fixed number of minutes ahead.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Horizon {
+    minutes: i64,
+    regression: Regression,
+    scores: Scores,
+    by_hour: Vec<f32>,
+    overall: f32,
+    recent: f32,
+    skill: Skill,
+    pending: Vec<Option<Pending>>,
+}
+
+impl Horizon {
+    /// A horizon of `minutes` (at least 1) that has seen nothing.
+    pub fn new(minutes: i64) -> Self {
+        Horizon {
+            minutes,
+            regression: Regression::new(features::prior()),
+            scores: Scores::default(),
+            by_hour: vec![0.0; HOURS_PER_WEEK],
+            overall: TYPICAL_PRIOR,
+            recent: TYPICAL_PRIOR,
+            skill: Skill::default(),
+            pending: vec![None; minutes.max(1) as usize],
+        }
+    }
+
+    /// Minutes ahead.
+    pub fn minutes(&self) -> i64 {
+        self.minutes
+    }
+
+    /// Its errors.
+    pub fn scores(&self) -> &Scores {
+        &self.scores
+    }
+
+    /// How it compares with naive forecasts.
+    pub fn skill(&self) -> Skill {
+        self.skill
+    }
+
+    /// Learns from a minute that has passed.
+    pub fn resolve(&mut self, seen: Seen) {
+        let slot = seen.minute.rem_euclid(self.minutes) as usize;
+        let Some(pending) = self.pending[slot].take() else {
+            return;
+        };
+        if pending.issued + self.minutes != seen.minute {
+            return;
+        }
+        let row = pending.row.map(f64::from);
+        self.regression
+            .learn(&row, seen.mean - f64::from(pending.base));
+        if seen.minute % SOLVE_MINUTES == self.minutes % SOLVE_MINUTES {
+            self.regression.solve();
+        }
+        let error = seen.peak - f64::from(pending.forecast);
+        self.scores
+            .add(error / f64::from(pending.typical).max(TYPICAL_FLOOR));
+        self.learn_typical(seen.minute, error.abs() as f32);
+        if let Some(naive) = pending.naive {
+            self.learn_skill(&pending, f64::from(naive), seen.mean);
+        }
+    }
+
+    /// Forecasts from `minute` by its features, and remembers what last week alone would forecast:
+    /// (mean, typical error) on the log scale.
+    pub fn issue(
+        &mut self,
+        (row, naive): ([f64; FEATURES], Option<f64>),
+        minute: i64,
+        base: f64,
+    ) -> (f64, f64) {
+        let forecast = base + self.regression.predict(&row);
+        let typical = self.typical(minute + self.minutes);
+        self.pending[minute.rem_euclid(self.minutes) as usize] = Some(Pending {
+            issued: minute,
+            row: row.map(|value| value as f32),
+            base: base as f32,
+            forecast: forecast as f32,
+            typical: typical as f32,
+            naive: naive.map(|value| value as f32),
+        });
+        (forecast, typical)
+    }
+
+    /// Whether restored numbers have the sizes that this code relies on, and are finite.
+    pub fn is_sound(&self, minutes: i64) -> bool {
+        self.minutes == minutes
+            && self.regression.is_sound()
+            && self.scores.is_sound()
+            && self.by_hour.len() == HOURS_PER_WEEK
+            && self.pending.len() == minutes as usize
+            && (self.by_hour.iter().chain([&self.overall, &self.recent]))
+                .all(|error| error.is_finite() && *error >= 0.0)
+            && self.pending.iter().flatten().all(|pending| {
+                pending.issued.abs() < i64::MAX / 4
+                    && (pending.row.iter())
+                        .chain([&pending.base, &pending.forecast, &pending.typical])
+                        .chain(&pending.naive)
+                        .all(|number| number.is_finite())
+            })
+    }
+
+    fn learn_typical(&mut self, minute: i64, error: f32) {
+        let hour = &mut self.by_hour[hour_of_week(minute)];
+        if *hour == 0.0 {
+            *hour = self.overall;
+        }
+        *hour += HOUR_SHARE * (error - *hour);
+        // Faster while little was seen, so that the prior does not linger for a week.
+        let share = OVERALL_SHARE.max(1.0 / (60.0 + self.skill.minutes as f32));
+        self.overall += share * (error - self.overall);
+        self.recent += RECENT_SHARE * (error - self.recent);
+    }
+
+    fn typical(&self, minute: i64) -> f64 {
+        let overall = f64::from(self.overall);
+        let hour = match self.by_hour[hour_of_week(minute)] {
+            0.0 => overall,
+            hour => f64::from(hour),
+        };
+        (MIX[0] * hour + MIX[1] * overall + MIX[2] * f64::from(self.recent)).max(TYPICAL_FLOOR)
+    }
+
+    fn learn_skill(&mut self, pending: &Pending, naive: f64, seen: f64) {
+        let skill = &mut self.skill;
+        skill.minutes = skill.minutes.saturating_add(1);
+        let share = SKILL_SHARE.max(1.0 / f64::from(skill.minutes));
+        let learn = |mean: &mut f64, forecast: f64| {
+            *mean += share * ((seen - forecast).abs() - *mean);
+        };
+        learn(&mut skill.forecast, f64::from(pending.forecast));
+        learn(&mut skill.persistence, f64::from(pending.base));
+        learn(&mut skill.seasonal_naive, naive);
+    }
+}
+
+fn hour_of_week(minute: i64) -> usize {
+    (minute.rem_euclid(MINUTES_PER_WEEK) / 60) as usize
+}
