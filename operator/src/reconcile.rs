@@ -144,7 +144,7 @@ pub fn error_policy(
     if let ReconcileError::Act(ActError::Conflict { .. }) = error {
         tracing::info!(
             cluster = trigger.name_any(),
-            error = causes(error),
+            error = with_causes(error),
             "looking again"
         );
         return Action::requeue(REQUEUE_CONFLICT);

@@ -97,6 +97,7 @@ fn variants(model: &Model, seed: u64) -> Vec<Variant> {
     let first = Variant {
         seed,
         move_price: MOVE_PRICE,
+        refine: false,
         blur: 0.0,
     };
     if model.replicas() > SMALL_REPLICAS {

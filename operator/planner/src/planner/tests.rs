@@ -28,6 +28,7 @@ fn layer_by_layer(model: &Model, profile: &Profile) -> Vec<(Vec<(Goal, u64)>, Ve
     let variant = Variant {
         seed: 3,
         move_price: 1.0,
+        refine: false,
         blur: 0.0,
     };
     let state = State::new(model, states);
