@@ -34,14 +34,16 @@ say "building the broker, the operator and the tests (cold: about 8 min on 2 cor
 cargo build --quiet --profile image -p kintsugi-broker -p kintsugi-operator -p kintsugi-e2e
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-built=$context/target/$(dpkg --print-architecture)
+architecture=$(dpkg --print-architecture)
+built=$context/target/$architecture
 mkdir -p "$built"
 cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$built/"
 tag=$(cat "$built"/* | sha256sum | cut -c1-12)
 archives=()
 for target in broker operator; do
   say "building the image kintsugi-$target:$tag"
-  archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" "$target-from-binaries" | tail -n 1)")
+  archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" \
+    "$target-from-binaries" --build-arg "TARGETARCH=$architecture" | tail -n 1)")
 done
 
 if [ "$remove" = yes ]; then
