@@ -37,7 +37,8 @@ cargo build --quiet --profile image --workspace --bin kintsugi-broker --bin kint
   --bin kintsugi-e2e --bin kintsugi-node-helper
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-built=$context/target/$(dpkg --print-architecture)
+architecture=$(dpkg --print-architecture)
+built=$context/target/$architecture
 mkdir -p "$built"
 cp "$binaries/kintsugi-broker" "$binaries/kintsugi-operator" "$built/"
 targets=(broker operator)
@@ -49,7 +50,8 @@ tag=$(cat "$built"/* | sha256sum | cut -c1-12)
 archives=()
 for target in "${targets[@]}"; do
   say "building the image kintsugi-$target:$tag"
-  archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" "$target-from-binaries" | tail -n 1)")
+  archives+=("$(e2e/localkube/images/image.sh "localhost/kintsugi-$target:$tag" Dockerfile "$context" \
+    "$target-from-binaries" --build-arg "TARGETARCH=$architecture" | tail -n 1)")
 done
 
 if [ "$remove" = yes ]; then

@@ -5,6 +5,7 @@
 //! the uid and version that the decision saw; what has changed since is a conflict, not an act.
 //! Never does: decide.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, Service};
@@ -14,14 +15,16 @@ use kintsugi_crds::{DeletionPolicy, KafkaCluster, KafkaClusterStatus};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::build::Object;
 use crate::http_client::HttpError;
 use crate::names::{OPERATOR, RESTART_ANNOTATION};
-use crate::observe::{REQUEST_TIMEOUT, add_voter, grant_generation, remove_voter};
+use crate::observe::REQUEST_TIMEOUT;
 use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
 
+mod controllers;
 mod secret;
 
 /// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
@@ -214,9 +217,7 @@ async fn carry_out(
             resource_version,
         } => {
             let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-            let parameters = unchanged(uid, resource_version);
-            let act = format!("delete ConfigMap {name}");
-            bounded(act, api.delete(name, &parameters)).await
+            delete(&api, name, &unchanged(uid, resource_version)).await
         }
         Command::DeleteNetworkPolicy {
             name,
@@ -224,45 +225,22 @@ async fn carry_out(
             resource_version,
         } => {
             let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
-            let parameters = unchanged(uid, resource_version);
-            let act = format!("delete NetworkPolicy {name}");
-            bounded(act, api.delete(name, &parameters)).await
+            delete(&api, name, &unchanged(uid, resource_version)).await
         }
-        Command::GrantGeneration {
-            controller_ip,
-            broker,
-            generation,
-        } => grant_generation(controller_ip, *broker, *generation, token)
-            .await
-            .map_err(|source| ActError::Controller {
-                act: format!("have generation {generation} of broker {broker} granted"),
-                source,
-            }),
-        Command::RemoveVoter(change) => remove_voter(
-            &change.controller_ip,
-            change.controller,
-            change.directory,
-            token,
-        )
-        .await
-        .map_err(|source| ActError::Controller {
-            act: format!("take controller {} from the quorum", change.controller),
-            source,
-        }),
-        Command::AddVoter(change) => add_voter(
-            &change.controller_ip,
-            change.controller,
-            change.directory,
-            token,
-        )
-        .await
-        .map_err(|source| ActError::Controller {
-            act: format!("let controller {} join the quorum", change.controller),
-            source,
-        }),
+        Command::GrantGeneration { .. } | Command::RemoveVoter(_) | Command::AddVoter(_) => {
+            controllers::ask(command, token).await
+        }
         Command::Announce(_) => Ok(()),
         Command::WriteStatus(status) => write_status(client, cluster, status).await,
     }
+}
+
+async fn delete<K>(api: &Api<K>, name: &str, parameters: &DeleteParams) -> Result<(), ActError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let act = format!("delete {} {name}", K::kind(&()));
+    bounded(act, api.delete(name, parameters)).await
 }
 
 async fn apply(client: &Client, namespace: &str, object: &Object) -> Result<(), ActError> {

@@ -117,11 +117,8 @@ pub async fn start(
         shard.start()?;
     }
     thread::spawn("broker", move || actor.run(&letters))?;
-    tokio::spawn(super::replication::serve(
-        followers,
-        Arc::clone(&handle),
-        shared.trust.clone(),
-    ));
+    let (broker, trust) = (Arc::clone(&handle), shared.trust.clone());
+    tokio::spawn(super::replication::serve(followers, broker, trust));
     Ok(handle)
 }
 

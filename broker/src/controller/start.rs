@@ -23,7 +23,7 @@ use super::peers::Peers;
 use super::status::ControllerStatus;
 use super::{Input, journal};
 use crate::http::{ControllerAccess, cluster_settings};
-use crate::mailbox::mailbox;
+use crate::mailbox::{Mailbox, mailbox};
 use crate::process::Shared;
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -70,14 +70,8 @@ pub async fn start(
         process: fastrand::u64(..),
     })?;
     let vigilance = Vigilance::of(settings);
-    let peers = Peers::new(
-        id,
-        shared.runtime.clone(),
-        hello,
-        events.clone(),
-        vigilance,
-        shared.trust.clone(),
-    );
+    let (runtime, trust) = (shared.runtime.clone(), shared.trust.clone());
+    let peers = Peers::new(id, runtime, hello, events.clone(), vigilance, trust);
     let mut actor = Controller {
         node,
         clock: shared.clock,
@@ -100,22 +94,24 @@ pub async fn start(
         journal::run(store, &writes, &durable, &exit)
     })?;
     thread::spawn("controller", move || actor.run(&letters))?;
-    tokio::spawn(listener::run(
-        listener,
-        Reception {
-            cluster: settings.cluster.clone(),
-            events: events.clone(),
-            next_link: Arc::new(AtomicU64::new(1)),
-            vigilance,
-            trust: shared.trust.clone(),
-            latest: Arc::default(),
-        },
-    ));
+    let reception = reception(shared, &events);
+    tokio::spawn(listener::run(listener, reception));
     Ok(ControllerAccess {
         id,
         status: told,
         mailbox: events,
     })
+}
+
+fn reception(shared: &Shared, events: &Mailbox<Input>) -> Reception {
+    Reception {
+        cluster: shared.settings.cluster.clone(),
+        events: events.clone(),
+        next_link: Arc::new(AtomicU64::new(1)),
+        vigilance: Vigilance::of(&shared.settings),
+        trust: shared.trust.clone(),
+        latest: Arc::default(),
+    }
 }
 
 fn open_node(shared: &Shared, id: ControllerId, opened: OpenedVoter) -> anyhow::Result<Node> {
