@@ -32,8 +32,8 @@ pub struct KafkaClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<PartitionCounts>,
     /// What holds at present: Ready, Progressing, Degraded, QuorumLost, HealingBlocked,
-    /// ShrinkRefused, RestartPending, RolloutStopped, RacksUneven, and of pods OOMKilled,
-    /// ImagePullBackOff, Pending, CrashLoopBackOff.
+    /// ShrinkRefused, RestartPending, RolloutStopped, and of pods OOMKilled, ImagePullBackOff,
+    /// Pending, CrashLoopBackOff.
     #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
