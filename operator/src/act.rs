@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::{DeletionPolicy, KafkaCluster, KafkaClusterStatus};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
@@ -152,16 +152,16 @@ pub async fn announce(recorder: &Recorder, cluster: &KafkaCluster, announcement:
         action: action.chars().take(ACTION_CHARACTERS_MAX).collect(),
         secondary: None,
     };
-    let reference = cluster.object_ref(&());
-    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(&event, &reference)).await {
+    publish(recorder, &cluster.object_ref(&()), &event).await;
+}
+
+/// Publishes an Event about the object. One that cannot be published is logged.
+pub async fn publish(recorder: &Recorder, about: &ObjectReference, event: &Event) {
+    let reason = &event.reason;
+    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(event, about)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(%error, reason = announcement.reason, "failed to publish an Event");
-        }
-        Err(_) => tracing::warn!(
-            reason = announcement.reason,
-            "publishing an Event timed out"
-        ),
+        Ok(Err(error)) => tracing::warn!(%error, reason, "failed to publish an Event"),
+        Err(_) => tracing::warn!(reason, "publishing an Event timed out"),
     }
 }
 

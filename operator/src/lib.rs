@@ -16,6 +16,7 @@ pub mod decide;
 pub mod definition;
 pub mod history;
 pub mod http_client;
+pub mod load;
 pub mod metrics;
 pub mod names;
 pub mod observe;

@@ -14,6 +14,7 @@ use kube::{Client, ResourceExt};
 use crate::act::{ActError, act};
 use crate::decide::{decide, invalid_status, suspicions};
 use crate::history::{History, Refusal};
+use crate::load::Loads;
 use crate::metrics::Metrics;
 use crate::observe::{ObserveError, observe, read_cluster};
 use crate::plan::Command;
@@ -41,6 +42,8 @@ pub struct Context {
     pub default_image: String,
     /// What is remembered of each cluster, by `namespace/name/uid`.
     pub histories: Mutex<BTreeMap<String, History>>,
+    /// What brokers and groups do.
+    pub loads: Loads,
 }
 
 /// Why a look ended early.
@@ -88,6 +91,8 @@ pub async fn reconcile(
             return Ok(Action::requeue(REQUEUE_INVALID));
         }
     };
+    let watched = (namespace.clone(), name.clone());
+    context.loads.watch(&watched, &cluster, &observed);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
     history.record(&suspicions(&cluster, &observed, now), now);
@@ -177,5 +182,6 @@ impl Context {
         histories.retain(|key, _| !key.starts_with(&prefix));
         drop(histories);
         self.metrics.forget(namespace, name);
+        self.loads.forget(namespace, name);
     }
 }

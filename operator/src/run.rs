@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::definition;
+use crate::load::{self, Loads};
 use crate::metrics::Metrics;
 use crate::names::{CLUSTER_LABEL, MANAGED_BY_LABEL, OPERATOR};
 use crate::reconcile::{Context, error_policy, reconcile};
@@ -121,6 +122,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         metrics: Metrics::new()?,
         default_image: settings.broker_image.clone(),
         histories: std::sync::Mutex::default(),
+        loads: Loads::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(&settings.http)
@@ -196,6 +198,7 @@ async fn lead(
             wait_for(&mut held, true).await?;
             tracing::info!(identity = settings.identity, "holding the lease");
             tokio::select! {
+                () = load::run(Arc::clone(&context)) => Ok(()),
                 () = control(client, &settings.watch_namespaces, context) => Ok(()),
                 lost = wait_for(&mut held, false) => lost.and(Err(RunError::LeaseLost)),
             }
