@@ -9,6 +9,17 @@ use tokio::time::timeout;
 
 /// Asks a node; none if it does not answer. An empty body is null.
 pub async fn request(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+    let (status, body) = exchange(port, method, path, body).await?;
+    Some((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+}
+
+/// The body of a GET; none without a 200.
+pub async fn text(port: u16, path: &str) -> Option<String> {
+    let (status, body) = exchange(port, "GET", path, "").await?;
+    (status == 200).then_some(body)
+}
+
+async fn exchange(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let length = body.len();
@@ -20,8 +31,7 @@ pub async fn request(port: u16, method: &str, path: &str, body: &str) -> Option<
         stream.read_to_string(&mut answer).await.ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
         let (_, body) = answer.split_once("\r\n\r\n")?;
-        let body = serde_json::from_str(body).unwrap_or(Value::Null);
-        Some((status, body))
+        Some((status, body.to_owned()))
     };
     timeout(Duration::from_secs(10), asked).await.ok()?
 }
