@@ -171,15 +171,16 @@ pub async fn announce(
         action: action.chars().take(ACTION_CHARACTERS_MAX).collect(),
         secondary: None,
     };
-    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(&event, reference)).await {
+    publish(recorder, reference, &event).await;
+}
+
+/// Publishes an Event about the object. One that cannot be published is logged.
+pub async fn publish(recorder: &Recorder, about: &ObjectReference, event: &Event) {
+    let reason = &event.reason;
+    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(event, about)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(%error, reason = announcement.reason, "failed to publish an Event");
-        }
-        Err(_) => tracing::warn!(
-            reason = announcement.reason,
-            "publishing an Event timed out"
-        ),
+        Ok(Err(error)) => tracing::warn!(%error, reason, "failed to publish an Event"),
+        Err(_) => tracing::warn!(reason, "publishing an Event timed out"),
     }
 }
 

@@ -1,8 +1,8 @@
-//! One bounded HTTP/1.1 request to a controller. No pool: a request is rare and near.
+//! One bounded HTTP/1.1 request to a node. No pool: a request is rare and near.
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 const READ_TIMEOUT: Duration = Duration::from_millis(800);
 /// Time for a whole change: controllers give a decision five seconds.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(6);
-/// The largest answer: 1,000 brokers at 200 bytes, five times over.
+/// The largest answer of a controller: 1,000 brokers at 200 bytes, five times over.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Characters of a refusal's body that go into the error's message.
 const REASON_CHARACTERS_MAX: usize = 300;
@@ -26,6 +26,15 @@ pub enum Method {
     Post,
     /// Takes away.
     Delete,
+}
+
+/// What an answer may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// From the call to the answer's last byte.
+    pub time: Duration,
+    /// The largest body, in bytes.
+    pub answer_bytes_max: usize,
 }
 
 /// Why a request gave no answer.
@@ -56,6 +65,14 @@ pub enum HttpError {
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer is larger than it may be; the rest of it was not read.
+    #[error("failed to read the answer of {address}: it is above {bytes_max} bytes")]
+    TooLarge {
+        /// `ip:port`.
+        address: String,
+        /// The most bytes.
+        bytes_max: usize,
     },
     /// The other side refused.
     #[error("{address} answered {status}: {reason}")]
@@ -91,17 +108,50 @@ pub async fn request(
     body: String,
     token: Option<&str>,
 ) -> Result<Bytes, HttpError> {
+    let time = match method {
+        Method::Get => READ_TIMEOUT,
+        Method::Post | Method::Delete => CHANGE_TIMEOUT,
+    };
+    let bounds = Bounds {
+        time,
+        answer_bytes_max: ANSWER_BYTES_MAX,
+    };
+    send(bounds, method, ip, port, path, body, token).await
+}
+
+/// [`request`] without a token, with bounds of one's own.
+///
+/// # Errors
+/// See [`HttpError`]; every other outcome within the time is one.
+pub async fn request_within(
+    bounds: Bounds,
+    method: Method,
+    ip: &str,
+    port: i32,
+    path: &str,
+    body: String,
+) -> Result<Bytes, HttpError> {
+    send(bounds, method, ip, port, path, body, None).await
+}
+
+async fn send(
+    bounds: Bounds,
+    method: Method,
+    ip: &str,
+    port: i32,
+    path: &str,
+    body: String,
+    token: Option<&str>,
+) -> Result<Bytes, HttpError> {
     // An IPv6 address needs brackets before a port.
     let address = if ip.contains(':') {
         format!("[{ip}]:{port}")
     } else {
         format!("{ip}:{port}")
     };
-    let time = match method {
-        Method::Get => READ_TIMEOUT,
-        Method::Post | Method::Delete => CHANGE_TIMEOUT,
-    };
-    match tokio::time::timeout(time, exchange(method, &address, path, body, token)).await {
+    let time = bounds.time;
+    let exchange = exchange(method, &address, path, body, bounds.answer_bytes_max, token);
+    match tokio::time::timeout(time, exchange).await {
         Ok(answer) => answer,
         Err(_) => Err(HttpError::Timeout { address, time }),
     }
@@ -112,8 +162,21 @@ async fn exchange(
     address: &str,
     path: &str,
     body: String,
+    answer_bytes_max: usize,
     token: Option<&str>,
 ) -> Result<Bytes, HttpError> {
+    let unread = |source: Box<dyn std::error::Error + Send + Sync>| {
+        if source.is::<LengthLimitError>() {
+            return HttpError::TooLarge {
+                address: address.to_owned(),
+                bytes_max: answer_bytes_max,
+            };
+        }
+        HttpError::Exchange {
+            address: address.to_owned(),
+            source,
+        }
+    };
     let broken = |source: Box<dyn std::error::Error + Send + Sync>| HttpError::Exchange {
         address: address.to_owned(),
         source,
@@ -148,10 +211,10 @@ async fn exchange(
             .await
             .map_err(|source| broken(source.into()))?;
         let status = response.status();
-        let bytes = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+        let bytes = Limited::new(response.into_body(), answer_bytes_max)
             .collect()
             .await
-            .map_err(broken)?
+            .map_err(unread)?
             .to_bytes();
         Ok((status, bytes))
     };
@@ -177,4 +240,46 @@ async fn exchange(
         });
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers one request with so many bytes, as far as somebody reads them.
+    async fn answer(bytes: usize) -> i32 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            let _ = stream.read(&mut request).await;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes()).await;
+            let piece = vec![b' '; 64 * 1_024];
+            for _ in 0..bytes.div_ceil(piece.len()) {
+                if stream.write_all(&piece).await.is_err() {
+                    return;
+                }
+            }
+        });
+        i32::from(port)
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_a_hundred_megabytes_is_refused_without_being_read() {
+        let bounds = Bounds {
+            time: Duration::from_secs(30),
+            answer_bytes_max: 1 << 20,
+        };
+        let port = answer(100 << 20).await;
+        let get = request_within(bounds, Method::Get, "127.0.0.1", port, "/", String::new());
+        let refused = get.await.unwrap_err().to_string();
+        let expected =
+            format!("failed to read the answer of 127.0.0.1:{port}: it is above 1048576 bytes");
+        assert_eq!(refused, expected);
+    }
 }

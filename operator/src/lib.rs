@@ -18,6 +18,7 @@ pub mod definition;
 pub mod history;
 pub mod http_client;
 pub mod kafka;
+pub mod load;
 pub mod metrics;
 pub mod names;
 pub mod observe;

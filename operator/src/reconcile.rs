@@ -16,6 +16,7 @@ use crate::causes::with_causes;
 use crate::decide::{decide, invalid_status, suspicions};
 use crate::history::{History, Refusal};
 use crate::kafka;
+use crate::load::Loads;
 use crate::metrics::{Kind, Metrics};
 use crate::observe::{ObserveError, observe, read_cluster};
 use crate::plan::{Command, Plan};
@@ -48,6 +49,8 @@ pub struct Context {
     pub hold_before_act: Duration,
     /// Sessions with brokers, for topics.
     pub kafka: kafka::Pool,
+    /// What brokers and groups do.
+    pub loads: Loads,
 }
 
 /// Why a look ended early.
@@ -96,6 +99,8 @@ pub async fn reconcile(
             return Ok(Action::requeue(REQUEUE_INVALID));
         }
     };
+    let watched = (namespace.clone(), name.clone());
+    context.loads.watch(&watched, &cluster, &observed);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
     history.remember_secret(&observed.secret);
@@ -203,5 +208,6 @@ impl Context {
         histories.retain(|key, _| !key.starts_with(&prefix));
         drop(histories);
         self.metrics.forget(namespace, name);
+        self.loads.forget(namespace, name);
     }
 }

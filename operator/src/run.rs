@@ -25,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::definition;
+use crate::load::{self, Loads};
 use crate::metrics::Metrics;
 use crate::names::{CLUSTER_LABEL, MANAGED_BY_LABEL, OPERATOR};
 use crate::reconcile::{Context, error_policy, reconcile};
@@ -127,6 +128,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         histories: std::sync::Mutex::default(),
         hold_before_act: settings.hold_before_act,
         kafka: crate::kafka::Pool::default(),
+        loads: Loads::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(&settings.http)
@@ -202,6 +204,7 @@ async fn lead(
             wait_for(&mut held, true).await?;
             tracing::info!(identity = settings.identity, "holding the lease");
             tokio::select! {
+                () = load::run(Arc::clone(&context)) => Ok(()),
                 () = control(client, &settings.watch_namespaces, context) => Ok(()),
                 lost = wait_for(&mut held, false) => lost.and(Err(RunError::LeaseLost)),
             }

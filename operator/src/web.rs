@@ -35,7 +35,10 @@ pub async fn serve(listener: TcpListener, health: Health) -> std::io::Result<()>
 
 async fn metrics(State(health): State<Health>) -> (StatusCode, Vec<u8>) {
     match health.context.metrics.text() {
-        Ok(text) => (StatusCode::OK, text),
+        Ok(mut text) => {
+            text.extend(health.context.loads.exported().into_bytes());
+            (StatusCode::OK, text)
+        }
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             error.to_string().into_bytes(),

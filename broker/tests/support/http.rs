@@ -20,6 +20,23 @@ pub async fn request_with(
     body: &str,
     token: Option<&str>,
 ) -> Option<(u16, Value)> {
+    let (status, body) = exchange(port, method, path, body, token).await?;
+    Some((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+}
+
+/// The body of a GET; none without a 200.
+pub async fn text(port: u16, path: &str) -> Option<String> {
+    let (status, body) = exchange(port, "GET", path, "", None).await?;
+    (status == 200).then_some(body)
+}
+
+async fn exchange(
+    port: u16,
+    method: &str,
+    path: &str,
+    body: &str,
+    token: Option<&str>,
+) -> Option<(u16, String)> {
     let shown = token.map_or_else(String::new, |token| {
         format!("authorization: Bearer {token}\r\n")
     });
@@ -34,8 +51,7 @@ pub async fn request_with(
         stream.read_to_string(&mut answer).await.ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
         let (_, body) = answer.split_once("\r\n\r\n")?;
-        let body = serde_json::from_str(body).unwrap_or(Value::Null);
-        Some((status, body))
+        Some((status, body.to_owned()))
     };
     timeout(Duration::from_secs(10), asked).await.ok()?
 }

@@ -8,10 +8,10 @@ use kafka_protocol::messages::offset_commit_response::{
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicName};
-use kintsugi_types::ErrorCode;
+use kintsugi_types::{ErrorCode, Offset, PartitionIndex};
 
 use super::harness::*;
-use crate::event::{Command, Event, GroupRequest, GroupResponse};
+use crate::event::{Command, CommittedOffsets, Event, GroupRequest, GroupResponse};
 use crate::id::GroupId;
 
 pub(super) fn commit(member: &str, generation: i32, offset: i64, metadata: &str) -> GroupRequest {
@@ -163,4 +163,34 @@ fn a_member_that_joins_while_its_group_is_deleted_is_still_answered() {
     assert_eq!(fetch(&mut harness).0, -1);
     let commands = harness.wake_at(4_000);
     assert_eq!(joined_of(&commands, token).generation_id, 1);
+}
+
+#[test]
+fn what_groups_have_committed_is_listed_without_those_that_committed_nothing() {
+    let mut harness = Harness::new();
+    harness.stable_pair();
+    let list = |harness: &mut Harness| {
+        let (_, commands) = harness.send(GroupRequest::ListCommitted);
+        match &commands[..] {
+            [
+                Command::Respond {
+                    response: GroupResponse::ListCommitted(groups),
+                    ..
+                },
+            ] => groups.clone(),
+            other => panic!("no list: {other:?}"),
+        }
+    };
+    assert_eq!(list(&mut harness), []);
+    let mut harness = Harness::new();
+    let (_, commands) = harness.send(commit("", -1, 5, "x"));
+    // What is not committed in the log yet is not committed.
+    assert_eq!(list(&mut harness), []);
+    harness.commit(&commands);
+    let expected = CommittedOffsets {
+        group: GroupId("group".to_owned()),
+        members: 0,
+        offsets: vec![("topic".parse().unwrap(), PartitionIndex(0), Offset(5))],
+    };
+    assert_eq!(list(&mut harness), [expected]);
 }

@@ -1,0 +1,130 @@
+//! What brokers and groups do, read from the brokers' HTTP ports again and again.
+//!
+//! Guarantees: a read is bounded in time and bytes; a broker that does not answer, or answers
+//! nonsense, keeps no other one waiting and takes nothing from what is known of it; what is exported
+//! is bounded in series, and says what it left out.
+//! Assumes that looks at clusters name the brokers ([`Loads::watch`]) and forget clusters.
+//! Never does: talk to the Kubernetes API, decide.
+
+mod announce;
+mod export;
+mod poll;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use kintsugi_load::{GroupModel, LoadModel};
+
+pub use announce::Announced;
+pub use poll::run;
+
+use crate::cluster::Cluster;
+use crate::names::Role;
+use crate::observe::Observed;
+
+/// Clusters whose load is followed; one above it has none.
+const CLUSTERS_MAX: usize = 200;
+
+/// A cluster by namespace and name.
+pub type Key = (String, String);
+
+/// A broker and the address of its pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: i32,
+    /// Its pod's address.
+    pub ip: String,
+}
+
+/// What is known of one cluster.
+#[derive(Debug, Default)]
+pub struct ClusterLoad {
+    targets: Vec<Target>,
+    uid: String,
+    /// Its load. Times are those of [`Loads::now`].
+    pub model: LoadModel,
+    /// Its groups.
+    pub groups: GroupModel,
+    announced: Announced,
+    /// Committed offsets that brokers did not tell, for want of room.
+    left_out: u64,
+    failures: u64,
+}
+
+/// The load of every cluster.
+pub struct Loads {
+    began: Instant,
+    clusters: Mutex<BTreeMap<Key, Arc<Mutex<ClusterLoad>>>>,
+    exported: Mutex<String>,
+}
+
+impl Default for Loads {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            clusters: Mutex::default(),
+            exported: Mutex::default(),
+        }
+    }
+}
+
+impl Loads {
+    /// Now, as the models count it.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A look saw these pods: the running brokers among them are read from now on.
+    pub fn watch(&self, key: &Key, cluster: &Cluster, observed: &Observed) {
+        let running = observed
+            .pods
+            .iter()
+            .filter(|pod| pod.member.role == Role::Broker && pod.is_running());
+        let targets = running.filter_map(|pod| {
+            let ip = pod.ip.clone()?;
+            Some(Target {
+                id: pod.member.id,
+                ip,
+            })
+        });
+        self.watch_targets(key, &cluster.uid, targets.collect());
+    }
+
+    fn watch_targets(&self, key: &Key, uid: &str, targets: Vec<Target>) {
+        let mut clusters = lock(&self.clusters);
+        if clusters.len() >= CLUSTERS_MAX && !clusters.contains_key(key) {
+            return;
+        }
+        let load = clusters.entry(key.clone()).or_default();
+        let mut load = lock(load);
+        if load.uid != uid {
+            // Another cluster of the same name: nothing of the one before is true of it.
+            *load = ClusterLoad {
+                uid: uid.to_owned(),
+                ..ClusterLoad::default()
+            };
+        }
+        load.targets = targets;
+    }
+
+    /// A cluster is gone.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        lock(&self.clusters).remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
+    /// What is known of a cluster, if it is watched.
+    pub fn of(&self, key: &Key) -> Option<Arc<Mutex<ClusterLoad>>> {
+        lock(&self.clusters).get(key).cloned()
+    }
+
+    /// Lags, loads and skews in Prometheus's text, as of the last round.
+    pub fn exported(&self) -> String {
+        lock(&self.exported).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
