@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::host::machine;
+use crate::host::{load, machine};
 use crate::kubernetes::api::Kubernetes;
 use crate::kubernetes::helm::Helm;
 use crate::kubernetes::helper::HelperPods;
@@ -141,7 +141,11 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
             );
         }
     }
-    println!("machine: {}", machine::describe());
+    println!(
+        "machine: {}; load average {}",
+        machine::describe(),
+        load::averages()
+    );
     let mut environment = arguments.place.environment()?;
     let (mut summary, started) = (Summary::default(), Instant::now());
     for scenario in set {
