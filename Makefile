@@ -105,8 +105,10 @@ bench-faults: preflight ## freeze brokers, kill controllers and coordinators, re
 	  $(BENCH_FAILOVER) --fault $$fault --library $$library --kills $(FAULTS) --kafka-kills $(KAFKA_FAULTS); \
 	done; done
 
-bench-partitions: preflight ## kill brokers of 10,000 partitions, a tenth of them under load; says how long each step took
+bench-partitions: preflight ## 10,000 partitions: starts, idle processors, memory, descriptors; kills with little load, and with load on a tenth, by step
 	$(MAKE) bench-built
+	$(IMAGE)/kintsugi-e2e bench-scale --broker $(IMAGE)/kintsugi-broker --partitions 10000 --runs $(RUNS)
+	$(BENCH_FAILOVER) --partitions 10000 --loaded 120 --kills $(FAULTS) --kafka-kills 0
 	$(BENCH_FAILOVER) --partitions 10000 --loaded 1000 --interval-ms 200 --library java \
 	  --kills $(FAULTS) --kafka-kills $(KAFKA_FAULTS)
 

@@ -118,6 +118,15 @@ impl Image {
             .is_some_and(|b| !b.fenced && !b.stopping)
     }
 
+    /// Whether this broker is about to end: it is stopping and leads nothing any more. Reads every
+    /// partition where it is stopping.
+    #[must_use]
+    pub fn is_leaving(&self, broker: BrokerId) -> bool {
+        let is_stopping = self.brokers.get(&broker).is_some_and(|b| b.stopping);
+        let leads = |(_, state): (PartitionId, &Arc<PartitionState>)| state.leader == Some(broker);
+        is_stopping && !self.partitions().any(leads)
+    }
+
     /// Applies the records of one committed entry and notes in `delta` what they changed.
     ///
     /// A record about a topic or broker that is not there changes nothing: the entry that made

@@ -350,7 +350,8 @@ impl Control {
         let (closed, is_closed) = std::sync::mpsc::channel();
         for shard in &self.shards {
             let closed = closed.clone();
-            shard.mailbox.post(ShardInput::Close { closed });
+            let sync_all = self.directory.sync_all();
+            shard.mailbox.post(ShardInput::Close { sync_all, closed });
         }
         let mut left = Closed::default();
         for _ in &self.shards {

@@ -10,6 +10,8 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Resource, getrlimit};
 
 use crate::settings::Settings;
 use crate::thread;
@@ -25,6 +27,13 @@ const WRITE_MAX: Duration = Duration::from_millis(50);
 /// How long to wait after a failed accept, for want of descriptors for example.
 const ACCEPT_WAIT: Duration = Duration::from_millis(10);
 
+/// Where the listener's descriptor lies: above 4,096 log files and as many connections as most
+/// brokers have. The kernel's table of descriptors takes 8 bytes for each below it.
+const CONTROL_DESCRIPTOR: i32 = 16_000;
+
+/// How far below the process's limit of descriptors it stays.
+const CONTROL_DESCRIPTOR_ROOM: i32 = 16;
+
 /// The port, open but not yet answered: whoever dials is accepted by the kernel and waits.
 pub struct ControlPort {
     listener: TcpListener,
@@ -37,7 +46,9 @@ impl ControlPort {
     /// When it is taken.
     pub fn open(settings: &Settings) -> Result<Self, TransportError> {
         let listener = bind_blocking(&settings.endpoints.control)?;
-        Ok(Self { listener })
+        Ok(Self {
+            listener: closed_first(listener),
+        })
     }
 
     /// Begins to answer, for as long as the process lives.
@@ -46,6 +57,25 @@ impl ControlPort {
     /// When the system gives no thread.
     pub fn answer(self, answer: Bytes) -> std::io::Result<()> {
         thread::spawn("control-port", move || hold(&self.listener, &answer))
+    }
+}
+
+/// Moves the listener to a descriptor above those of files and connections.
+///
+/// When a process is killed, Linux closes its descriptors after its last thread has ended, and in
+/// the order from the highest to the lowest (since 4.3 `task_work_run` takes the last first). With
+/// thousands of open log files that takes tens of milliseconds, in which a low control port would
+/// still take connections of whoever wants to know whether the process lives.
+fn closed_first(listener: TcpListener) -> TcpListener {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+    let lowest = CONTROL_DESCRIPTOR.min(limit.saturating_sub(CONTROL_DESCRIPTOR_ROOM));
+    match fcntl_dupfd_cloexec(&listener, lowest) {
+        Ok(descriptor) => TcpListener::from(descriptor),
+        Err(cause) => {
+            tracing::warn!(%cause, lowest, "failed to move the control port's descriptor");
+            listener
+        }
     }
 }
 

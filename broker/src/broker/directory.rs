@@ -2,6 +2,7 @@
 
 use std::fs::read_to_string;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use kintsugi_node::directory::{
@@ -12,6 +13,7 @@ use kintsugi_storage::{DirectoryLock, FileSystem as _, LogContext, RealFileSyste
 use kintsugi_types::{BootId, BrokerEpoch, BrokerId, DirectoryId, Incarnation, Time};
 use uuid::Uuid;
 
+use super::shard::SyncAll;
 use crate::settings::Settings;
 
 /// Where the kernel tells its boot id.
@@ -23,7 +25,7 @@ pub struct Directory {
     path: PathBuf,
     incarnation: Incarnation,
     opened: OpenedDirectory,
-    _lock: DirectoryLock,
+    lock: Arc<DirectoryLock>,
 }
 
 impl Directory {
@@ -54,7 +56,7 @@ impl Directory {
             path,
             incarnation,
             opened,
-            _lock: lock,
+            lock: Arc::new(lock),
         })
     }
 
@@ -96,6 +98,19 @@ impl Directory {
     /// What writes the checkpoints of offsets.
     pub fn checkpoints(&self, shards: u16) -> Checkpoints<RealFileSystem> {
         Checkpoints::new(RealFileSystem, &self.path, shards)
+    }
+
+    /// What makes everything durable that was written to the directory's file system; false if it
+    /// cannot say so.
+    pub fn sync_all(&self) -> SyncAll {
+        let (lock, path) = (Arc::clone(&self.lock), self.path.clone());
+        SyncAll(Box::new(move || {
+            let synced = lock.sync_file_system(&path);
+            if let Err(cause) = &synced {
+                tracing::warn!(%cause, "each log is synced alone");
+            }
+            synced.is_ok()
+        }))
     }
 
     /// Writes what the shards left, and marks the stop as clean.

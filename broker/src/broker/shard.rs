@@ -46,9 +46,22 @@ pub enum ShardInput {
     Cancel(Token),
     /// Flush and close every log, then say so.
     Close {
+        /// Syncs the file system of the logs, if there are many.
+        sync_all: SyncAll,
         /// Where it is said, with what is to be left in the directory.
         closed: std::sync::mpsc::Sender<Closed>,
     },
+}
+
+/// Makes everything durable that was written to the log directory; see [`Directory::sync_all`].
+///
+/// [`Directory::sync_all`]: super::directory::Directory::sync_all
+pub struct SyncAll(pub Box<dyn FnOnce() -> bool + Send>);
+
+impl std::fmt::Debug for SyncAll {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SyncAll")
+    }
 }
 
 /// Where an answer goes.
@@ -144,10 +157,10 @@ impl ShardThread {
                     self.handle(Event::Cancel { token }, commands);
                 }
             }
-            ShardInput::Close { closed } => {
+            ShardInput::Close { sync_all, closed } => {
                 // Whoever waits here is answered by the end of its connection.
                 self.waiting.clear();
-                match self.node.take().map(Node::close) {
+                match self.node.take().map(|node| node.close(sync_all.0)) {
                     Some(Ok(left)) => {
                         // The control ends the process; if it is gone, so is the process.
                         drop(closed.send(left));

@@ -5,5 +5,7 @@ pub mod failover;
 pub mod probe;
 mod report;
 pub mod roll;
+pub mod scale;
+pub mod served;
 pub mod speed;
 pub mod topology;

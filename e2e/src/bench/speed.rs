@@ -35,6 +35,17 @@ struct Told {
     keeps_latencies: bool,
 }
 
+impl Told {
+    fn ensure_acked(&self, records: u64) -> anyhow::Result<()> {
+        let acked = self.acked.load(Ordering::Relaxed);
+        ensure!(
+            acked == records,
+            "only {acked} of {records} records were acknowledged"
+        );
+        Ok(())
+    }
+}
+
 struct Deliveries(Arc<Told>);
 
 impl ClientContext for Deliveries {}
@@ -94,16 +105,35 @@ impl Stream {
         let values = values();
         let started = Instant::now();
         for (number, value) in (0..records).zip(values.iter().cycle()) {
-            self.send(&producer, number, value, true)?;
+            self.send(&producer, self.partition_of(number)?, value, true)?;
         }
         producer.flush(FLUSH_LIMIT).context("failed to flush")?;
         let took = started.elapsed();
-        let acked = told.acked.load(Ordering::Relaxed);
-        ensure!(
-            acked == records,
-            "only {acked} of {records} records were acknowledged"
-        );
+        told.ensure_acked(records)?;
         Ok(took)
+    }
+
+    /// Sends `records` to every partition, one partition after the other.
+    ///
+    /// # Errors
+    /// If one is not acknowledged.
+    pub fn fill(&self, records: u64) -> anyhow::Result<()> {
+        let told = Arc::new(Told::default());
+        let producer = self.producer(5, &told)?;
+        let values = values();
+        for partition in 0..self.partitions {
+            for (_, value) in (0..records).zip(values.iter().cycle()) {
+                self.send(&producer, partition, value, true)?;
+            }
+        }
+        producer.flush(FLUSH_LIMIT).context("failed to flush")?;
+        told.ensure_acked(records * u64::from(self.partitions.unsigned_abs()))
+    }
+
+    /// Which partition the record of this number goes to: each in turn.
+    fn partition_of(&self, number: u64) -> anyhow::Result<i32> {
+        let partitions = u64::from(self.partitions.unsigned_abs().max(1));
+        Ok(i32::try_from(number % partitions)?)
     }
 
     /// Sends `rate` records a second for `time`, each at once. Gives the sorted times from send to
@@ -125,7 +155,7 @@ impl Stream {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             self.send(
                 &producer,
-                number,
+                self.partition_of(number)?,
                 &values[usize::try_from(number)? % VALUES],
                 false,
             )?;
@@ -150,11 +180,10 @@ impl Stream {
     fn send(
         &self,
         producer: &ThreadedProducer<Deliveries>,
-        number: u64,
+        partition: i32,
         value: &[u8],
         waits: bool,
     ) -> anyhow::Result<()> {
-        let partition = i32::try_from(number % u64::from(self.partitions.unsigned_abs().max(1)))?;
         let mut record: BaseRecord<'_, (), [u8], _> =
             BaseRecord::with_opaque_to(&self.topic, Box::new(Instant::now()))
                 .partition(partition)

@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use crate::bench::failover::{FailoverSettings, run};
 use crate::bench::roll;
 use crate::bench::topology::{Topology, wait_for};
-use crate::host::machine;
+use crate::host::{load, machine};
 use crate::processes::{BROKERS, Cluster, Engine, Kafka, Kintsugi};
 use crate::verify::Verdict;
 
@@ -64,6 +64,10 @@ pub struct Arguments {
     /// that is the operator's work; here the benchmark does it.
     #[arg(long, default_value_t = 1_500)]
     operator_ms: u64,
+    /// How long a broker that was stopped for a restart stays away: a pod that is replaced takes
+    /// seconds to come back.
+    #[arg(long, default_value_t = 0)]
+    down_ms: u64,
 }
 
 /// A client library.
@@ -98,7 +102,7 @@ impl Arguments {
     }
 }
 
-fn parse_setting(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as key=value")?;
     Ok((key.to_owned(), value.to_owned()))
 }
@@ -112,7 +116,11 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.broker.is_some() || arguments.kafka.is_some(),
         "nothing to run: name --broker BINARY, --kafka FOLDER, or both"
     );
-    println!("machine: {}", machine::describe());
+    println!(
+        "machine: {}; load average {}",
+        machine::describe(),
+        load::averages()
+    );
     let client: Vec<String> = arguments
         .client
         .iter()
@@ -193,6 +201,7 @@ fn run_engine<E: Engine>(
         started.elapsed()
     );
     let mut target = Processes::new(cluster, arguments.fault, arguments.operator_ms);
+    target.down = Duration::from_millis(arguments.down_ms);
     let settings = arguments.settings(kills)?;
     let verdict = measure(&mut target, &settings).inspect_err(|_| keep_logs(folder.path()))?;
     for id in 0..3 {
@@ -224,7 +233,7 @@ fn measure<E: Engine>(
 }
 
 /// Copies what a failed run left to a place that outlives it.
-fn keep_logs(folder: &std::path::Path) {
+pub(super) fn keep_logs(folder: &std::path::Path) {
     let kept = std::env::temp_dir().join(format!("kintsugi-bench-{}", std::process::id()));
     let copied = std::process::Command::new("cp")
         .arg("-a")

@@ -1,12 +1,12 @@
 //! `bench-start`: how fast one broker serves after its start, and what it takes when idle.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
+use crate::bench::served::wait_until_served;
 use crate::host::machine;
 use crate::processes::Process;
 
@@ -16,10 +16,6 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(3);
 /// Where a broker of `--dev` listens.
 const ADDRESS: &str = "127.0.0.1:9092";
-/// A Metadata request (version 1, no topics): length, key 3, version, correlation id, no client
-/// id, an empty list.
-const METADATA: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 255, 255, 0, 0, 0, 0];
-
 /// Starts single brokers of `--dev` and measures them.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -50,7 +46,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         for times in [&mut fresh, &mut again] {
             let started = Instant::now();
             let process = Process::start(&command, &folder.path().join("process.log"))?;
-            wait_until_served()?;
+            wait_until_served(ADDRESS, START_LIMIT)?;
             times.push(started.elapsed());
             std::thread::sleep(IDLE);
             resident.push(process.resident_bytes()? >> 10);
@@ -70,26 +66,5 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
     resident.sort_unstable();
     let (median, most) = (resident[resident.len() / 2], resident[resident.len() - 1]);
     println!("resident when idle: median {median} KiB, max {most} KiB");
-    Ok(())
-}
-
-fn wait_until_served() -> anyhow::Result<()> {
-    let started = Instant::now();
-    while started.elapsed() < START_LIMIT {
-        if ask().is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    anyhow::bail!("the broker did not serve within {START_LIMIT:?}")
-}
-
-fn ask() -> anyhow::Result<()> {
-    let mut stream = TcpStream::connect(ADDRESS)?;
-    stream.set_read_timeout(Some(START_LIMIT))?;
-    stream.write_all(&METADATA)?;
-    let mut head = [0; 8];
-    stream.read_exact(&mut head).context("no answer")?;
-    ensure!(head[7] == METADATA[11], "an answer to another request");
     Ok(())
 }

@@ -39,6 +39,8 @@ pub struct Processes<E: Engine> {
     pub cluster: Cluster<E>,
     /// What is done.
     pub fault: Fault,
+    /// How long a stopped broker stays away.
+    pub down: Duration,
     operator: Duration,
     last: Option<(i32, SystemTime)>,
     controller: Option<i32>,
@@ -52,6 +54,7 @@ impl<E: Engine> Processes<E> {
         Self {
             cluster,
             fault,
+            down: Duration::ZERO,
             operator: Duration::from_millis(operator_ms),
             last: None,
             controller: None,
@@ -137,6 +140,7 @@ impl<E: Engine> Rollable for Processes<E> {
     }
 
     fn start(&mut self, broker: i32) -> anyhow::Result<()> {
+        std::thread::sleep(self.down);
         Ok(self.cluster.start_node(broker)?)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::host::machine;
+use crate::host::{load, machine};
 use crate::kubernetes::api::Kubernetes;
 use crate::kubernetes::localkube::Localkube;
 use crate::scenario::environment::Environment;
@@ -91,7 +91,11 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
             );
         }
     }
-    println!("machine: {}", machine::describe());
+    println!(
+        "machine: {}; load average {}",
+        machine::describe(),
+        load::averages()
+    );
     let mut environment = arguments.place.environment()?;
     let (mut passed, started) = (0, Instant::now());
     for scenario in set {

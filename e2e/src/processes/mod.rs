@@ -132,7 +132,7 @@ impl<E: Engine> Cluster<E> {
     /// # Errors
     /// If it is not one of the cluster's, or cannot be started.
     pub fn start_node(&mut self, id: i32) -> io::Result<()> {
-        let node = self.plan.nodes.iter().find(|node| node.id == id);
+        let node = self.node(id);
         let node = node.ok_or_else(|| io::Error::other(format!("there is no node {id}")))?;
         let process = Process::start(&self.engine.command(node), &node.folder.join("process.log"))?;
         self.processes.insert(id, process);
@@ -171,6 +171,18 @@ impl<E: Engine> Cluster<E> {
     #[must_use]
     pub fn steps(&self, broker: i32, fault: SystemTime) -> Option<Steps> {
         self.engine.steps(&self.plan, broker, fault)
+    }
+
+    /// A node's settings, folder and ports.
+    #[must_use]
+    pub fn node(&self, id: i32) -> Option<&NodePlan> {
+        self.plan.nodes.iter().find(|node| node.id == id)
+    }
+
+    /// The ids of all controllers, then of all brokers.
+    #[must_use]
+    pub fn ids(&self) -> Vec<i32> {
+        self.plan.nodes.iter().map(|node| node.id).collect()
     }
 
     /// The process of a node, if it runs.

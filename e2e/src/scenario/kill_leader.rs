@@ -28,15 +28,16 @@ pub fn run_once(environment: &mut Environment) -> anyhow::Result<()> {
 
 fn kill(environment: &mut Environment, topic: &str, kills: usize) -> anyhow::Result<()> {
     baseline::check(environment, HEAL_LIMIT)?;
+    let topic = &format!("{topic}-{:08x}", fastrand::u32(..));
     let settings = FailoverSettings {
-        topic: topic.to_owned(),
+        topic: topic.clone(),
         partitions: PARTITIONS,
         loaded: PARTITIONS,
         kills,
         interval: INTERVAL,
         probes: true,
         acked_min: ACKED_MIN,
-        client: BTreeMap::from([("retry.backoff.ms".to_owned(), "20".to_owned())]),
+        client: BTreeMap::new(),
         java: None,
         with_group: false,
     };

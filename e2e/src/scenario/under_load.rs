@@ -62,6 +62,8 @@ fn judge(
 ) -> anyhow::Result<Verdict> {
     baseline::check(environment, HEAL_LIMIT)?;
     let bootstrap = environment.bootstrap()?;
+    // A name of its own, so that a scenario may run again on the same cluster.
+    let topic = &format!("{topic}-{:08x}", fastrand::u32(..));
     create_topic(&bootstrap, topic, PARTITIONS, 3, HEAL_LIMIT)?;
     let partitions = usize::try_from(PARTITIONS)?;
     let healthy = |topology: &Topology| topology.is_healthy(partitions);
@@ -75,7 +77,7 @@ fn judge(
     let run = fastrand::u64(..);
     let settings = LoadSettings {
         bootstrap: bootstrap.clone(),
-        topic: topic.to_owned(),
+        topic: topic.clone(),
         partitions: PARTITIONS,
         interval: INTERVAL,
         value_size_bytes: 100,

@@ -53,6 +53,9 @@ pub struct Timeouts {
     pub stop: Duration,
     /// How long shards may hand over before stopping without that.
     pub drain: Duration,
+    /// How long a broker that has handed over goes on answering that others lead now: clients that
+    /// hear it need not find out by a broken connection.
+    pub farewell: Duration,
 }
 
 impl Default for Timeouts {
@@ -74,6 +77,7 @@ impl Default for Timeouts {
             shard_stall: Duration::from_millis(1_000),
             stop: Duration::from_secs(15),
             drain: Duration::from_secs(5),
+            farewell: Duration::from_millis(200),
         }
     }
 }

@@ -114,6 +114,7 @@ impl Broker {
         if self.stop == Stop::Done {
             return Time::NEVER;
         }
+        let shards = self.config.registration.shards;
         self.link
             .next_wake()
             .min(self.heartbeats.next_wake(self.link.is_registered()))
@@ -123,7 +124,7 @@ impl Broker {
             .min(self.doubt.next_wake())
             .min(self.life_signs.next_wake())
             .min(self.metadata_answers.next_wake())
-            .min(self.stop.next_wake(&self.config.timeouts))
+            .min(self.stop.next_wake(shards, &self.config.timeouts))
     }
 
     /// Takes one event; what is to be done is appended to `out`, to be done in that order.
@@ -205,7 +206,7 @@ impl Broker {
         self.life_signs.wake(now, &image, out);
         if self.stop.is_wanted() && !self.is_unfenced() {
             // A broker that is fenced or was never registered leads nothing: nobody needs asking.
-            self.stop.allowed(now, out);
+            self.stop.allowed(now, now, out);
         }
         let shards = self.config.registration.shards;
         let timeouts = self.config.timeouts;
@@ -281,7 +282,8 @@ impl Broker {
             } => {
                 self.heartbeats.answered(now, sequence, fenced, out);
                 if may_stop {
-                    self.stop.allowed(now, out);
+                    let told_until = now + self.config.timeouts.farewell;
+                    self.stop.allowed(now, told_until, out);
                 }
             }
             ToBroker::Snapshot { offset, records } => self.snapshot(now, offset, &records, out),

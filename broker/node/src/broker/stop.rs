@@ -14,8 +14,12 @@ pub(super) enum Stop {
     No,
     /// The controller is asked to move leaderships away.
     Asked { since: Time },
-    /// The shards wait for their followers.
-    Draining { since: Time, drained: BTreeSet<u16> },
+    /// The shards wait for their followers, and clients are told that others lead.
+    Draining {
+        since: Time,
+        told_until: Time,
+        drained: BTreeSet<u16>,
+    },
     /// `StopNow` was given.
     Done,
 }
@@ -35,13 +39,13 @@ impl Stop {
         }
     }
 
-    /// The controller agrees: nothing is led here any more.
-    pub fn allowed(&mut self, now: Time, out: &mut Vec<Command>) {
+    /// The controller agrees: nothing is led here any more. Until `told_until` clients are told so.
+    pub fn allowed(&mut self, now: Time, told_until: Time, out: &mut Vec<Command>) {
         if matches!(self, Self::Asked { .. }) {
-            let drained = BTreeSet::new();
             *self = Self::Draining {
                 since: now,
-                drained,
+                told_until,
+                drained: BTreeSet::new(),
             };
             out.push(Command::Drain);
         }
@@ -61,12 +65,17 @@ impl Stop {
         timeouts: &Timeouts,
         out: &mut Vec<Command>,
     ) -> bool {
-        if matches!(self, Self::Asked { .. }) && now >= self.next_wake(timeouts) {
-            self.allowed(now, out);
+        if matches!(self, Self::Asked { .. }) && now >= self.next_wake(shards, timeouts) {
+            self.allowed(now, now + timeouts.farewell, out);
         }
         let is_done = match self {
-            Self::Draining { since, drained } => {
-                drained.len() >= usize::from(shards) || now >= *since + timeouts.drain
+            Self::Draining {
+                since,
+                told_until,
+                drained,
+            } => {
+                let has_handed_over = drained.len() >= usize::from(shards);
+                (has_handed_over && now >= *told_until) || now >= *since + timeouts.drain
             }
             Self::No | Self::Asked { .. } | Self::Done => false,
         };
@@ -76,9 +85,14 @@ impl Stop {
         is_done
     }
 
-    pub fn next_wake(&self, timeouts: &Timeouts) -> Time {
+    pub fn next_wake(&self, shards: u16, timeouts: &Timeouts) -> Time {
         match self {
             Self::Asked { since } => *since + timeouts.stop,
+            Self::Draining {
+                told_until,
+                drained,
+                ..
+            } if drained.len() >= usize::from(shards) => *told_until,
             Self::Draining { since, .. } => *since + timeouts.drain,
             Self::No | Self::Done => Time::NEVER,
         }

@@ -441,9 +441,18 @@ fn a_planned_stop_hands_over_drains_and_ends() {
         fixture.on(30, answer(3, true)),
         [lease, Command::Drain, Command::Ready(false)]
     );
+    // Clients that ask meanwhile are told that others lead; only then their connections end.
+    assert_eq!(fixture.on(40, Event::ShardDrained { shard: 0 }), []);
+    let mut stopping = heartbeat(4, 3);
+    stopping.wants_to_stop = true;
+    assert_eq!(
+        fixture.on(155, Event::Wake),
+        [sent(ToController::Heartbeat(stopping))]
+    );
+    assert_eq!(fixture.0.next_wake(), at(230));
     let broker_epoch = BrokerEpoch(1);
     assert_eq!(
-        fixture.on(40, Event::ShardDrained { shard: 0 }),
+        fixture.on(230, Event::Wake),
         [Command::StopNow { broker_epoch }]
     );
     assert_eq!(fixture.0.next_wake(), Time::NEVER);

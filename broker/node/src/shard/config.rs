@@ -137,6 +137,8 @@ pub struct Limits {
     pub replica_bytes_max: usize,
     /// The most bytes of one partition in such an answer (`replica.fetch.max.bytes`).
     pub replica_partition_bytes_max: usize,
+    /// Logs that are synced one by one when the shard closes; with more, the whole file system is.
+    pub closing_syncs_max: usize,
     /// The most bytes of an answer to a follower that catches up: what those in sync may have to
     /// wait for.
     pub catch_up_bytes_max: usize,
@@ -155,6 +157,7 @@ impl Default for Limits {
             fetch_bytes_max: 55 << 20,
             replica_bytes_max: 10 << 20,
             replica_partition_bytes_max: 1 << 20,
+            closing_syncs_max: 32,
             catch_up_bytes_max: 1 << 20,
         }
     }

@@ -123,23 +123,29 @@ impl<F: FileSystem> Shard<F> {
     }
 
     /// Syncs and closes every log, for a clean stop; gives what to leave in the directory.
+    /// `sync_all` makes everything durable that was written to the file system, or gives false;
+    /// it is called at most once, where there are many logs to sync.
     ///
     /// # Errors
     /// When a log cannot be synced; the stop is then not clean.
-    pub fn close(mut self) -> Result<Closed, ShardError> {
+    pub fn close(mut self, sync_all: impl FnOnce() -> bool) -> Result<Closed, ShardError> {
         let mut checkpoints = self.checkpoints();
         checkpoints.recovery_points = self.log_ends_by_name();
         let named = self.partitions.into_iter();
         let named = named.map(|(id, local)| (id, local.name, local.log));
         let found = self.recovered.into_iter();
         let found = found.map(|(id, found)| (id, found.topic, found.log));
+        let mut closing: Vec<_> = named.chain(found).collect();
+        let syncs_max = self.config.limits.closing_syncs_max;
+        let all_are_synced = close_together(syncs_max, &mut closing, sync_all)?;
         let mut logs = ClosedLogs::new();
-        for (partition, topic, log) in named.chain(found) {
-            let summary = log.close().map_err(|source| ShardError::Log {
-                topic: topic.clone(),
-                partition,
-                source,
-            })?;
+        for (partition, topic, log) in closing {
+            let closed = if all_are_synced {
+                Ok(log.finish_close())
+            } else {
+                log.close()
+            };
+            let summary = closed.map_err(|source| failed(&topic, partition, source))?;
             let closed = ClosedLog {
                 topic: partition.topic,
                 summary,
@@ -148,6 +154,37 @@ impl<F: FileSystem> Shard<F> {
         }
         Ok(Closed { checkpoints, logs })
     }
+}
+
+fn failed(topic: &TopicName, partition: PartitionId, source: LogError) -> ShardError {
+    let topic = topic.clone();
+    ShardError::Log {
+        topic,
+        partition,
+        source,
+    }
+}
+
+/// Syncs all logs that need it by one sync of the file system, if they are more than `max`:
+/// thousands of single ones take longer than a stop may. False: each has still to be synced alone.
+fn close_together<F: FileSystem>(
+    max: usize,
+    closing: &mut [(PartitionId, TopicName, Log<F>)],
+    sync_all: impl FnOnce() -> bool,
+) -> Result<bool, ShardError> {
+    let mut unsynced = 0;
+    for (partition, topic, log) in closing.iter_mut() {
+        let needs_sync = log.prepare_close();
+        unsynced += usize::from(needs_sync.map_err(|source| failed(topic, *partition, source))?);
+    }
+    if unsynced <= max || !sync_all() {
+        return Ok(false);
+    }
+    for (partition, topic, log) in closing.iter_mut() {
+        let synced = log.synced_with_all();
+        synced.map_err(|source| failed(topic, *partition, source))?;
+    }
+    Ok(true)
 }
 
 /// Opens one log; gives whether it has all that the checkpoints tell of.

@@ -32,8 +32,10 @@ impl<F: FileSystem> Shard<F> {
             return;
         }
         let source = self.source_of(id, state);
-        if is_new_epoch || source != self.fetchers.source(id) {
+        if is_new_epoch {
             self.fetchers.assign(now, id, source);
+        } else if source != self.fetchers.source(id) {
+            self.fetchers.change(now, id, source);
         }
     }
 

@@ -433,7 +433,8 @@ impl BrokerProcess {
     fn close(&mut self, broker_epoch: BrokerEpoch) -> Result<(), String> {
         let mut closed = Closed::default();
         for running in std::mem::take(&mut self.shards) {
-            let of_shard = running.node.close();
+            let sync_all = || self.fs.sync_all(std::path::Path::new(DIRECTORY)).is_ok();
+            let of_shard = running.node.close(sync_all);
             closed.extend(of_shard.map_err(|error| format!("failed to close: {error}"))?);
         }
         if broker_epoch < BrokerEpoch(0) {

@@ -117,6 +117,8 @@ fn open_shards(
             config.topic_defaults.log.flush_messages = 1;
         }
         config.topic_defaults.log.tail_cache_bytes = 4 << 10;
+        // So that stops sync the whole file system too.
+        config.limits.closing_syncs_max = 1;
         config.timings.checkpoint = scenario.checkpoint;
         config.groups.session_timeout_min = Duration::from_millis(500);
         config.groups.initial_rebalance_delay = Duration::from_millis(200);

@@ -13,7 +13,7 @@ const LOCK_FILE: &str = ".lock";
 /// kernel when the process ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: fs::File,
+    file: fs::File,
 }
 
 impl DirectoryLock {
@@ -33,13 +33,24 @@ impl DirectoryLock {
             .open(&path)
             .map_err(error)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(fs::TryLockError::Error(source)) => Err(error(source)),
             Err(fs::TryLockError::WouldBlock) => Err(error(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "another process uses this directory; stop it, or give this one a directory of its own",
             ))),
         }
+    }
+
+    /// Makes everything durable that was written, made or removed so far in the file system of the
+    /// directory (syncfs): one wait in place of one for each file. Others' files are waited for too.
+    ///
+    /// # Errors
+    /// When the disk failed at any time since the directory was locked, whichever file that
+    /// concerned (Linux since 5.8): each file then has to be synced alone.
+    pub fn sync_file_system(&self, directory: &Path) -> Result<(), FsError> {
+        let synced = rustix::fs::syncfs(&self.file);
+        synced.map_err(|e| FsError::new("sync the file system of", directory, e.into()))
     }
 }
 

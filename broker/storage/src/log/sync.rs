@@ -283,18 +283,56 @@ impl<F: FileSystem> Log<F> {
     /// # Errors
     /// When any of it fails; the log must then be recovered at the next open.
     pub fn close(mut self) -> Result<LogSummary, LogError> {
+        if self.prepare_close()? {
+            self.sync()?;
+        }
+        Ok(self.finish_close())
+    }
+
+    /// The first part of [`Log::close`]: all that writes. True if a sync has to follow, this log's
+    /// own or one of the whole file system; nothing may be appended any more.
+    ///
+    /// # Errors
+    /// As [`Log::close`].
+    pub fn prepare_close(&mut self) -> Result<bool, LogError> {
         self.check_usable()?;
         let base = self.active().base;
         if self.active_mut().seal()? {
             self.unsynced.insert(base);
         }
         self.snapshot_producers()?;
-        if self.needs_sync() || self.syncing.is_some() {
-            self.sync()?;
-        }
         if self.epochs_written.as_deref() != Some(self.epoch_entries()) {
             self.write_leader_epochs()?;
         }
-        Ok(self.summary())
+        Ok(self.needs_sync() || self.syncing.is_some())
+    }
+
+    /// The whole file system was synced after the last write to this log: the recovery point is
+    /// its end.
+    ///
+    /// # Errors
+    /// When an earlier sync of this log failed: the kernel then takes for clean what it lost.
+    pub fn synced_with_all(&mut self) -> Result<(), LogError> {
+        self.check_usable()?;
+        let gate = Arc::clone(&self.sync_gate);
+        let failed = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &*failed {
+            let source = std::io::Error::other(format!("an earlier sync failed: {reason}"));
+            return Err(FsError::new("sync", &self.directory, source).into());
+        }
+        // A sync that is under way is covered; what it says no longer counts.
+        self.syncs += 1;
+        self.syncing = None;
+        self.unsynced = Unsynced::default();
+        self.unflushed_since = None;
+        self.recovery_point = self.recovery_point.max(self.log_end());
+        self.settle_recovery_point();
+        Ok(())
+    }
+
+    /// The last part of [`Log::close`]: what the next open may know the log by.
+    #[must_use]
+    pub fn finish_close(self) -> LogSummary {
+        self.summary()
     }
 }

@@ -113,6 +113,7 @@ impl<F: FileSystem> Shard<F> {
         fetcher.in_flight = None;
         fetcher.send_at = now;
         fetcher.backoff = self.config.timings.backoff_min;
+        self.fetchers.take_in(now, key);
         if let Some(rate) = self.throttle_rates().follower
             && key.2.is_limited_by_follower()
         {

@@ -44,6 +44,9 @@ pub(super) struct Fetchers {
     fetchers: BTreeMap<FetcherKey, Fetcher>,
     /// From whom each partition is fetched.
     sources: BTreeMap<PartitionId, FetcherKey>,
+    /// Partitions that change to another session with the same leader once its request has come
+    /// back; until then they are fetched where they were.
+    joining: BTreeMap<PartitionId, FetcherKey>,
     timings: Timings,
     rng: fastrand::Rng,
 }
@@ -53,19 +56,49 @@ impl Fetchers {
         Self {
             fetchers: BTreeMap::new(),
             sources: BTreeMap::new(),
+            joining: BTreeMap::new(),
             timings,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
 
-    /// From where a partition is fetched.
+    /// From where a partition is fetched, or will be once that session takes it in.
     pub fn source(&self, partition: PartitionId) -> Option<FetcherKey> {
-        self.sources.get(&partition).copied()
+        let joining = self.joining.get(&partition);
+        joining.or_else(|| self.sources.get(&partition)).copied()
+    }
+
+    /// The partition belongs in another session, for the same leadership. If that one's request is
+    /// in flight, which a leader may hold for `replica.fetch.wait.max.ms`, the partition stays
+    /// where it is fetched now: what is appended meanwhile would wait for nothing else.
+    pub fn change(&mut self, now: Time, partition: PartitionId, source: Option<FetcherKey>) {
+        let present = self.sources.get(&partition).copied();
+        let shares_leader = |key: FetcherKey| present.is_some_and(|p| (p.0, p.1) == (key.0, key.1));
+        let is_busy = |key: FetcherKey| {
+            let fetcher = self.fetchers.get(&key);
+            fetcher.is_some_and(|fetcher| fetcher.in_flight.is_some())
+        };
+        match source.filter(|key| present != source && shares_leader(*key) && is_busy(*key)) {
+            Some(key) => {
+                self.joining.insert(partition, key);
+            }
+            None => self.assign(now, partition, source),
+        }
+    }
+
+    /// A session has no request in flight any more: it takes in what was to join it.
+    fn take_in(&mut self, now: Time, key: FetcherKey) {
+        let joining = self.joining.iter().filter(|(_, target)| **target == key);
+        let joining: Vec<PartitionId> = joining.map(|(partition, _)| *partition).collect();
+        for partition in joining {
+            self.assign(now, partition, Some(key));
+        }
     }
 
     /// From now on a partition is fetched from here, or from nobody. A new position is told with
     /// the next request.
     pub fn assign(&mut self, now: Time, partition: PartitionId, source: Option<FetcherKey>) {
+        self.joining.remove(&partition);
         let before = self.sources.remove(&partition);
         if before != source
             && let Some(fetcher) = before.and_then(|key| self.fetchers.get_mut(&key))
@@ -115,6 +148,11 @@ impl Fetchers {
             fetcher.send_at = now;
             fetcher.backoff = self.timings.backoff_min;
         }
+        let joining = self.joining.values().copied();
+        let joined: BTreeSet<FetcherKey> = joining.filter(|key| key.0 == leader).collect();
+        for key in joined {
+            self.take_in(now, key);
+        }
     }
 
     /// A request failed: the session begins anew, after a while.
@@ -124,8 +162,13 @@ impl Fetchers {
             && fetcher.in_flight.take().is_some()
         {
             fetcher.next_sequence = 0;
-            fetcher.send_at = now + fetcher.backoff;
+            let send_at = now + fetcher.backoff;
             fetcher.backoff = (fetcher.backoff * 2).min(backoff_max);
+            // That a partition joins is no reason to ask a failed leader sooner.
+            self.take_in(now, key);
+            if let Some(fetcher) = self.fetchers.get_mut(&key) {
+                fetcher.send_at = send_at;
+            }
         }
     }
 

@@ -189,7 +189,7 @@ fn a_broker_that_starts_again_knows_the_sequences_after_a_crash_and_a_clean_stop
         let fs = cluster.brokers[0].fs.clone();
         if is_clean {
             shard
-                .close()
+                .close(|| false)
                 .map_err(|e: ShardError| e.to_string())
                 .unwrap();
         } else {

@@ -115,7 +115,7 @@ fn a_shard_closes_all_logs_for_a_clean_stop() {
     let shard = cluster.brokers[0].shard.take().unwrap();
     let mut closed = checkpoint(1).checkpoints;
     closed.recovery_points.clone_from(&closed.high_watermarks);
-    assert_eq!(shard.close().unwrap().checkpoints, closed);
+    assert_eq!(shard.close(|| false).unwrap().checkpoints, closed);
 }
 
 #[test]

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use kintsugi_types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionEpoch};
+use kintsugi_metadata::MetadataRecord;
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionEpoch, PartitionId,
+    PartitionIndex,
+};
 
 use super::harness::{Cluster, PARTITION, state};
 use crate::message::link::IsrChange;
+use crate::message::replication::FetchClass;
 use crate::message::shard::{Acks, Command, Event};
 
 fn change(partition_epoch: i32, isr: &[i32]) -> IsrChange {
@@ -123,6 +128,38 @@ fn a_follower_that_hears_of_an_epoch_first_is_served_when_its_leader_has_heard()
     cluster.push_image(None, &[1]);
     cluster.produce(1, 2, Acks::All, "two");
     assert_eq!(cluster.produced(1, 2).unwrap().error, ErrorCode::None);
+}
+
+#[test]
+fn joining_the_isr_holds_no_acknowledgement_up_while_another_fetch_is_held() {
+    let mut cluster = Cluster::with_topic();
+    // Broker 2 is in sync in partition 1 of the same leader, where nothing happens: its fetch of
+    // that session is held. In partition 0 it catches up by another session.
+    let MetadataRecord::Partition { state: other, .. } = state(0, 1, 1, &[0, 1, 2]) else {
+        unreachable!();
+    };
+    let partition = PartitionId {
+        index: PartitionIndex(1),
+        ..PARTITION
+    };
+    let other = MetadataRecord::Partition {
+        partition,
+        state: other,
+    };
+    cluster.publish(vec![other, state(0, 1, 2, &[0, 1])]);
+    cluster.produce(0, 1, Acks::All, "one");
+    assert_eq!(cluster.produced(0, 1).unwrap().error, ErrorCode::None);
+    cluster.pass(600);
+    cluster.publish(vec![state(0, 1, 3, &[0, 1, 2])]);
+    cluster.produce(0, 2, Acks::All, "two");
+    assert_eq!(cluster.produced(0, 2).unwrap().error, ErrorCode::None);
+    // Once the held fetch has come back, the partition is fetched in that session.
+    cluster.pass(600);
+    let shard = cluster.brokers[2].shard.as_ref().unwrap();
+    let source = shard.fetchers.source(PARTITION);
+    assert_eq!(source, Some((BrokerId(0), 0, FetchClass::InSync)));
+    cluster.produce(0, 3, Acks::All, "three");
+    assert_eq!(cluster.produced(0, 3).unwrap().error, ErrorCode::None);
 }
 
 #[test]

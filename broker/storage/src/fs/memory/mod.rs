@@ -157,6 +157,20 @@ fn to_usize(bytes: u64) -> io::Result<usize> {
     usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge.into())
 }
 
+impl MemoryFileSystem {
+    /// Makes everything durable, as syncfs does.
+    ///
+    /// # Errors
+    /// If a fault of syncs is planned for this directory; nothing is durable then.
+    pub fn sync_all(&self, directory: &Path) -> Result<(), FsError> {
+        self.act("sync the file system of", directory, |state| {
+            state.mutate()?;
+            let fails = state.faults.strikes(&Act::Sync, directory);
+            state.sync_all(fails)
+        })
+    }
+}
+
 impl File for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize, FsError> {
         self.act("read from", |state| {

@@ -275,6 +275,20 @@ impl State {
         Ok(())
     }
 
+    /// What fails leaves everything as it was: each file's own sync then says more.
+    pub(super) fn sync_all(&mut self, fails: bool) -> io::Result<()> {
+        if fails {
+            return Err(input_output_error());
+        }
+        for node in self.nodes.values_mut() {
+            match node {
+                Node::File(content) => content.sync(),
+                Node::Directory(directory) => directory.sync(),
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
         let mut inode = self.find(&[])?;
         for name in names(path) {

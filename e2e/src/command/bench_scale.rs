@@ -1,0 +1,208 @@
+//! `bench-scale`: what many partitions cost three brokers on this machine.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use crate::bench::scale::{Idle, Scale, Start};
+use crate::host::{load, machine};
+use crate::processes::{BROKERS, Cluster, Kintsugi};
+
+/// Starts, idle processors, memory and descriptors of brokers with many partitions.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The binary of Kintsugi's broker.
+    #[arg(long)]
+    broker: PathBuf,
+    /// How many partitions.
+    #[arg(long, default_value_t = 10_000)]
+    partitions: i32,
+    /// How many records of 1 KiB each partition is given before brokers are killed: by default
+    /// 1 GB in all, on every broker.
+    #[arg(long, default_value_t = 100)]
+    tail_records: u64,
+    /// How often every start is measured.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// How many seconds the idle cluster is watched.
+    #[arg(long, default_value_t = 30)]
+    idle_seconds: u64,
+    /// Settings of the nodes, such as kintsugi.shards=1.
+    #[arg(long = "setting", value_parser = super::bench_failover::parse_setting)]
+    setting: Vec<(String, String)>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// If a node does not start, or the cluster does not become whole.
+pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
+    ensure!(
+        arguments.partitions > 0,
+        "nothing to run: --partitions is 0"
+    );
+    println!(
+        "machine: {}; load average {}",
+        machine::describe(),
+        load::averages()
+    );
+    println!(
+        "three controllers and three brokers on this machine; {} partitions, three replicas",
+        arguments.partitions
+    );
+    let folder = tempfile::tempdir().context("failed to make a folder for the cluster")?;
+    let mut settings = BTreeMap::from([
+        ("min.insync.replicas".to_owned(), "2".to_owned()),
+        ("default.replication.factor".to_owned(), "3".to_owned()),
+        (
+            "leader.imbalance.check.interval.seconds".to_owned(),
+            "2".to_owned(),
+        ),
+        (
+            "leader.imbalance.per.broker.percentage".to_owned(),
+            "0".to_owned(),
+        ),
+    ]);
+    settings.extend(arguments.setting.iter().cloned());
+    let engine = Kintsugi {
+        binary: arguments.broker.clone(),
+    };
+    let mut scale = Scale {
+        cluster: Cluster::start(engine, folder.path(), settings)?,
+        partitions: arguments.partitions,
+    };
+    let measured = measure(&mut scale, arguments);
+    if measured.is_err() {
+        super::bench_failover::keep_logs(folder.path());
+    }
+    measured
+}
+
+fn measure(scale: &mut Scale<Kintsugi>, arguments: &Arguments) -> anyhow::Result<()> {
+    let idle_time = Duration::from_secs(arguments.idle_seconds);
+    println!("\n| what | measured | load average |\n|---|---|---|");
+    let empty = scale.idle(Duration::from_secs(1))?;
+    let took = scale.fill_with_partitions()?;
+    row(
+        "topic created to every replica in sync",
+        format!("{took:.1?}"),
+    );
+    print_idle(&empty, &scale.idle(idle_time)?, arguments.partitions);
+
+    let (mut stops, mut starts) = (Vec::new(), Vec::new());
+    for run in 0..arguments.runs {
+        let (stop, start) = scale.restart(broker_of(run)?)?;
+        stops.push(stop);
+        starts.push(start);
+    }
+    row("SIGTERM to the end of one broker", median(&stops));
+    print_starts("one broker, after a clean stop", &starts);
+    let (mut stops, mut starts) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.runs {
+        let (stop, start) = scale.restart_all()?;
+        stops.push(stop);
+        starts.push(start);
+    }
+    row("SIGTERM to the end of all six nodes", median(&stops));
+    print_starts("all six nodes, after a clean stop", &starts);
+
+    let mut starts = Vec::new();
+    for run in 0..arguments.runs {
+        let bytes = scale.write(arguments.tail_records)?;
+        if run == 0 {
+            let what = "written to each broker before every kill";
+            row(what, format!("{} MB", bytes / 1_000_000));
+        }
+        starts.push(scale.kill(broker_of(run)?)?);
+    }
+    print_starts("one broker, after kill -9", &starts);
+    let mut starts = Vec::new();
+    for _ in 0..arguments.runs {
+        scale.write(arguments.tail_records)?;
+        starts.push(scale.kill_all_brokers()?);
+    }
+    print_starts("all three brokers, after kill -9", &starts);
+    Ok(())
+}
+
+fn broker_of(run: usize) -> anyhow::Result<i32> {
+    Ok(i32::try_from(run)? % BROKERS)
+}
+
+fn row(what: &str, measured: impl std::fmt::Display) {
+    println!("| {what} | {measured} | {} |", load::averages());
+}
+
+fn median(times: &[Duration]) -> String {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    match (sorted.get(sorted.len() / 2), sorted.last()) {
+        (Some(median), Some(most)) => {
+            format!(
+                "median {} ms, max {} ms",
+                median.as_millis(),
+                most.as_millis()
+            )
+        }
+        _ => "not run".to_owned(),
+    }
+}
+
+fn print_starts(what: &str, starts: &[Start]) {
+    let all = |time: fn(&Start) -> Option<Duration>| -> Vec<Duration> {
+        starts.iter().filter_map(time).collect()
+    };
+    let served = all(|start| Some(start.served));
+    row(
+        &format!("{what}: start to the first answer"),
+        median(&served),
+    );
+    let written = all(|start| start.written);
+    if !written.is_empty() {
+        let to = "to every asked partition written";
+        row(&format!("{what}: start {to}"), median(&written));
+    }
+    let whole = all(|start| Some(start.whole));
+    let to = "to every replica in sync and leaders back";
+    row(&format!("{what}: start {to}"), median(&whole));
+}
+
+fn print_idle(empty: &[Idle], full: &[Idle], partitions: i32) {
+    for (what, is_broker) in [("broker", true), ("controller", false)] {
+        let of_role = |idle: &&Idle| (idle.id < BROKERS) == is_broker;
+        let most = |nodes: &[Idle], value: fn(&Idle) -> f64| {
+            let values = nodes.iter().filter(of_role).map(value);
+            values.fold(0.0, f64::max)
+        };
+        let processor = most(full, |idle| idle.processor_percent);
+        row(
+            &format!("idle, of one processor: the busiest {what}"),
+            format!("{processor:.1} %"),
+        );
+        let resident = most(full, |idle| mebibytes(idle.resident_bytes));
+        let without = most(empty, |idle| mebibytes(idle.resident_bytes));
+        let each = (resident - without) * 1_024.0 / f64::from(partitions);
+        row(
+            &format!("resident, the largest {what}"),
+            format!(
+                "{resident:.0} MiB, {without:.0} without partitions: {each:.2} KiB a partition"
+            ),
+        );
+        let descriptors = full.iter().filter(of_role).map(|idle| idle.descriptors);
+        let descriptors = descriptors.max().unwrap_or_default();
+        row(
+            &format!("open descriptors, the most of a {what}"),
+            descriptors,
+        );
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a size in memory is far below 2^52"
+)]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}
