@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_groups_lag_is_shown_by_partition_in_sum_and_in_time() {
         let text = text(load(1, 2));
-        let labels = r#"{namespace="ns",cluster="c",group="g0 \"x\""#;
+        let labels = r##"{namespace="ns",cluster="c",group="g0 \"x\"""##;
         for line in [
             format!("kintsugi_consumer_group_lag_records{labels},topic=\"t\",partition=\"1\"}} 10"),
             format!("kintsugi_consumer_group_lag_records_sum{labels}}} 20"),
