@@ -25,7 +25,8 @@ fn the_same_look_gives_the_same_plan() {
 #[test]
 fn a_restart_at_any_point_of_forming_goes_on_where_it_was() {
     let cluster = cluster();
-    let fresh = with_objects(&cluster, Observed::default());
+    let mut fresh = with_objects(&cluster, Observed::default());
+    fresh.secret = crate::fixtures::secret();
     let everything = [&VOLUMES[..], &PODS].concat();
     for done in 0..=everything.len() {
         let mut observed = fresh.clone();
