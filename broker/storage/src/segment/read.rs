@@ -55,23 +55,48 @@ impl<F: FileSystem> Segment<F> {
     }
 
     /// The first batch that holds `offset` or a later one, and its position.
+    ///
+    /// A base offset lies outside the CRC, and a walk by headers goes past one that is damaged: so a
+    /// batch that does not follow the one before it is not given. The error is that of the batch which
+    /// is damaged, which may lie before the one that the walk failed at.
     pub(crate) fn find(&self, offset: Offset) -> Result<Option<(u64, BatchHeader)>, SegmentError> {
         if offset >= self.content.next_offset {
             return Ok(None);
         }
-        let mut scan = match self.index_floor(offset)? {
-            (_, Some(entry)) => match self.scan_from_entry(entry)? {
-                Some(scan) => scan,
-                None => self.scan(0, HEADERS_WINDOW_BYTES)?,
-            },
-            (_, None) => self.scan(0, HEADERS_WINDOW_BYTES)?,
+        let error = match self.walk_to(offset) {
+            Ok((expected, Some((_, header)))) if header.base_offset != expected => None,
+            Ok((_, Some(found))) => return Ok(Some(found)),
+            Ok((_, None)) => None,
+            Err(error) if error.is_content() => Some(error),
+            Err(error) => return Err(error),
+        };
+        if let Some((_, error)) = self.damage_before(offset)? {
+            return Err(error);
+        }
+        let end = self.content.size_bytes;
+        Err(error.unwrap_or_else(|| self.disordered(end, offset, self.content.next_offset)))
+    }
+
+    /// The same by headers alone, and the base offset that the batch before asks for.
+    pub(super) fn walk_to(
+        &self,
+        offset: Offset,
+    ) -> Result<(Offset, Option<(u64, BatchHeader)>), SegmentError> {
+        let from_entry = match self.index_floor(offset)? {
+            (_, Some(entry)) => self.scan_from_entry(entry)?,
+            (_, None) => None,
+        };
+        let (mut scan, mut expected) = match from_entry {
+            Some(found) => found,
+            None => (self.scan(0, HEADERS_WINDOW_BYTES)?, self.base),
         };
         while let Some((position, header)) = scan.next_header()? {
             if header.next_offset() > offset {
-                return Ok(Some((position, header)));
+                return Ok((expected, Some((position, header))));
             }
+            expected = header.next_offset();
         }
-        Ok(None)
+        Ok((expected, None))
     }
 
     /// Calls `each` with the header of every batch from the one that holds `from` on.
@@ -95,13 +120,17 @@ impl<F: FileSystem> Segment<F> {
         Ok(())
     }
 
-    /// A walk from the batch of an index entry; `None` if the entry does not tell the truth.
-    fn scan_from_entry(&self, entry: IndexEntry) -> Result<Option<Scan<F::File>>, SegmentError> {
+    /// A walk from the batch of an index entry, and the offset that it begins with; `None` if the
+    /// entry does not tell the truth.
+    fn scan_from_entry(
+        &self,
+        entry: IndexEntry,
+    ) -> Result<Option<(Scan<F::File>, Offset)>, SegmentError> {
         let mut scan = self.scan(entry.position, HEADERS_WINDOW_BYTES)?;
         match scan.next_header() {
             Ok(Some((_, header))) if header.last_offset() == entry.offset => {
                 scan.position = entry.position;
-                Ok(Some(scan))
+                Ok(Some((scan, header.base_offset)))
             }
             Err(error) if !error.is_content() => Err(error),
             _ => Ok(None),
@@ -118,13 +147,9 @@ impl<F: FileSystem> Segment<F> {
         let Some((position, header)) = self.find(offset)? else {
             return Ok(None);
         };
-        // The base offset lies outside the CRC.
-        let expected = offset.max(self.base);
-        if header.base_offset > expected {
-            return Err(self.disordered(position, expected, header.base_offset));
-        }
         if header.next_offset() > self.content.next_offset {
             // Or a damaged number of offsets would be taken for a batch that is not committed yet.
+            let expected = offset.max(self.base);
             return Err(self.disordered(position, expected, header.base_offset));
         }
         let is_too_large = header.size_bytes() > limits.max_bytes && !limits.minimum_one;

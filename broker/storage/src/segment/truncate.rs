@@ -39,7 +39,13 @@ impl<F: FileSystem> Segment<F> {
             Ok(found) => Ok(found.map(|(position, header)| (position, header.base_offset))),
             Err(error) if error.is_content() => match self.damage_before(offset)? {
                 Some((at, _)) if at.offset == offset => Ok(Some((at.position, offset))),
-                _ => Err(error),
+                // What is damaged lies before it and stays.
+                _ => match self.walk_to(offset)? {
+                    (_, Some((at, header))) if header.base_offset == offset => {
+                        Ok(Some((at, offset)))
+                    }
+                    _ => Err(error),
+                },
             },
             Err(error) => Err(error),
         }

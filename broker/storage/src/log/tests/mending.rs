@@ -113,6 +113,63 @@ proptest! {
     }
 }
 
+/// The base offset and the length, which lie outside the CRC, and the number of offsets: by these a
+/// walk by headers goes from one batch to the next.
+#[test]
+fn any_bit_that_leads_past_a_batch_is_laid_to_that_batch_wherever_reading_begins() {
+    let (_, peer) = filled();
+    let (fs, mut log) = filled();
+    let before = files(&fs, ".log");
+    for (name, content) in &before {
+        let mut position = 0;
+        while let Ok(header) = BatchHeader::parse(&content[position..]) {
+            for (byte, bit) in (0..12)
+                .chain(23..27)
+                .flat_map(|byte| (0..8).map(move |b| (byte, b)))
+            {
+                let at = position + byte;
+                write(&fs, name, at as u64, &[content[at] ^ (1 << bit)]);
+                for offset in 0..log.log_end().0 {
+                    let holds =
+                        (header.base_offset..header.next_offset()).contains(&Offset(offset));
+                    let Err(error) = log.check(Offset(offset), 1) else {
+                        assert!(!holds, "{offset} is read, byte {byte} bit {bit}");
+                        continue;
+                    };
+                    let damage = log.damage(&error).unwrap_or_else(|| panic!("{error}"));
+                    assert_eq!(damage.offset(), header.base_offset, "{byte} {bit}: {error}");
+                }
+                mend_all(&mut log, &peer);
+            }
+            position += header.size_bytes();
+        }
+    }
+    assert_eq!(files(&fs, ".log"), before);
+}
+
+#[test]
+fn a_cut_at_a_batch_whose_base_offset_is_damaged_leaves_nothing_of_it() {
+    for end in 1..30 {
+        let (fs, mut log) = filled();
+        let (name, content) = files(&fs, ".log").remove(0);
+        let mut position = 0;
+        let mut header = BatchHeader::parse(&content).unwrap();
+        while header.next_offset() < Offset(end) && position + header.size_bytes() < content.len() {
+            position += header.size_bytes();
+            header = BatchHeader::parse(&content[position..]).unwrap();
+        }
+        write(
+            &fs,
+            &name,
+            position as u64 + 7,
+            &[content[position + 7] ^ 1],
+        );
+        log.truncate_to(header.base_offset).unwrap();
+        assert_eq!(log.log_end(), header.base_offset);
+        assert_eq!(files(&fs, ".log")[0].1, content[..position]);
+    }
+}
+
 #[test]
 fn what_lay_there_is_kept_in_a_file_of_its_own() {
     let (_, peer) = filled();
