@@ -6,9 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use kintsugi_forecast::{
-    Brokers, Constraints, Loads, Resource, ResourceSettings, Sample, Scaler, Settings,
-};
+use kintsugi_forecast::{Brokers, Constraints, Loads, ResourceSettings, Sample, Scaler, Settings};
 
 use crate::{
     front::{VIOLATIONS, mean},
