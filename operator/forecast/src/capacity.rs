@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 
 /// The part of a processor that an idle broker is taken to use before any was seen.
 const IDLE_PRIOR: f64 = 0.02;
-/// Weight of the prior, in samples.
-const PRIOR_SAMPLES: f64 = 40.0;
+/// Weight of the prior at rest, in samples.
+const IDLE_SAMPLES: f64 = 20.0;
+/// Weight of the prior at its full capacity, in samples. What was seen lies far below that point,
+/// which therefore pulls at the line like many samples there: one is enough.
+const FULL_SAMPLES: f64 = 1.0;
 /// How much of what was learned is left after a sample: a half-life of a day at one each 15 s.
 const FORGETTING: f64 = 1.0 - 1.0 / 8_310.0;
 /// The learned capacity stays within the prior divided and multiplied by this.
@@ -52,10 +55,11 @@ impl Capacity {
     /// Work a second that one broker can do.
     pub fn work_per_second(&self) -> f64 {
         // The prior stands as two clouds of samples: idle, and full at the prior's capacity.
-        let half = PRIOR_SAMPLES / 2.0;
         let idle = [1.0, 0.0, IDLE_PRIOR, 0.0, 0.0];
         let full = [1.0, 1.0, 1.0, 1.0, 1.0];
-        let sum = |index: usize| self.sums[index] + half * (idle[index] + full[index]);
+        let sum = |index: usize| {
+            self.sums[index] + IDLE_SAMPLES * idle[index] + FULL_SAMPLES * full[index]
+        };
         let (weight, work, used, squares, products) = (sum(0), sum(1), sum(2), sum(3), sum(4));
         let spread = weight * squares - work * work;
         let slope = (weight * products - work * used) / spread;

@@ -55,11 +55,6 @@ impl Delays {
         sorted[index]
     }
 
-    /// Durations that were measured and are kept.
-    pub fn measured(&self) -> usize {
-        self.seen_ms.len()
-    }
-
     /// Whether restored durations are as many and as long as this code relies on.
     pub fn is_sound(&self) -> bool {
         self.seen_ms.len() <= KEPT

@@ -17,6 +17,8 @@
 pub mod capacity;
 pub mod decide;
 mod delay;
+mod fill;
+mod floors;
 pub mod hpa;
 pub mod model;
 mod reason;

@@ -83,15 +83,7 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::NoMetrics { newest_ms: None } => {
-                f.write_str("no broker has reported its load yet, so the size stays")
-            }
-            Reason::NoMetrics {
-                newest_ms: Some(at),
-            } => write!(
-                f,
-                "no broker reported its load since {at} ms, so the size stays"
-            ),
+            Reason::NoMetrics { newest_ms } => no_metrics(f, *newest_ms),
             Reason::OutsideLimits { min, max } => {
                 write!(
                     f,
@@ -134,17 +126,7 @@ impl fmt::Display for Reason {
                 saved_broker_hours,
                 limit,
             } => {
-                write!(
-                    f,
-                    "in {} s, when a change takes effect, the load is expected to fill {:.1} brokers and with {:.1} % \
-                     probability more than {:.1}; over six hours this size costs {saved_broker_hours:.1} broker-hours \
-                     less than staying (forecast errors are {:.0} % below a naive forecast's)",
-                    forecast.delay_ms / 1_000,
-                    forecast.expected_brokers,
-                    100.0 * forecast.tail,
-                    forecast.bound_brokers,
-                    100.0 * forecast.skill
-                )?;
+                expected(f, forecast, *saved_broker_hours)?;
                 limited(f, *limit)
             }
             Reason::TooYoung {
@@ -159,6 +141,30 @@ impl fmt::Display for Reason {
             ),
         }
     }
+}
+
+fn no_metrics(f: &mut fmt::Formatter<'_>, newest_ms: Option<i64>) -> fmt::Result {
+    match newest_ms {
+        None => f.write_str("no broker has reported its load yet, so the size stays"),
+        Some(at) => write!(
+            f,
+            "no broker reported its load since {at} ms, so the size stays"
+        ),
+    }
+}
+
+fn expected(f: &mut fmt::Formatter<'_>, forecast: &Forecast, saved: f64) -> fmt::Result {
+    write!(
+        f,
+        "in {} s, when a change takes effect, the load is expected to fill {:.1} brokers and with {:.1} % \
+         probability more than {:.1}; over six hours this size costs {saved:.1} broker-hours less than staying \
+         (forecast errors are {:.0} % below a naive forecast's)",
+        forecast.delay_ms / 1_000,
+        forecast.expected_brokers,
+        100.0 * forecast.tail,
+        forecast.bound_brokers,
+        100.0 * forecast.skill
+    )
 }
 
 fn limited(f: &mut fmt::Formatter<'_>, limit: Option<Limit>) -> fmt::Result {

@@ -7,7 +7,9 @@ use crate::{
     capacity::Capacity,
     decide::{Choice, Demand, Outlook, Prices, choose},
     delay::{Delays, Direction},
-    hpa::{self, Controller, Limit, Metric, Recommendation, Tolerance},
+    fill::{Fill, largest},
+    floors::Floors,
+    hpa::{self, Controller, Limit, Metric, Tolerance},
     model::LoadModel,
     reason::{Forecast, Reason},
     sample::{Resource, Sample, SampleError, check_time},
@@ -76,6 +78,7 @@ pub struct Scaler {
     grow: Delays,
     shrink: Delays,
     controller: Controller,
+    floors: Floors,
     newest_ms: Option<i64>,
     observed_since_ms: Option<i64>,
     last: Option<(i64, Sample)>,
@@ -87,15 +90,6 @@ pub struct Scaler {
 
 /// What a choice was made for: minute, size, limits.
 type ChoiceKey = (i64, u32, (u32, u32));
-
-/// How full the brokers are of one resource.
-#[derive(Clone, Copy, Debug)]
-struct Fill {
-    resource: Resource,
-    utilization: f64,
-    target: f64,
-    recommendation: Recommendation,
-}
 
 impl Scaler {
     /// What a scaler's state is at most, in memory and as a snapshot.
@@ -116,6 +110,7 @@ impl Scaler {
             grow: Delays::new(settings.delay_prior_ms),
             shrink: Delays::new(settings.delay_prior_ms),
             controller: Controller::default(),
+            floors: Floors::default(),
             newest_ms: None,
             observed_since_ms: None,
             last: None,
@@ -138,6 +133,10 @@ impl Scaler {
                 (snapshot.models.iter().flatten()).all(LoadModel::is_sound),
             ),
             ("the learned capacity", snapshot.capacity.is_sound()),
+            (
+                "the floors of late",
+                snapshot.floors.is_sound(snapshot.newest_ms),
+            ),
             (
                 "the measured delays",
                 snapshot.grow.is_sound() && snapshot.shrink.is_sound(),
@@ -325,6 +324,12 @@ impl Scaler {
         let emergency = self.settings.emergency_target;
         let fills = self.fills(sample, current, Tolerance::default(), Some(emergency));
         let floor = largest(current, &fills);
+        if let Some((_, floor)) = floor {
+            self.floors.observe(now_ms, floor);
+        }
+        // What the floor would force back at the next breath of the load is not let go.
+        let window = (self.settings.behavior.scale_down).stabilization_window_seconds;
+        let held = self.floors.highest(now_ms, i64::from(window) * 1_000);
         let choice = self.choose(now_ms, current, bounds);
         let limited = |wanted: u32| -> (u32, Option<Limit>) {
             (self.controller).limit(now_ms, current, wanted, bounds, &self.settings.behavior)
@@ -339,7 +344,7 @@ impl Scaler {
             };
             return (size, reason);
         }
-        let (size, limit) = limited(choice.size);
+        let (size, limit) = limited(choice.size.max(held.min(current)));
         let reason = Reason::Forecast {
             forecast,
             saved_broker_hours: -choice.saving / 60.0,
@@ -488,12 +493,4 @@ impl Scaler {
             wanted,
         })
     }
-}
-
-/// The fill that asks for most, and what all of them together ask for.
-fn largest(current: u32, fills: &[Fill]) -> Option<(Fill, u32)> {
-    let recommendations: Vec<_> = fills.iter().map(|fill| fill.recommendation).collect();
-    let desired = hpa::largest(current, &recommendations)?;
-    let fullest = fills.iter().max_by_key(|fill| fill.recommendation)?;
-    Some((*fullest, desired))
 }

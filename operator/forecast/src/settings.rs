@@ -119,16 +119,6 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] names the field and what is allowed.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let within = |field: String, value: f64, low: f64, high: f64, allowed| {
-            if (low..=high).contains(&value) {
-                return Ok(());
-            }
-            Err(SettingsError::OutOfRange {
-                field,
-                value,
-                allowed,
-            })
-        };
         for resource in Resource::ALL {
             let Some(settings) = self.resource(resource) else {
                 continue;
@@ -180,6 +170,10 @@ impl Settings {
             14_400_000.0,
             "between 0 and 14400000 (4 h)",
         )?;
+        self.check_behavior()
+    }
+
+    fn check_behavior(&self) -> Result<(), SettingsError> {
         let directions = [
             ("scaleUp", &self.behavior.scale_up),
             ("scaleDown", &self.behavior.scale_down),
@@ -195,6 +189,23 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn within(
+    field: String,
+    value: f64,
+    low: f64,
+    high: f64,
+    allowed: &'static str,
+) -> Result<(), SettingsError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(SettingsError::OutOfRange {
+        field,
+        value,
+        allowed,
+    })
 }
 
 impl Constraints {

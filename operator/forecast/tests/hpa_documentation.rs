@@ -57,15 +57,25 @@ fn a_ratio_within_the_tolerance_changes_nothing() {
     );
 }
 
+/// A case of Kubernetes' replica_calculator_test.go, by its name there.
+fn case(name: &str, current: u32, metric: Metric, expected: u32) {
+    assert_eq!(
+        desired_replicas(current, &metric, DEFAULT),
+        Some(expected),
+        "{name}"
+    );
+}
+
+fn with(metric: Metric, missing: u32, unready: u32) -> Metric {
+    Metric {
+        missing,
+        unready,
+        ..metric
+    }
+}
+
 #[test]
-fn the_calculators_own_cases_hold() {
-    let case = |name: &str, current, metric: Metric, expected: u32| {
-        assert_eq!(
-            desired_replicas(current, &metric, DEFAULT),
-            Some(expected),
-            "{name}"
-        );
-    };
+fn the_calculators_own_cases_hold_where_all_report() {
     case("ScaleUp", 3, pods(&[0.3, 0.5, 0.7], 0.3), 5);
     case("ScaleUpCM", 3, pods(&[20.0, 10.0, 30.0], 15.0), 4);
     case("ScaleDown", 5, pods(&[0.1, 0.3, 0.5, 0.25, 0.25], 0.5), 3);
@@ -79,11 +89,15 @@ fn the_calculators_own_cases_hold() {
         pods(&[4.0, 9.5, 3.0, 7.0], 1.0),
         24,
     );
-    let with = |metric: Metric, missing, unready| Metric {
-        missing,
-        unready,
-        ..metric
-    };
+    assert_eq!(
+        desired_replicas(4, &pods(&[], 1.0), DEFAULT),
+        None,
+        "EmptyMetrics"
+    );
+}
+
+#[test]
+fn the_calculators_own_cases_hold_where_pods_are_unready() {
     case(
         "ScaleUpUnreadyLessScale",
         3,
@@ -91,6 +105,34 @@ fn the_calculators_own_cases_hold() {
         4,
     );
     case("ScaleUpUnreadyNoScale", 3, with(pods(&[0.4], 0.3), 0, 2), 3);
+    case(
+        "MissingMetricsUnreadyChange",
+        3,
+        with(pods(&[0.45], 0.5), 1, 1),
+        3,
+    );
+    case(
+        "MissingMetricsUnreadyScaleUp",
+        3,
+        with(pods(&[2.0], 0.5), 1, 1),
+        4,
+    );
+    case(
+        "MissingMetricsUnreadyScaleDown",
+        4,
+        with(pods(&[0.1, 0.1], 0.5), 1, 1),
+        3,
+    );
+    case(
+        "MissingMetricsScaleDownTargetOver100",
+        4,
+        with(pods(&[0.1, 0.033], 3.0), 1, 1),
+        2,
+    );
+}
+
+#[test]
+fn the_calculators_own_cases_hold_where_metrics_are_missing() {
     case("MissingMetrics", 4, with(pods(&[0.4, 0.095], 1.0), 2, 0), 3);
     case(
         "MissingMetricsNoChangeEq",
@@ -117,30 +159,6 @@ fn the_calculators_own_cases_hold() {
         2,
     );
     case(
-        "MissingMetricsUnreadyChange",
-        3,
-        with(pods(&[0.45], 0.5), 1, 1),
-        3,
-    );
-    case(
-        "MissingMetricsUnreadyScaleUp",
-        3,
-        with(pods(&[2.0], 0.5), 1, 1),
-        4,
-    );
-    case(
-        "MissingMetricsUnreadyScaleDown",
-        4,
-        with(pods(&[0.1, 0.1], 0.5), 1, 1),
-        3,
-    );
-    case(
-        "MissingMetricsScaleDownTargetOver100",
-        4,
-        with(pods(&[0.1, 0.033], 3.0), 1, 1),
-        2,
-    );
-    case(
         "DuringRollingUpdateWithMaxSurge",
         2,
         with(pods(&[0.1, 0.1], 0.5), 1, 0),
@@ -149,11 +167,6 @@ fn the_calculators_own_cases_hold() {
     let mut surge = with(pods(&[10.0, 10.0], 17.0), 1, 0);
     surge.missing_value = surge.target;
     case("DuringRollingUpdateWithMaxSurgeCM", 2, surge, 2);
-    assert_eq!(
-        desired_replicas(4, &pods(&[], 1.0), DEFAULT),
-        None,
-        "EmptyMetrics"
-    );
 }
 
 #[test]

@@ -68,14 +68,38 @@ fn check(case: RuleCase, up: bool) {
     assert_eq!(size, case.expected, "{}", case.name);
 }
 
+/// Name, events, rules, bounds, current and desired size, and what is expected.
+type Row = (
+    &'static str,
+    &'static [u32],
+    ScalingRules,
+    (u32, u32),
+    u32,
+    u32,
+    (u32, Option<Limit>),
+);
+
+fn check_all<const N: usize>(table: [Row; N], up: bool) {
+    for (name, events, rules, bounds, current, desired, expected) in table {
+        let case = RuleCase {
+            name,
+            events,
+            rules,
+            bounds,
+            current,
+            desired,
+            expected,
+        };
+        check(case, up);
+    }
+}
+
 #[test]
-fn scale_up_rules_give_what_the_controllers_own_tests_expect() {
+fn scale_up_policies_give_what_the_controllers_own_tests_expect() {
     let up = Some(Limit::ScaleUpLimit);
-    let many = Some(Limit::TooManyReplicas);
     let default = Behavior::default().scale_up;
     let free = (1, 1_000);
-    let recent = &[1, 5, 9][..];
-    let table = [
+    let table: [Row; 6] = [
         ("default behavior", &[][..], default, free, 10, 50, (20, up)),
         (
             "pods policy larger",
@@ -122,6 +146,17 @@ fn scale_up_rules_give_what_the_controllers_own_tests_expect() {
             50,
             (30, up),
         ),
+    ];
+    check_all(table, true);
+}
+
+#[test]
+fn scale_up_policies_count_what_happened_of_late_as_the_controllers_own_tests_expect() {
+    let up = Some(Limit::ScaleUpLimit);
+    let many = Some(Limit::TooManyReplicas);
+    let free = (1, 1_000);
+    let recent = &[1, 5, 9][..];
+    let table: [Row; 5] = [
         (
             "maxReplicas and events",
             recent,
@@ -168,28 +203,15 @@ fn scale_up_rules_give_what_the_controllers_own_tests_expect() {
             (255, up),
         ),
     ];
-    for (name, events, rules, bounds, current, desired, expected) in table {
-        let case = RuleCase {
-            name,
-            events,
-            rules,
-            bounds,
-            current,
-            desired,
-            expected,
-        };
-        check(case, true);
-    }
+    check_all(table, true);
 }
 
 #[test]
-fn scale_down_rules_give_what_the_controllers_own_tests_expect() {
+fn scale_down_policies_give_what_the_controllers_own_tests_expect() {
     let down = Some(Limit::ScaleDownLimit);
     let few = Some(Limit::TooFewReplicas);
-    let default = Behavior::default().scale_down;
     let free = (1, 1_000);
-    let recent = &[1, 5, 9][..];
-    let table = [
+    let table: [Row; 6] = [
         (
             "percent policy larger",
             &[][..],
@@ -244,6 +266,18 @@ fn scale_down_rules_give_what_the_controllers_own_tests_expect() {
             5,
             (5, None),
         ),
+    ];
+    check_all(table, false);
+}
+
+#[test]
+fn scale_down_policies_count_what_happened_of_late_as_the_controllers_own_tests_expect() {
+    let down = Some(Limit::ScaleDownLimit);
+    let few = Some(Limit::TooFewReplicas);
+    let default = Behavior::default().scale_down;
+    let free = (1, 1_000);
+    let recent = &[1, 5, 9][..];
+    let table: [Row; 6] = [
         (
             "default policy and events",
             recent,
@@ -299,18 +333,7 @@ fn scale_down_rules_give_what_the_controllers_own_tests_expect() {
             (5, None),
         ),
     ];
-    for (name, events, rules, bounds, current, desired, expected) in table {
-        let case = RuleCase {
-            name,
-            events,
-            rules,
-            bounds,
-            current,
-            desired,
-            expected,
-        };
-        check(case, false);
-    }
+    check_all(table, false);
 }
 
 #[test]

@@ -265,7 +265,7 @@ fn a_snapshot_goes_on_where_it_was_and_fits_its_limit() {
     let mut restored = Scaler::restore(snapshot, all).expect("it is sound");
     for step in 10 * STEPS_PER_DAY..10 * STEPS_PER_DAY + 400 {
         let now_ms = START_MS + step * STEP_MS;
-        let mut decide = |scaler: &mut Scaler| -> Decision {
+        let decide = |scaler: &mut Scaler| -> Decision {
             scaler.observe(now_ms, whole(step)).expect("a sample");
             scaler.decide(now_ms, 15, limits(1, 100)).expect("limits")
         };

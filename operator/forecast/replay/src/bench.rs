@@ -6,9 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use kintsugi_forecast::{
-    Brokers, Constraints, Loads, Resource, ResourceSettings, Sample, Scaler, Settings,
-};
+use kintsugi_forecast::{Brokers, Constraints, Loads, ResourceSettings, Sample, Scaler, Settings};
 
 use crate::{
     front::{VIOLATIONS, mean},
@@ -140,13 +138,13 @@ fn print_case(case: &Case, result: &Compared, fronts: bool) {
         .map(|saving| saving.map_or("-".into(), |saving| format!("{:.1} %", 100.0 * saving)))
         .collect();
     println!(
-        "| {} | {} | {} | {} | {} | {:.2} |",
+        "| {} | {} | {} | {} | {} | {} |",
         case.name,
         case.brokers,
         case.delay_seconds,
         ratio(&comparison.log_ratios, comparison.unreached),
         savings.join(", "),
-        mean(&comparison.log_actions).exp(),
+        geometric(&comparison.log_actions),
     );
     if fronts {
         for outcome in &result.scaler {
@@ -180,6 +178,13 @@ fn ratio(logs: &[f64], unreached: usize) -> String {
     format!("{:.2}x{missed}", mean(logs).exp())
 }
 
+fn geometric(logs: &[f64]) -> String {
+    if logs.is_empty() {
+        return "-".into();
+    }
+    format!("{:.2}x", mean(logs).exp())
+}
+
 fn print_total(delay: i64, cases: &[Case], compared: &[Compared]) {
     let results: Vec<_> = (cases.iter().zip(compared))
         .filter(|(case, _)| case.delay_seconds == delay)
@@ -200,18 +205,28 @@ fn print_total(delay: i64, cases: &[Case], compared: &[Compared]) {
                 .iter()
                 .filter_map(|result| result.savings[index])
                 .collect();
+            if saved.is_empty() {
+                return "-".into();
+            }
             format!("{:.1} % ({} cases)", 100.0 * mean(&saved), saved.len())
         })
         .collect();
+    if per_case.is_empty() {
+        println!(
+            "delay {delay} s: nothing to compare in {} cases",
+            results.len()
+        );
+        return;
+    }
     let worst = per_case.iter().copied().fold(f64::INFINITY, f64::min).exp();
     println!(
         "delay {delay} s: {:.2}x fewer violations at equal cost (worst case {worst:.2}x, {} of {} cases comparable), \
-         cost saved {}, actions {:.2}x",
+         cost saved {}, actions {}",
         mean(&per_case).exp(),
         per_case.len(),
         results.len(),
         savings.join(", "),
-        mean(&actions).exp()
+        geometric(&actions)
     );
 }
 

@@ -121,11 +121,6 @@ impl Forecasting {
             last: None,
         })
     }
-
-    /// The scaler itself.
-    pub fn scaler(&self) -> &Scaler {
-        &self.scaler
-    }
 }
 
 impl Policy for Forecasting {

@@ -52,8 +52,6 @@ pub const LIMITS: (u32, u32) = (1, 1_000);
 pub struct Sizes {
     /// Brokers that serve.
     pub serving: u32,
-    /// The size that was decided.
-    pub decided: u32,
 }
 
 /// Runs a policy over `loads`; the steps before `score_from` are not scored. Each step's sizes go
@@ -128,7 +126,7 @@ pub fn run(
             outcome.actions += f64::from(u8::from(decided != current));
             outcome.moved_shares += moved;
         }
-        record(Sizes { serving, decided });
+        record(Sizes { serving });
     }
     let steps = loads.len().saturating_sub(score_from).max(1) as f64;
     outcome.cost = paid / f64::max(oracle, 1.0);

@@ -77,7 +77,7 @@ impl Trace {
             return Err(TraceError::Size("it has no rows".into()));
         };
         let steps = (last.0 - first.0) / STEP_SECONDS;
-        if steps < 2 || steps > MAX_STEPS {
+        if !(2..=MAX_STEPS).contains(&steps) {
             return Err(TraceError::Size(format!(
                 "it spans {} s; at least {} s and at most two years are needed",
                 last.0 - first.0,

@@ -65,8 +65,8 @@ impl Regression {
         }
         for j in 0..FEATURES {
             let mut pivot = lower[j][j];
-            for k in 0..j {
-                pivot -= lower[j][k] * lower[j][k];
+            for entry in &lower[j][..j] {
+                pivot -= entry * entry;
             }
             if !(pivot.is_finite() && pivot > 0.0) {
                 return;
@@ -74,11 +74,9 @@ impl Regression {
             let pivot = pivot.sqrt();
             lower[j][j] = pivot;
             for i in j + 1..FEATURES {
-                let mut sum = lower[i][j];
-                for k in 0..j {
-                    sum -= lower[i][k] * lower[j][k];
-                }
-                lower[i][j] = sum / pivot;
+                let products = lower[i][..j].iter().zip(&lower[j][..j]);
+                let sum: f64 = products.map(|(a, b)| a * b).sum();
+                lower[i][j] = (lower[i][j] - sum) / pivot;
             }
         }
         let mut solution = [0.0; FEATURES];
