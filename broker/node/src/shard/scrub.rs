@@ -11,8 +11,13 @@ use super::Shard;
 /// Between two looks.
 const INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The most logs that are begun in one look, so that many small ones cost no more than a large one.
+/// The most logs that are read to their end in one look, so that many small ones cost no more than a
+/// large one.
 const LOGS_MAX: usize = 8;
+
+/// The most pieces that are read in one look. A piece lies in one segment, so that a log of many small
+/// segments has many, each of which opens a file.
+const PIECES_MAX: usize = 64;
 
 /// Where the reading is.
 #[derive(Debug)]
@@ -48,14 +53,18 @@ impl<F: FileSystem> Shard<F> {
             return;
         }
         self.scrub.next_at = now + INTERVAL;
-        for _ in 0..LOGS_MAX.min(self.partitions.len()) {
+        let logs_max = LOGS_MAX.min(self.partitions.len());
+        let mut logs = 0;
+        for _ in 0..PIECES_MAX {
+            if left == 0 || logs >= logs_max {
+                return;
+            }
             let Some(id) = self.scrubbed() else {
                 return;
             };
-            left = left.saturating_sub(self.scrub_log(id, left));
-            if left == 0 {
-                return;
-            }
+            let (bytes, is_over) = self.scrub_log(id, left);
+            left = left.saturating_sub(bytes);
+            logs += usize::from(is_over);
         }
     }
 
@@ -68,10 +77,11 @@ impl<F: FileSystem> Shard<F> {
         self.scrub.partition
     }
 
-    /// Reads on in one log; gives about how many bytes that were.
-    fn scrub_log(&mut self, id: PartitionId, max_bytes: usize) -> usize {
+    /// Reads on in one log; gives about how many bytes that were, and whether the log is read to its
+    /// end.
+    fn scrub_log(&mut self, id: PartitionId, max_bytes: usize) -> (usize, bool) {
         let Some(partition) = self.partitions.get(&id) else {
-            return 0;
+            return (0, true);
         };
         let log = &partition.log;
         let read = log.check(self.scrub.offset, max_bytes);
@@ -88,11 +98,11 @@ impl<F: FileSystem> Shard<F> {
                 if !is_over {
                     self.scrub.offset = next;
                 }
-                bytes
+                (bytes, is_over)
             }
             Err(error) => {
                 self.note_storage(id, Some(error));
-                max_bytes
+                (max_bytes, is_over)
             }
         }
     }
