@@ -197,7 +197,7 @@ impl<'m> Search<'m> {
     fn balance(&mut self) {
         let mut distress = self.distress();
         for _ in 0..ROUNDS {
-            if distress == 0.0 || self.moves_left == 0 {
+            if distress == 0.0 || !self.may_do(1) {
                 return;
             }
             self.balance_leaders();
@@ -245,15 +245,22 @@ impl<'m> Search<'m> {
         self.fullness[at] = fullness(&self.state.sums[at], &self.scale[at]);
     }
 
+    /// Whether the limit leaves room for so many. A replica that leads counts twice, as its
+    /// leadership moves too, and whoever does not look must leave room for both.
+    fn may_do(&self, moves: usize) -> bool {
+        self.moves_left >= moves
+    }
+
     fn do_move(&mut self, partition: u32, from: u16, to: u16) {
-        if self.state.seat(partition).leader_broker() == Some(from) {
+        let leads = self.state.seat(partition).leader_broker() == Some(from);
+        if leads {
             self.asking
                 .shift(self.state.row(partition).topic, Some(from), to);
         }
         self.state.move_replica(partition, from, to);
         self.measure(usize::from(from));
         self.measure(usize::from(to));
-        self.moves_left = self.moves_left.saturating_sub(1);
+        self.moves_left = self.moves_left.saturating_sub(1 + usize::from(leads));
     }
 
     fn do_lead(&mut self, partition: u32, from: Option<u16>, to: u16) {
