@@ -204,9 +204,8 @@ impl Search<'_> {
 
     /// How distressed a broker is with a vector more or less.
     fn distress_with(&self, broker: u16, vector: &Vector, sign: f64) -> f64 {
-        let mut sums = self.state.sums[usize::from(broker)];
-        dims::add(&mut sums, vector, sign);
-        self.distress_at(broker, &sums)
+        let sums = &self.state.sums[usize::from(broker)];
+        self.distress_of_sums(broker, |dim| sums[dim] + sign * vector[dim])
     }
 }
 
