@@ -3,6 +3,11 @@
 //!
 //! bench_planner CASE [FILE]: CASE is grown-100k, grown-1m, cruise-control, evacuation or tick;
 //! with a FILE, grown-100k also writes its cluster there, for another solver to plan.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a benchmark measures time; the library has none"
+)]
 
 use std::error::Error;
 use std::time::{Duration, Instant};
