@@ -58,6 +58,14 @@ fn grown_cluster(partitions: u32) -> Skewed {
     }
 }
 
+/// 3 million replicas on 108 brokers are 27,778 each; the default allows 10,000.
+fn thresholds() -> Thresholds {
+    Thresholds {
+        max_replicas_per_broker: 40_000,
+        ..Thresholds::default()
+    }
+}
+
 fn build(cluster: Skewed) -> Fallible<Model> {
     let start = Instant::now();
     let model = Model::build(cluster.cluster())?;
@@ -72,7 +80,7 @@ fn build(cluster: Skewed) -> Fallible<Model> {
 
 fn grown(partitions: u32, file: Option<&str>) -> Fallible<()> {
     let model = build(grown_cluster(partitions))?;
-    let profile = Profile::kintsugi(Thresholds::default())?;
+    let profile = Profile::kintsugi(thresholds())?;
     let mut times = Vec::new();
     let mut last = None;
     for seed in 1..=REPEATS {
@@ -145,7 +153,7 @@ fn cruise_control() -> Fallible<()> {
 /// One broker after another dies, in a cluster that was balanced before.
 fn evacuation() -> Fallible<()> {
     let mut model = balanced(1_000_000)?;
-    let profile = Profile::kintsugi(Thresholds::default())?;
+    let profile = Profile::kintsugi(thresholds())?;
     let mut times = Vec::new();
     for broker in 0..DEATHS as i32 {
         let mut dead = model.clone();
@@ -184,7 +192,7 @@ fn elect_others(model: &mut Model, broker: i32) -> Fallible<()> {
 
 fn tick() -> Fallible<()> {
     let mut model = balanced(1_000_000)?;
-    let profile = Profile::kintsugi(Thresholds::default())?;
+    let profile = Profile::kintsugi(thresholds())?;
     let limits = Limits {
         certify: false,
         ..Limits::default()
@@ -238,7 +246,7 @@ fn tick() -> Fallible<()> {
 
 fn balanced(partitions: u32) -> Fallible<Model> {
     let mut model = build(grown_cluster(partitions))?;
-    let profile = Profile::kintsugi(Thresholds::default())?;
+    let profile = Profile::kintsugi(thresholds())?;
     let made = plan(&model, &profile, &Scope::Full, &Limits::default())?;
     model.apply(&made)?;
     Ok(model)

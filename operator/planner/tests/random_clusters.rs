@@ -52,7 +52,7 @@ fn counts(plan: &Plan) -> Vec<u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
     fn the_result_is_never_worse_than_the_start(cluster in random_cluster()) {
