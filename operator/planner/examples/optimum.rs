@@ -2,6 +2,10 @@
 //! bench/optimum.py to find the true optimum of each.
 //!
 //! optimum FILE [CLUSTERS]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a tool reads its arguments; the library does not"
+)]
 
 use std::error::Error;
 

@@ -68,9 +68,9 @@ fn values(at: &PartitionInput, leads: bool) -> [f64; 4] {
 fn optimum(partitions: &[PartitionInput]) -> Option<f64> {
     let mut limits = [0.0; 4];
     for at in partitions {
-        for resource in 0..4 {
-            limits[resource] +=
-                (values(at, true)[resource] + values(at, false)[resource]) * LIMIT / BROKERS as f64;
+        let both = values(at, true).into_iter().zip(values(at, false));
+        for (limit, (leads, follows)) in limits.iter_mut().zip(both) {
+            *limit += (leads + follows) * LIMIT / BROKERS as f64;
         }
     }
     let mut best = None;

@@ -17,9 +17,11 @@ fn tally(model: &Model, states: &[crate::input::BrokerState]) -> Tally {
     tally
 }
 
+type Counts = Vec<(Goal, u64)>;
+
 /// Runs the layers one by one and returns, for each, the counts of all goals down to it before it
 /// ran and after.
-fn layer_by_layer(model: &Model, profile: &Profile) -> Vec<(Vec<(Goal, u64)>, Vec<(Goal, u64)>)> {
+fn layer_by_layer(model: &Model, profile: &Profile) -> Vec<(Counts, Counts)> {
     let scope = Scope::Full;
     let states = states(model, &scope).expect("the scope fits");
     let permissions = permissions(model, &scope, &states).expect("the scope fits");

@@ -7,11 +7,11 @@ use super::Search;
 use super::gather::{Candidate, Kind};
 
 /// Replicas of a distressed broker that are tried.
-const TRIED: usize = 48;
+const TRIED: usize = 32;
 /// Brokers that each of them is offered to.
 const OFFERS: usize = 10;
 /// Replicas of that broker that are looked at in return.
-const RETURNS: usize = 192;
+const RETURNS: usize = 64;
 /// Brokers that may be worked on in one pass: what is left is for the next.
 const BROKERS: usize = 48;
 /// Exchanges of one broker.
@@ -38,7 +38,7 @@ impl Search<'_> {
                 continue;
             }
             for _ in 0..EXCHANGES {
-                if self.distress_of(broker) == 0.0 || self.moves_left < 2 {
+                if self.distress_of(broker) == 0.0 || !self.may_do(4) {
                     break;
                 }
                 if !self.exchange_one(broker) {
@@ -81,8 +81,11 @@ impl Search<'_> {
         let mut found: Option<Exchange> = None;
         for partner in self.partners(broker, short) {
             let others = self.gather_sample(partner, RETURNS);
+            // Who takes what goes on does not depend on what comes: each is looked for once.
+            let mut onward: Vec<Option<Option<u16>>> = vec![None; others.len()];
             for candidate in &own {
-                self.consider(broker, partner, candidate, &others, &mut found);
+                let pair = (broker, partner);
+                self.consider(pair, candidate, &others, &mut onward, &mut found);
             }
             if found.is_some() {
                 break;
@@ -110,10 +113,10 @@ impl Search<'_> {
 
     fn consider(
         &self,
-        broker: u16,
-        partner: u16,
+        (broker, partner): (u16, u16),
         candidate: &Candidate,
         others: &[Candidate],
+        onward: &mut [Option<Option<u16>>],
         found: &mut Option<Exchange>,
     ) {
         let seat = self.state.seat(candidate.partition);
@@ -125,7 +128,9 @@ impl Search<'_> {
         let before = self.distress_of(broker) + self.distress_of(partner);
         let (there, bytes) = (candidate.partition, candidate.bytes);
         let may_lose = self.may_lose(&self.allowed, broker, &candidate.vector);
-        for other in others.iter().filter(|other| other.partition != there) {
+        let gone = self.distress_with(broker, &candidate.vector, -1.0);
+        let pairs = others.iter().zip(onward);
+        for (other, third) in pairs.filter(|(other, _)| other.partition != there) {
             let price = bytes + other.bytes + self.mean_bytes;
             let better = |relief: f64, found: &Option<Exchange>| {
                 relief > 0.0
@@ -135,7 +140,12 @@ impl Search<'_> {
             };
             let back = other.partition;
             let net = dims::minus(&candidate.vector, &other.vector);
-            let swap = self.relief(broker, &net, partner, &net, before);
+            // Distress is never below 0, so that most pairs end here.
+            let left = before - self.distress_with(partner, &net, 1.0);
+            if !better(left, found) {
+                continue;
+            }
+            let swap = left - self.distress_with(broker, &net, -1.0);
             if better(swap, found)
                 && self.may_shift(broker, partner, &net)
                 && self.may_return(other, partner, broker)
@@ -150,12 +160,12 @@ impl Search<'_> {
                 });
                 continue;
             }
-            if !may_lose || !self.may_gain(&self.allowed, partner, &net) {
-                continue;
-            }
-            let chain = self.relief(broker, &candidate.vector, partner, &net, before);
-            if better(chain, found)
-                && let Some(onward) = self.passes_on(broker, partner, other)
+            let chain = left - gone;
+            if may_lose
+                && better(chain, found)
+                && self.may_gain(&self.allowed, partner, &net)
+                && let Some(onward) =
+                    *third.get_or_insert_with(|| self.passes_on(broker, partner, other))
             {
                 let score = chain / price;
                 *found = Some(Exchange {
@@ -192,20 +202,10 @@ impl Search<'_> {
         })
     }
 
-    /// By how much two brokers are better off when one gives a vector and the other takes one.
-    fn relief(
-        &self,
-        broker: u16,
-        given: &Vector,
-        partner: u16,
-        taken: &Vector,
-        before: f64,
-    ) -> f64 {
-        let mut gives = self.state.sums[usize::from(broker)];
-        let mut takes = self.state.sums[usize::from(partner)];
-        dims::add(&mut gives, given, -1.0);
-        dims::add(&mut takes, taken, 1.0);
-        before - self.distress_at(broker, &gives) - self.distress_at(partner, &takes)
+    /// How distressed a broker is with a vector more or less.
+    fn distress_with(&self, broker: u16, vector: &Vector, sign: f64) -> f64 {
+        let sums = &self.state.sums[usize::from(broker)];
+        self.distress_of_sums(broker, |dim| sums[dim] + sign * vector[dim])
     }
 }
 

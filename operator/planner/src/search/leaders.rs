@@ -33,7 +33,7 @@ impl Search<'_> {
         let little = self.is_little(broker, &excess);
         let mut candidates = self.gather(broker, Kind::Leadership, little);
         candidates.retain(|candidate| worth(&candidate.vector, &excess.map(sign), &excess) > 0.0);
-        while !candidates.is_empty() && self.moves_left > 0 {
+        while !candidates.is_empty() && self.may_do(1) {
             let excess = self.excess(broker);
             if excess.iter().all(|excess| *excess <= 0.0) {
                 return;
@@ -43,7 +43,10 @@ impl Search<'_> {
             let (mut moved, mut tried) = (0, 0);
             for candidate in &candidates[..best] {
                 let excess = self.excess(broker);
-                if moved == BATCH || worth(&candidate.vector, &prices, &excess) <= 0.0 {
+                if moved == BATCH
+                    || !self.may_do(1)
+                    || worth(&candidate.vector, &prices, &excess) <= 0.0
+                {
                     break;
                 }
                 tried += 1;
@@ -87,7 +90,7 @@ impl Search<'_> {
                 });
             }
         }
-        while !candidates.is_empty() && self.moves_left > 0 {
+        while !candidates.is_empty() && self.may_do(1) {
             let deficit = self.deficit(broker);
             if deficit.iter().all(|deficit| *deficit <= 0.0) {
                 return;
@@ -97,7 +100,10 @@ impl Search<'_> {
             let (mut moved, mut tried) = (0, 0);
             for candidate in &candidates[..best] {
                 let deficit = self.deficit(broker);
-                if moved == BATCH || worth(&candidate.vector, &prices, &deficit) <= 0.0 {
+                if moved == BATCH
+                    || !self.may_do(1)
+                    || worth(&candidate.vector, &prices, &deficit) <= 0.0
+                {
                     break;
                 }
                 tried += 1;

@@ -85,7 +85,7 @@ impl Search<'_> {
                 if !self.state.states[at].takes_replicas() || !self.permissions.leads[at] {
                     continue;
                 }
-                while self.leaders_of(topic, broker) < least && self.moves_left > 0 {
+                while self.leaders_of(topic, broker) < least && self.may_do(2) {
                     if !self.lead_one(&partitions, broker) && !self.bring_one(&partitions, broker) {
                         break;
                     }

@@ -70,7 +70,8 @@ pub(crate) struct Search<'m> {
     allowed: Bands,
     /// Bands of this layer.
     focus: Bands,
-    focus_dims: [bool; DIMS],
+    /// The sums that the layer's bands limit.
+    limited: Vec<usize>,
     /// Bands of the whole profile: where a choice is free, it is made for the layers to come.
     wished: Bands,
     /// One over the most that the profile wishes.
@@ -127,7 +128,7 @@ impl<'m> Search<'m> {
             moves_left: moves,
             allowed: Bands::open(brokers),
             focus: Bands::open(brokers),
-            focus_dims: [false; DIMS],
+            limited: Vec::new(),
             wished,
             scale,
             fullness: vec![0.0; brokers],
@@ -163,7 +164,8 @@ impl<'m> Search<'m> {
             self.focus
                 .narrow(*goal, self.profile.thresholds(), &self.state);
         }
-        self.focus_dims = self.focus.limited();
+        let limited = self.focus.limited();
+        self.limited = (0..DIMS).filter(|dim| limited[*dim]).collect();
         for goal in layer {
             match goal {
                 Goal::OfflineReplicas => self.evacuate(leaving),
@@ -173,7 +175,7 @@ impl<'m> Search<'m> {
                 _ => {}
             }
         }
-        if self.permissions.balancing && self.focus_dims.contains(&true) {
+        if self.permissions.balancing && !self.limited.is_empty() {
             self.balance();
         }
     }
@@ -197,7 +199,7 @@ impl<'m> Search<'m> {
     fn balance(&mut self) {
         let mut distress = self.distress();
         for _ in 0..ROUNDS {
-            if distress == 0.0 || self.moves_left == 0 {
+            if distress == 0.0 || !self.may_do(1) {
                 return;
             }
             self.balance_leaders();
@@ -222,14 +224,21 @@ impl<'m> Search<'m> {
     }
 
     fn distress_at(&self, broker: u16, sums: &Vector) -> f64 {
+        self.distress_of_sums(broker, |dim| sums[dim])
+    }
+
+    /// Only the sums that the layer limits can be out of its bands: often one of eight.
+    #[inline]
+    fn distress_of_sums(&self, broker: u16, sums: impl Fn(usize) -> f64) -> f64 {
         let at = usize::from(broker);
         let (low, high) = (&self.focus.low[at], &self.focus.high[at]);
         let mut distress = 0.0;
-        for dim in 0..DIMS {
-            if sums[dim] > high[dim] {
-                distress += (sums[dim] - high[dim]) / high[dim].max(f64::MIN_POSITIVE);
-            } else if sums[dim] < low[dim] {
-                distress += (low[dim] - sums[dim]) / low[dim].max(f64::MIN_POSITIVE);
+        for dim in self.limited.iter().copied() {
+            let sum = sums(dim);
+            if sum > high[dim] {
+                distress += (sum - high[dim]) / high[dim].max(f64::MIN_POSITIVE);
+            } else if sum < low[dim] {
+                distress += (low[dim] - sum) / low[dim].max(f64::MIN_POSITIVE);
             }
         }
         distress
@@ -245,15 +254,22 @@ impl<'m> Search<'m> {
         self.fullness[at] = fullness(&self.state.sums[at], &self.scale[at]);
     }
 
+    /// Whether the limit leaves room for so many. A replica that leads counts twice, as its
+    /// leadership moves too, and whoever does not look must leave room for both.
+    fn may_do(&self, moves: usize) -> bool {
+        self.moves_left >= moves
+    }
+
     fn do_move(&mut self, partition: u32, from: u16, to: u16) {
-        if self.state.seat(partition).leader_broker() == Some(from) {
+        let leads = self.state.seat(partition).leader_broker() == Some(from);
+        if leads {
             self.asking
                 .shift(self.state.row(partition).topic, Some(from), to);
         }
         self.state.move_replica(partition, from, to);
         self.measure(usize::from(from));
         self.measure(usize::from(to));
-        self.moves_left = self.moves_left.saturating_sub(1);
+        self.moves_left = self.moves_left.saturating_sub(1 + usize::from(leads));
     }
 
     fn do_lead(&mut self, partition: u32, from: Option<u16>, to: u16) {

@@ -35,7 +35,7 @@ impl Search<'_> {
             );
         }
         for (broker, partition) in all {
-            if self.moves_left < 2 {
+            if !self.may_do(2) {
                 break;
             }
             self.leave(broker, partition, &hard, &disk);

@@ -21,7 +21,7 @@ impl Search<'_> {
 
     fn pull(&mut self, broker: u16) {
         for donor in self.donors(broker) {
-            if self.deficit(broker).iter().all(|deficit| *deficit <= 0.0) || self.moves_left == 0 {
+            if self.deficit(broker).iter().all(|deficit| *deficit <= 0.0) || !self.may_do(2) {
                 return;
             }
             self.pull_from(donor, broker);
@@ -66,7 +66,7 @@ impl Search<'_> {
         let best = self.rank(&mut candidates, &prices, &deficit);
         for candidate in &candidates[..best] {
             let deficit = self.deficit(broker);
-            if worth(&candidate.vector, &prices, &deficit) <= 0.0 || self.moves_left == 0 {
+            if worth(&candidate.vector, &prices, &deficit) <= 0.0 || !self.may_do(2) {
                 return;
             }
             let seat = self.state.seat(candidate.partition);

@@ -38,7 +38,7 @@ impl Search<'_> {
     fn push_some(&mut self, broker: u16, little: bool) {
         let mut candidates = self.gather(broker, Kind::Replica, little);
         let mut fruitless = 0;
-        while fruitless < FRUITLESS && !candidates.is_empty() && self.moves_left > 0 {
+        while fruitless < FRUITLESS && !candidates.is_empty() && self.may_do(2) {
             let excess = self.excess(broker);
             if excess.iter().all(|excess| *excess <= 0.0) {
                 return;
@@ -48,7 +48,10 @@ impl Search<'_> {
             let (mut moved, mut tried) = (0, 0);
             for candidate in &candidates[..best] {
                 let excess = self.excess(broker);
-                if moved == BATCH || worth(&candidate.vector, &prices, &excess) <= 0.0 {
+                if moved == BATCH
+                    || !self.may_do(2)
+                    || worth(&candidate.vector, &prices, &excess) <= 0.0
+                {
                     break;
                 }
                 tried += 1;

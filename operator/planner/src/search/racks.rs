@@ -28,7 +28,7 @@ impl Search<'_> {
         let open = Bands::open(model.brokers.len());
         for partition in conflicts {
             for _ in 0..usize::from(self.state.seat(partition).count) {
-                if self.moves_left == 0 || !self.spread_one(partition, &hard, &open) {
+                if !self.may_do(2) || !self.spread_one(partition, &hard, &open) {
                     break;
                 }
             }

@@ -19,6 +19,9 @@ impl Search<'_> {
         moved.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let mut smaller = false;
         for (_, partition) in moved {
+            if !self.may_do(4) {
+                break;
+            }
             smaller |= self.replace(partition);
         }
         smaller

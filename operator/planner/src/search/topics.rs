@@ -64,7 +64,7 @@ impl Search<'_> {
                 let Some(left) = surplus.get_mut(&topic).filter(|left| **left > 0) else {
                     continue;
                 };
-                if self.moves_left < 2 {
+                if !self.may_do(4) {
                     return;
                 }
                 let moved = if exchange {
@@ -163,7 +163,7 @@ impl Search<'_> {
         });
         let mut brought = 0;
         for candidate in candidates {
-            if brought == missing || self.moves_left == 0 {
+            if brought == missing || !self.may_do(2) {
                 break;
             }
             let seat = self.state.seat(candidate.partition);
