@@ -228,18 +228,23 @@ async fn exchange(
             answer.await?
         }
     };
-    if status != StatusCode::OK && status != StatusCode::ACCEPTED {
-        let reason: String = String::from_utf8_lossy(&bytes)
-            .chars()
-            .take(REASON_CHARACTERS_MAX)
-            .collect();
-        return Err(HttpError::Status {
-            address: address.to_owned(),
-            status: status.as_u16(),
-            reason,
-        });
+    accepted(address, status, bytes)
+}
+
+/// The body of a 200 or 202.
+fn accepted(address: &str, status: StatusCode, bytes: Bytes) -> Result<Bytes, HttpError> {
+    if status == StatusCode::OK || status == StatusCode::ACCEPTED {
+        return Ok(bytes);
     }
-    Ok(bytes)
+    let reason: String = String::from_utf8_lossy(&bytes)
+        .chars()
+        .take(REASON_CHARACTERS_MAX)
+        .collect();
+    Err(HttpError::Status {
+        address: address.to_owned(),
+        status: status.as_u16(),
+        reason,
+    })
 }
 
 #[cfg(test)]

@@ -242,12 +242,10 @@ impl ShardThread {
                 endpoint,
                 request,
             } => self.fetchers.fetch(leader, endpoint, request),
-            Command::AlterPartition { changes } => {
-                self.tell(broker::Event::AlterPartition {
-                    shard: self.number,
-                    changes,
-                });
-            }
+            Command::AlterPartition { changes } => self.tell(broker::Event::AlterPartition {
+                shard: self.number,
+                changes,
+            }),
             Command::Applied { offset } => self.tell(broker::Event::ShardApplied {
                 shard: self.number,
                 offset,

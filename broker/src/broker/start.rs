@@ -91,7 +91,6 @@ pub async fn start(
     let starting = opening.open(id, mailboxes, shard_letters)?;
     let registration = registration(shared, &directory, &starting)?;
     let followers = bind(&settings.endpoints.replication).await?;
-    let links = links(shared, &directory, &control)?;
     let progress = Progress::default();
     progress.mark(shared.clock.now());
     threads.push(("broker".to_owned(), progress.clone()));
@@ -102,7 +101,7 @@ pub async fn start(
         runtime: shared.runtime.clone(),
         exit: shared.exit.clone(),
         events: control.clone(),
-        links,
+        links: links(shared, &directory, &control)?,
         shards: starting.iter().map(Starting::as_shard).collect(),
         published,
         gate,

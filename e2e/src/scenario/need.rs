@@ -1,6 +1,8 @@
 //! What a scenario needs of the cluster that it runs on. What is missing keeps it from being run,
 //! and is said; it never counts as passed.
 
+use std::time::Duration;
+
 use super::environment::Environment;
 use crate::kubernetes::http;
 use crate::kubernetes::operators::OPERATOR_SELECTOR;
@@ -39,8 +41,23 @@ impl Need {
     }
 }
 
+/// How long an operator that is there may take to be ready: the longest pause of kubelets after the
+/// few kills that scenarios make, and its start.
+const RESTART_LIMIT: Duration = Duration::from_secs(180);
+
 fn operator(environment: &Environment) -> anyhow::Result<Option<String>> {
     let operators = environment.operators();
+    // A scenario before may have killed it, and kubelets wait longer before each restart.
+    if !operators.pods_labelled(OPERATOR_SELECTOR)?.is_empty() {
+        operators.wait("an operator to be ready", RESTART_LIMIT, |operators| {
+            let ready = operators.operators()?;
+            Ok(if ready.is_empty() {
+                Err("none is".to_owned())
+            } else {
+                Ok(())
+            })
+        })?;
+    }
     let runs = !operators.operators()?.is_empty();
     Ok((!runs).then(|| {
         format!(

@@ -42,6 +42,9 @@ pub(crate) fn whole_batches(bytes: &[u8], limits: ReadLimits) -> Option<(usize, 
     taken
 }
 
+/// A walk, and the offset of the batch that it begins with.
+type ScanFrom<F> = (Scan<F>, Offset);
+
 impl<F: FileSystem> Segment<F> {
     pub(super) fn scan(
         &self,
@@ -125,7 +128,7 @@ impl<F: FileSystem> Segment<F> {
     fn scan_from_entry(
         &self,
         entry: IndexEntry,
-    ) -> Result<Option<(Scan<F::File>, Offset)>, SegmentError> {
+    ) -> Result<Option<ScanFrom<F::File>>, SegmentError> {
         let mut scan = self.scan(entry.position, HEADERS_WINDOW_BYTES)?;
         match scan.next_header() {
             Ok(Some((_, header))) if header.last_offset() == entry.offset => {

@@ -104,10 +104,10 @@ fn a_cluster_whose_nodes_run_without_a_secret_stays_as_it_is() {
     missing.secret = crate::fixtures::secret();
     let made = decide(&cluster, &missing, None, &history, at(0)).commands;
     let pods = made.iter().filter_map(|command| match command {
-        Command::CreatePod(pod) => Some(pod),
+        Command::CreatePod(pod) => Some(pod.as_ref()),
         _ => None,
     });
-    let mounts = |pod: &&Box<k8s_openapi::api::core::v1::Pod>| {
+    let mounts = |pod: &&k8s_openapi::api::core::v1::Pod| {
         let volumes = pod.spec.as_ref().unwrap().volumes.as_ref().unwrap();
         volumes.iter().any(|volume| volume.secret.is_some())
     };
