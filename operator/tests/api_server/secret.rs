@@ -54,7 +54,8 @@ pub async fn policies_come_and_go(client: &Client) {
     let namespace = "policies";
     create_cluster(client, namespace).await;
     let (resource, plan) = look(client, namespace).await;
-    let carried = act(client, &recorder(client), &resource, None, &plan.commands);
+    let recorder = recorder(client);
+    let carried = act(client, &recorder, &resource, None, &plan.commands);
     carried.await.unwrap();
     let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
     let names = async || {
@@ -73,7 +74,7 @@ pub async fn policies_come_and_go(client: &Client) {
         .await
         .unwrap();
     let (resource, plan) = look(client, namespace).await;
-    let carried = act(client, &recorder(client), &resource, None, &plan.commands);
+    let carried = act(client, &recorder, &resource, None, &plan.commands);
     carried.await.unwrap();
     assert_eq!(names().await, [""; 0]);
 }
