@@ -1,4 +1,4 @@
-//! `GET /v1/load`: about 80 bytes a partition.
+//! `GET /v1/load`, of every partition.
 
 use kintsugi_node::message::load::PartitionLoad;
 use serde::Serialize;
