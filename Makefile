@@ -118,7 +118,7 @@ bench-faults: preflight ## freeze brokers, kill controllers and coordinators, re
 
 bench-partitions: preflight ## 10,000 partitions: starts, idle processors, memory, descriptors; kills with little load, and with load on a tenth, by step
 	$(MAKE) bench-built
-	$(IMAGE)/kintsugi-e2e bench-scale --broker $(IMAGE)/kintsugi-broker --partitions 10000 --runs $(RUNS)
+	$(IMAGE)/kintsugi-e2e bench-partitions --broker $(IMAGE)/kintsugi-broker --partitions 10000 --runs $(RUNS)
 	$(BENCH_FAILOVER) --partitions 10000 --loaded 120 --kills $(FAULTS) --kafka-kills 0
 	$(BENCH_FAILOVER) --partitions 10000 --loaded 1000 --interval-ms 200 --library java \
 	  --kills $(FAULTS) --kafka-kills $(KAFKA_FAULTS)

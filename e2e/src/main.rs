@@ -10,7 +10,7 @@ enum Command {
     /// Kill -9 under load on loopback: Kintsugi, Apache Kafka, or both in turn.
     BenchFailover(command::bench_failover::Arguments),
     /// Starts, idle processors, memory and descriptors of brokers with many partitions.
-    BenchScale(command::bench_scale::Arguments),
+    BenchPartitions(command::bench_partitions::Arguments),
     /// Produce and consume at full speed: Kintsugi and Apache Kafka in turn.
     BenchSpeed(command::bench_speed::Arguments),
     /// Start to serving and idle memory of one broker.
@@ -24,7 +24,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::BenchFailover(arguments) => command::bench_failover::main(&arguments),
-        Command::BenchScale(arguments) => command::bench_scale::main(&arguments),
+        Command::BenchPartitions(arguments) => command::bench_partitions::main(&arguments),
         Command::BenchSpeed(arguments) => command::bench_speed::main(&arguments),
         Command::BenchStart(arguments) => command::bench_start::main(&arguments),
         Command::Demo(arguments) => command::demo::main(&arguments),

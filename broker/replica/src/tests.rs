@@ -357,6 +357,52 @@ fn a_leader_resigns_by_proposing_the_rest_of_the_isr_once() {
     assert_eq!(out, []);
 }
 
+/// Whether a leader says that it is settled, which must be true.
+fn settled(fixture: &mut Fixture, millis: u64) -> bool {
+    let is_settled = fixture.replica.is_settled(at(millis));
+    for later in [0, 1, 4_000, 6_000, 600_000] {
+        assert!(!is_settled || fixture.tick(millis + later).is_empty());
+    }
+    is_settled
+}
+
+#[test]
+fn a_leader_is_settled_when_time_alone_changes_nothing_any_more() {
+    let mut fixture = Fixture::leading(&[0, 1, 2]);
+    // Members that have not shown themselves may yet prove to lag.
+    assert!(!settled(&mut fixture, 0));
+    fixture.fetch(1, 1, 0);
+    fixture.fetch(1, 2, 0);
+    assert!(settled(&mut fixture, 2));
+    fixture.append(100, 10, None);
+    fixture.fetch(101, 1, 10);
+    assert!(!settled(&mut fixture, 102));
+    assert_eq!(fixture.tick(5_101), [proposal(1, 1, &[0, 1])]);
+    assert!(!settled(&mut fixture, 5_101));
+    fixture.assign(5_200, &assignment(0, 1, 2, &[0, 1]), 10);
+    assert!(settled(&mut fixture, 5_200));
+}
+
+#[test]
+fn a_leader_is_not_settled_while_a_replica_that_may_join_holds_its_high_watermark_back() {
+    let mut fixture = Fixture::leading(&[0, 1]);
+    fixture.brokers.0.remove(&BrokerId(2));
+    fixture.fetch(1, 1, 0);
+    fixture.fetch(1, 2, 0);
+    assert!(settled(&mut fixture, 2));
+    fixture.append(100, 10, None);
+    let advanced = fixture.fetch(101, 1, 10);
+    assert_eq!(advanced, [Command::HighWatermark(Offset(10))]);
+    // It counts as caught up for a while, and so holds up what is appended once it may join.
+    fixture.brokers = brokers();
+    fixture.append(102, 20, None);
+    assert_eq!(fixture.fetch(103, 1, 20), []);
+    assert!(!settled(&mut fixture, 104));
+    let advanced = fixture.tick(5_101);
+    assert_eq!(advanced, [Command::HighWatermark(Offset(20))]);
+    assert!(settled(&mut fixture, 5_101));
+}
+
 #[test]
 fn the_deliberate_faults_do_what_they_say() {
     let mut config = ReplicaConfig::new(BrokerId(0), 2, LAG_MAX);

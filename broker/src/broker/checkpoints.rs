@@ -1,10 +1,11 @@
 //! The thread that writes the checkpoints of offsets, so that no shard waits for them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use kintsugi_node::directory::Checkpoints;
 use kintsugi_storage::RealFileSystem;
-use kintsugi_storage::checkpoint::OffsetCheckpoints;
+use kintsugi_storage::checkpoint::{CheckpointError, OffsetCheckpoints};
 
 use crate::mailbox::{Letter, Letters};
 use crate::thread::IDLE_MAX;
@@ -18,12 +19,21 @@ pub struct Checkpoint {
     pub offsets: OffsetCheckpoints,
 }
 
+/// How long after a failure the files are written again. 5 s: as often as a shard gives new offsets.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// Runs until every sender is gone.
 pub fn run(mut files: Checkpoints<RealFileSystem>, letters: &Letters<Checkpoint>) {
+    let mut retry_at = None;
     loop {
         let first = match letters.wait(IDLE_MAX) {
             Letter::Event(checkpoint) => checkpoint,
-            Letter::Nothing => continue,
+            Letter::Nothing => {
+                if retry_at.is_some_and(|at| Instant::now() >= at) {
+                    retry_at = retry_after(files.write_newest());
+                }
+                continue;
+            }
             Letter::Closed => return,
         };
         // Of what has waited meanwhile only the newest of each shard matters.
@@ -32,11 +42,15 @@ pub fn run(mut files: Checkpoints<RealFileSystem>, letters: &Letters<Checkpoint>
             newest.insert(next.shard, next.offsets);
         }
         for (shard, offsets) in newest {
-            if let Err(cause) = files.write(shard, offsets) {
-                // The file before still stands: a restart only looks further back.
-                let cause = crate::thread::chain(&cause);
-                tracing::warn!(cause, "failed to write the checkpoints of offsets");
-            }
+            retry_at = retry_after(files.write(shard, offsets));
         }
     }
+}
+
+/// When to write again: never where it succeeded. After a failure the file before still stands: a
+/// restart only looks further back.
+fn retry_after(written: Result<(), CheckpointError>) -> Option<Instant> {
+    let cause = crate::thread::chain(&written.err()?);
+    tracing::warn!(cause, "failed to write the checkpoints of offsets");
+    Some(Instant::now() + RETRY)
 }

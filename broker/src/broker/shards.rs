@@ -96,9 +96,23 @@ impl Opening<'_> {
         let open_one = |shard: u16| {
             let mut config = config(settings, id, shard);
             config.throttles = Arc::clone(&throttles);
-            let (now, seed) = (self.shared.clock.now(), fastrand::u64(..));
-            self.directory
-                .open_shard(config, self.logs.clone(), now, seed)
+            let (clock, seed) = (self.shared.clock, fastrand::u64(..));
+            let begun = clock.now();
+            let opened = self
+                .directory
+                .open_shard(config, self.logs.clone(), begun, seed)?;
+            let found = opened.opened_logs();
+            tracing::info!(
+                event = "logs-opened",
+                shard,
+                logs = found.logs,
+                verified_bytes = found.verified_bytes,
+                cut_bytes = found.cut_bytes,
+                took_ms = clock.now().since(begun).as_millis(),
+                uptime_ms = clock.now().as_millis(),
+                "opened the logs"
+            );
+            Ok(opened)
         };
         let opened: Vec<anyhow::Result<Shard<RealFileSystem>>> = std::thread::scope(|scope| {
             let open_one = &open_one;

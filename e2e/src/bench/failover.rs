@@ -32,8 +32,12 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long clients may take to end.
 pub(super) const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// The most partitions that probes ask for: more would be a load of its own.
+/// The most partitions that probes ask for, of those led and of those followed each: more would be
+/// a load of its own.
 const PROBED_MAX: usize = 200;
+
+/// How many partitions are written by one request before anything is measured.
+const WRITTEN_AT_ONCE: usize = 1_000;
 
 /// A cluster whose brokers can be hurt.
 pub trait Target {
@@ -139,6 +143,8 @@ pub struct FailoverReport {
     pub followed: Gaps,
     /// Kill to the first acknowledged probe, in partitions that it led.
     pub served: Gaps,
+    /// The same in partitions that it only followed: until it is out of their ISR.
+    pub served_followed: Gaps,
     /// Kill to the first record read that was sent after it, where a group was watched.
     pub read: Gaps,
     /// Kill to the first commit that began after it and succeeded, one a kill.
@@ -176,6 +182,7 @@ pub fn run(target: &mut dyn Target, settings: &FailoverSettings) -> anyhow::Resu
         HEAL_LIMIT,
     )?;
     let run = fastrand::u64(..);
+    write_everywhere(settings, &bootstrap, run)?;
     let load = settings.start_load(&bootstrap, run)?;
     let watch = settings.start_group(&bootstrap, &load)?;
     wait_for_first_acks(&load, settings.loaded)?;
@@ -221,6 +228,7 @@ pub fn run(target: &mut dyn Target, settings: &FailoverSettings) -> anyhow::Resu
         led: all(|round| &round.led),
         followed: all(|round| &round.followed),
         served: all(|round| &round.served),
+        served_followed: all(|round| &round.served_followed),
         read: all(|round| &round.read),
         commits: all(|round| &round.commit),
         healed: rounds.iter().map(|round| round.healed).collect(),
@@ -237,6 +245,7 @@ struct Round {
     led: Gaps,
     followed: Gaps,
     served: Gaps,
+    served_followed: Gaps,
     read: Gaps,
     commit: Gaps,
     steps: Option<(Steps, Served)>,
@@ -252,7 +261,8 @@ impl fmt::Display for Round {
             self.broker, self.led, self.followed
         )?;
         if self.served.total() > 0 {
-            write!(f, "; served {}", self.served)?;
+            let followed = &self.served_followed;
+            write!(f, "; served led {}; followed {followed}", self.served)?;
         }
         if self.commit.total() > 0 {
             write!(f, "; read {}; commit {}", self.read, self.commit)?;
@@ -274,7 +284,7 @@ fn kill_once(
         Some(watch) => coordinator::find(&bootstrap, &watch.group)?,
         None => choose(&topology, before)?,
     };
-    let plan = plan_probes(settings, load, &topology, broker);
+    let plans = plan_probes(settings, load, &topology, broker);
     let is_loaded = |partition: &i32| *partition < settings.loaded;
     let mut led = topology.led_by(broker);
     let mut followed = topology.followed_by(broker);
@@ -285,15 +295,15 @@ fn kill_once(
     let fault = load
         .now()
         .saturating_sub(Micros::try_from(ago.as_micros())?);
-    let served_at = probe(&plan, started, GAP_LIMIT);
+    let served_at = probe_all(&plans, started);
     let all: Vec<i32> = led.iter().chain(&followed).copied().collect();
     wait_for_acks(load, fault, &all);
     if let Some(watch) = watch {
         wait_for_group(watch, load, fault, &all);
     }
     let served = (
-        served_at.values().min().copied(),
-        served_at.values().max().copied(),
+        served_at[0].values().min().copied(),
+        served_at[0].values().max().copied(),
     );
     let steps = target.steps().map(|steps| (steps, served));
     target.revive(broker)?;
@@ -314,7 +324,8 @@ fn kill_once(
         broker,
         led: Gaps::after(&history, fault, led),
         followed: Gaps::after(&history, fault, followed),
-        served: served_gaps(&plan, &served_at),
+        served: served_gaps(&plans[0], &served_at[0]),
+        served_followed: served_gaps(&plans[1], &served_at[1]),
         read,
         commit,
         steps,
@@ -333,25 +344,39 @@ fn choose(topology: &Topology, before: &[Round]) -> anyhow::Result<i32> {
         .context("the cluster has no brokers")
 }
 
+/// Probes of partitions that the broker leads, and of those that it only follows.
 fn plan_probes(
     settings: &FailoverSettings,
     load: &Load,
     topology: &Topology,
     broker: i32,
-) -> ProbePlan {
-    let led = topology.led_by(broker);
-    let step = led.len().div_ceil(PROBED_MAX).max(1);
-    let probed = led.into_iter().step_by(step);
+) -> [ProbePlan; 2] {
     let others = topology.brokers.iter().filter(|(id, _)| **id != broker);
-    ProbePlan {
-        topic: settings.topic.clone(),
-        run: load.run,
-        partitions: match settings.probes {
-            true => probed.collect(),
-            false => Default::default(),
-        },
-        brokers: others.map(|(_, address)| address.clone()).collect(),
-    }
+    let others: Vec<_> = others.map(|(_, address)| address.clone()).collect();
+    [topology.led_by(broker), topology.followed_by(broker)].map(|partitions| {
+        let step = partitions.len().div_ceil(PROBED_MAX).max(1);
+        let probed = partitions.into_iter().step_by(step);
+        ProbePlan {
+            topic: settings.topic.clone(),
+            run: load.run,
+            partitions: match settings.probes {
+                true => probed.collect(),
+                false => Default::default(),
+            },
+            brokers: others.clone(),
+        }
+    })
+}
+
+/// Probes both kinds at once, each over connections of its own.
+fn probe_all(plans: &[ProbePlan; 2], started: Instant) -> [BTreeMap<i32, Duration>; 2] {
+    let [led, followed] = plans;
+    std::thread::scope(|scope| {
+        let followed = scope.spawn(move || probe(followed, started, GAP_LIMIT));
+        let led = probe(led, started, GAP_LIMIT);
+        // A probe that panicked served nothing.
+        [led, followed.join().unwrap_or_default()]
+    })
 }
 
 fn group_gaps(seen: &Seen, history: &History, fault: Micros, partitions: &[i32]) -> (Gaps, Gaps) {
@@ -378,6 +403,32 @@ fn wait_for_group(watch: &Watch, load: &Load, fault: Micros, partitions: &[i32])
     while Instant::now() < deadline && is_missing() {
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// Writes a record to every partition before anything is measured: the metadata names new replicas as
+/// in sync before brokers have made their logs.
+fn write_everywhere(settings: &FailoverSettings, bootstrap: &str, run: u64) -> anyhow::Result<()> {
+    let partitions = settings.partitions.unsigned_abs() as usize;
+    let what = "every partition to be led";
+    let topology = wait_for(bootstrap, &settings.topic, what, HEAL_LIMIT, |t| {
+        t.is_healthy(partitions)
+    })?;
+    let all: Vec<i32> = topology.partitions.keys().copied().collect();
+    for asked in all.chunks(WRITTEN_AT_ONCE) {
+        let plan = ProbePlan {
+            topic: settings.topic.clone(),
+            run,
+            partitions: asked.iter().copied().collect(),
+            brokers: topology.brokers.values().cloned().collect(),
+        };
+        let written = probe(&plan, Instant::now(), HEAL_LIMIT).len();
+        ensure!(
+            written == asked.len(),
+            "only {written} of {} partitions were written within {HEAL_LIMIT:?}",
+            asked.len()
+        );
+    }
+    Ok(())
 }
 
 /// Waits until each partition acknowledged a record: a client may need a while to start.

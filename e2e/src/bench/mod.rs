@@ -2,10 +2,10 @@
 
 mod coordinator;
 pub mod failover;
+pub mod partitions;
 pub mod probe;
 mod report;
 pub mod roll;
-pub mod scale;
 pub mod served;
 pub mod speed;
 pub mod topology;

@@ -20,6 +20,7 @@ impl fmt::Display for FailoverReport {
         )?;
         for (what, gaps) in [
             ("new leaders serving (probe)", &self.served),
+            ("only followed, serving (probe)", &self.served_followed),
             ("ack gap, led by the broker", &self.led),
             ("ack gap, only followed by it", &self.followed),
             ("read gap of the group", &self.read),

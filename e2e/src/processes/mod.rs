@@ -5,6 +5,7 @@
 
 mod kafka;
 mod kintsugi;
+mod opened;
 mod process;
 mod steps;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 pub use kafka::Kafka;
 pub use kintsugi::Kintsugi;
+pub use opened::Opened;
 pub use process::{Process, send};
 pub use steps::Steps;
 

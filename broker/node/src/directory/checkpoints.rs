@@ -38,6 +38,15 @@ impl<F: FileSystem> Checkpoints<F> {
     /// When a file cannot be written; the one before still stands.
     pub fn write(&mut self, shard: u16, offsets: OffsetCheckpoints) -> Result<(), CheckpointError> {
         self.newest.insert(shard, offsets);
+        self.write_newest()
+    }
+
+    /// Writes what the shards gave last, as far as the files do not hold it: to be called again
+    /// after a failure, since a shard to which nothing happens gives nothing. Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_newest(&mut self) -> Result<(), CheckpointError> {
         if self.newest.len() < usize::from(self.shards) {
             return Ok(());
         }

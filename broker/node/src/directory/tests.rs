@@ -143,6 +143,27 @@ fn checkpoints_are_written_when_every_shard_gave_its_own() {
 }
 
 #[test]
+fn checkpoints_that_could_not_be_written_are_written_later() {
+    let fs = MemoryFileSystem::new(1);
+    open_directory(&fs, root(), &expectation(1)).unwrap();
+    let offsets = OffsetCheckpoints {
+        recovery_points: [(("a".parse().unwrap(), PartitionIndex(0)), Offset(7))].into(),
+        ..OffsetCheckpoints::default()
+    };
+    let mut checkpoints = Checkpoints::new(fs.clone(), root(), 1);
+    fs.set_faults(FaultPlan {
+        capacity_bytes: Some(used_bytes(&fs)),
+        ..FaultPlan::default()
+    });
+    checkpoints.write(0, offsets.clone()).unwrap_err();
+    checkpoints.write_newest().unwrap_err();
+    fs.set_faults(FaultPlan::default());
+    checkpoints.write_newest().unwrap();
+    let opened = open_directory(&fs, root(), &expectation(1)).unwrap();
+    assert_eq!(opened.last.checkpoints, offsets);
+}
+
+#[test]
 fn a_damaged_checkpoint_stops_no_start_but_proves_nothing() {
     for name in ["replication", "recovery-point", "log-start"] {
         let fs = MemoryFileSystem::new(1);

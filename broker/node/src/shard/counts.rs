@@ -8,9 +8,6 @@ use crate::message::shard::{Command, Counts};
 impl<F: FileSystem> Shard<F> {
     /// Tells what was counted since the last time.
     pub(super) fn tell_counts(&mut self, out: &mut Vec<Command>) {
-        for partition in self.partitions.values_mut() {
-            self.counts.producers_evicted += partition.log.take_evicted_producers();
-        }
         let counts = std::mem::take(&mut self.counts);
         if counts != Counts::default() {
             out.push(Command::Counted(counts));

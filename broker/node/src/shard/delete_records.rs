@@ -73,6 +73,7 @@ impl<F: FileSystem> Shard<F> {
         }
         let partition = self.partitions.get_mut(&id);
         let partition = partition.ok_or(ErrorCode::NotLeaderOrFollower)?;
+        self.watch.add(id, partition);
         let result = partition.log.advance_log_start(start);
         let log_start = partition.log.log_start();
         partition.replica.log_start_moved(log_start);

@@ -50,6 +50,7 @@ impl<F: FileSystem> Shard<F> {
     /// `Event::Synced`; `None` when there is nothing to sync any more.
     pub fn begin_sync(&mut self, partition: PartitionId) -> Option<SyncJob<F>> {
         let local = self.partitions.get_mut(&partition)?;
+        self.watch.add(partition, local);
         let wanted = local.log.sync_wanted();
         let due = std::mem::take(&mut local.is_flush_due).then_some(SyncScope::Batches);
         let scope = due.filter(|_| local.log.needs_sync()).or(wanted)?;
@@ -71,19 +72,21 @@ impl<F: FileSystem> Shard<F> {
 
     /// After an append or a change of role: asks for a sync if one is wanted.
     pub(super) fn want_sync(&mut self, id: PartitionId) {
-        let local = self.partitions.get(&id);
-        if local.is_some_and(|local| local.log.sync_wanted().is_some()) {
+        let local = self.partitions.get_mut(&id);
+        if let Some(local) = local.filter(|local| local.log.sync_wanted().is_some()) {
+            self.watch.add(id, local);
             self.todo.syncs.insert(id);
         }
     }
 
-    /// Asks for the syncs that `flush.ms` makes due, and for those that could not begin before.
-    pub(super) fn flush_overdue(&mut self, wall: TimestampMs) {
-        for (id, local) in &mut self.partitions {
-            local.is_flush_due |= local.log.is_flush_overdue(wall);
-            if local.is_flush_due || local.log.sync_wanted().is_some() {
-                self.todo.syncs.insert(*id);
-            }
+    /// Asks for the sync that `flush.ms` makes due, or that could not begin before.
+    pub(super) fn flush_if_overdue(&mut self, wall: TimestampMs, id: PartitionId) {
+        let Some(local) = self.partitions.get_mut(&id) else {
+            return;
+        };
+        local.is_flush_due |= local.log.is_flush_overdue(wall);
+        if local.is_flush_due || local.log.sync_wanted().is_some() {
+            self.todo.syncs.insert(id);
         }
     }
 

@@ -4,7 +4,8 @@
 //! latest when its time is over; nothing is served to clients past the lease, which is looked at
 //! before every event; a batch counts for offsets, acknowledgements and followers only after the
 //! write of it returned; taking over a leadership touches no file, because replicas' logs are
-//! open already. A poll of a follower costs the partitions that changed, not those it follows.
+//! open already. A poll of a follower costs the partitions that changed, not those it follows, and
+//! the passing of time only those to which something happened.
 //! Assumes that the log directory belongs to this broker and that all its shards use the same
 //! number of shards. Never waits other than for the file system, and starts no thread.
 
@@ -20,6 +21,7 @@ mod groups;
 mod inspect;
 mod list_offsets;
 mod log_ends;
+mod making;
 mod mending;
 mod open;
 mod partition;
@@ -36,6 +38,7 @@ mod throttle;
 mod topic_settings;
 mod traffic;
 mod upkeep;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -55,9 +58,10 @@ use delete_records::WaitingDeletes;
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
+use making::Making;
 use mending::Mends;
 use open::Recovered;
-pub use open::ShardError;
+pub use open::{OpenedLogs, ShardError};
 use partition::Partition;
 use produce::WaitingProduces;
 use scrub::Scrub;
@@ -66,6 +70,7 @@ use settle::Todo;
 use stale_names::StaleNames;
 pub use throttle::{Throttle, Throttles};
 use upkeep::Upkeep;
+use watch::Watch;
 
 /// A shard. See the module's documentation.
 pub struct Shard<F: FileSystem> {
@@ -76,8 +81,10 @@ pub struct Shard<F: FileSystem> {
     /// Logs that were found at the start and that the metadata has not named yet.
     recovered: BTreeMap<PartitionId, Recovered<F>>,
     recovered_to_checkpoint: bool,
+    opened_logs: OpenedLogs,
     /// Partitions whose directories' names are still taken by deleted topics of other shards.
     nameless: BTreeSet<PartitionId>,
+    making: Making,
     /// When they are tried again.
     name_again_at: Time,
     stale_names: StaleNames,
@@ -95,6 +102,7 @@ pub struct Shard<F: FileSystem> {
     mends: Mends,
     scrub: Scrub,
     upkeep: Upkeep,
+    watch: Watch,
     todo: Todo,
     counts: Counts,
 }
@@ -109,6 +117,7 @@ impl<F: FileSystem> Shard<F> {
         let lease = self.lease_until.unwrap_or(Time::NEVER);
         lease
             .min(self.name_again_at)
+            .min(self.making.next_wake())
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
             .min(self.deletes.next_wake())
@@ -125,8 +134,9 @@ impl<F: FileSystem> Shard<F> {
         // The lease comes first: after a freeze nothing may be served as if it still held.
         self.check_lease(now, out);
         self.groups.set_wall(wall);
+        self.making.begin_event();
         match event {
-            Event::Wake => {}
+            Event::Wake => self.make_logs(now),
             Event::Produce(produce) => self.produce(now, wall, produce, out),
             Event::Fetch(fetch) => self.client_fetch(now, fetch, out),
             Event::ListOffsets { token, positions } => {

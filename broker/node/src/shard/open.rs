@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kintsugi_storage::checkpoint::{CheckpointError, ClosedLog, ClosedLogs, OffsetCheckpoint};
-use kintsugi_storage::{FileSystem, FsError, Log, LogContext, LogError, OpenHow};
+use kintsugi_storage::{FileSystem, FsError, Log, LogContext, LogError, OpenHow, RecoveryReport};
 use kintsugi_types::{BrokerEpoch, Offset, PartitionId, Time, TopicName};
 use kintsugi_wire::batch::BatchHeader;
 
@@ -14,6 +14,7 @@ use super::delete_records::WaitingDeletes;
 use super::directories::Found;
 use super::fetchers::Fetchers;
 use super::groups::Groups;
+use super::making::Making;
 use super::mending::Mends;
 use super::produce::WaitingProduces;
 use super::scrub::Scrub;
@@ -21,6 +22,7 @@ use super::sessions::Sessions;
 use super::settle::Todo;
 use super::stale_names::StaleNames;
 use super::upkeep::Upkeep;
+use super::watch::Watch;
 use super::{Shard, ShardConfig, directories};
 use crate::directory::{Closed, LastRun};
 
@@ -44,6 +46,25 @@ pub enum ShardError {
     /// The file system failed.
     #[error(transparent)]
     Fs(#[from] FsError),
+}
+
+/// What opening a shard's logs found.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct OpenedLogs {
+    /// How many there are.
+    pub logs: usize,
+    /// The bytes that were read and verified.
+    pub verified_bytes: u64,
+    /// The bytes that were cut off because they were not intact.
+    pub cut_bytes: u64,
+}
+
+impl OpenedLogs {
+    fn add(&mut self, report: &RecoveryReport) {
+        self.logs += 1;
+        self.verified_bytes += report.verified_bytes;
+        self.cut_bytes += report.cut_bytes;
+    }
 }
 
 /// A log that was found at the start.
@@ -76,6 +97,7 @@ impl<F: FileSystem> Shard<F> {
     ) -> Result<Self, ShardError> {
         let mut recovered = BTreeMap::new();
         let mut recovered_to_checkpoint = true;
+        let mut opened_logs = OpenedLogs::default();
         let mut names_left: BTreeSet<_> =
             last.checkpoints.recovery_points.keys().cloned().collect();
         for found in directories::scan(context.fs(), root, &last.closed)? {
@@ -86,11 +108,12 @@ impl<F: FileSystem> Shard<F> {
             }
             let topic = found.topic.clone();
             let opened = open_log(&config, &context, found, last);
-            let (log, is_whole) = opened.map_err(|source| ShardError::Log {
+            let (log, is_whole, report) = opened.map_err(|source| ShardError::Log {
                 topic,
                 partition,
                 source,
             })?;
+            opened_logs.add(&report);
             recovered_to_checkpoint &= is_whole;
             recovered.insert(partition, log);
         }
@@ -101,7 +124,9 @@ impl<F: FileSystem> Shard<F> {
             stale_names: StaleNames::new(names_left),
             recovered,
             recovered_to_checkpoint,
+            opened_logs,
             nameless: BTreeSet::new(),
+            making: Making::default(),
             name_again_at: Time::NEVER,
             image: Arc::default(),
             broker_epoch: BrokerEpoch(-1),
@@ -116,6 +141,7 @@ impl<F: FileSystem> Shard<F> {
             mends: Mends::default(),
             scrub: Scrub::new(now),
             upkeep: Upkeep::new(config.timings, now),
+            watch: Watch::default(),
             todo: Todo::default(),
             counts: crate::message::shard::Counts::default(),
             config,
@@ -126,6 +152,12 @@ impl<F: FileSystem> Shard<F> {
     #[must_use]
     pub const fn recovered_to_checkpoint(&self) -> bool {
         self.recovered_to_checkpoint
+    }
+
+    /// What opening found.
+    #[must_use]
+    pub const fn opened_logs(&self) -> OpenedLogs {
+        self.opened_logs
     }
 
     /// Syncs and closes every log, for a clean stop; gives what to leave in the directory.
@@ -193,13 +225,13 @@ fn close_together<F: FileSystem>(
     Ok(true)
 }
 
-/// Opens one log; gives whether it has all that the checkpoints tell of.
+/// Opens one log; gives whether it has all that the checkpoints tell of, and what was found.
 fn open_log<F: FileSystem>(
     config: &ShardConfig,
     context: &LogContext<F>,
     found: Found,
     last: &LastRun,
-) -> Result<(Recovered<F>, bool), LogError> {
+) -> Result<(Recovered<F>, bool, RecoveryReport), LogError> {
     let checkpoints = &last.checkpoints;
     let name = (found.topic.clone(), found.partition.index);
     let of_log = |offsets: &OffsetCheckpoint| offsets.get(&name).copied().unwrap_or_default();
@@ -214,19 +246,19 @@ fn open_log<F: FileSystem>(
     let closed = last.closed.get(&name).filter(|_| last.was_clean);
     let known = closed
         .map(|closed| Log::open_closed(context, &found.path, log_config.clone(), &closed.summary));
-    let (log, high_watermark, is_whole, to_mend) = match known.transpose()?.flatten() {
+    let (log, high_watermark, is_whole, report) = match known.transpose()?.flatten() {
         // The mark was checkpointed with this very log.
         Some(log) => {
             let is_whole = log.log_end() >= checkpointed;
             let high_watermark = checkpointed.min(log.log_end());
-            (log, high_watermark, is_whole, None)
+            (log, high_watermark, is_whole, RecoveryReport::default())
         }
         None => {
             let (mut log, report) = Log::open(context, &found.path, log_config, how)?;
             log.advance_log_start(of_log(&checkpoints.log_starts).min(report.log_end))?;
             let is_whole = report.log_end >= checkpointed && !report.is_damaged;
             let high_watermark = whole_batches_before(&log, checkpointed)?;
-            (log, high_watermark, is_whole, report.to_mend)
+            (log, high_watermark, is_whole, report)
         }
     };
     let high_watermark = high_watermark.max(log.log_start());
@@ -235,9 +267,9 @@ fn open_log<F: FileSystem>(
         path: found.path,
         log,
         high_watermark,
-        to_mend,
+        to_mend: report.to_mend,
     };
-    Ok((recovered, is_whole))
+    Ok((recovered, is_whole, report))
 }
 
 /// The end of the last batch that lies wholly before `offset`, at most the log's end.

@@ -21,6 +21,8 @@ pub(super) struct Partition<F: FileSystem> {
     pub sync_waits: SyncWaits,
     /// Whether `flush.ms` wants a sync that has not begun.
     pub is_flush_due: bool,
+    /// Whether it is looked at as time passes; see [`super::watch`].
+    pub is_watched: bool,
     /// The replicas of the state that this partition was last brought to.
     pub replicas: Vec<BrokerId>,
     /// Followers' sessions that have a position here.
@@ -39,6 +41,7 @@ impl<F: FileSystem> Partition<F> {
             replica,
             sync_waits: SyncWaits::default(),
             is_flush_due: false,
+            is_watched: false,
             replicas: Vec::new(),
             sessions: BTreeSet::new(),
             fetches: BTreeSet::new(),

@@ -1,13 +1,16 @@
 //! Taking over new metadata, as one batch.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kintsugi_metadata::{Delta, Image, PartitionState, TopicImage};
 use kintsugi_replica::{LogEnds, Replica, ReplicaConfig};
 use kintsugi_storage::{FileSystem, Log, OpenHow};
-use kintsugi_types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, Time};
+use kintsugi_types::{
+    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, PartitionIndex, Time, TopicId,
+};
 
 use super::open::ShardError;
 use super::partition::{Partition, assignment_of};
@@ -80,7 +83,7 @@ impl<F: FileSystem> Shard<F> {
         own.is_some_and(|own| own.epoch == self.broker_epoch)
     }
 
-    fn note_failure(&mut self, result: Result<(), ShardError>) {
+    pub(super) fn note_failure(&mut self, result: Result<(), ShardError>) {
         if let Err(error) = result {
             self.todo.fatal.get_or_insert(error.to_string());
         }
@@ -113,8 +116,18 @@ impl<F: FileSystem> Shard<F> {
         let is_deleted = |id: &PartitionId| {
             delta.is_some_and(|delta| delta.topics_deleted.contains_key(&id.topic))
         };
-        let is_gone = |id: &PartitionId| is_deleted(id) || image.partition(*id).is_none();
-        let gone: Vec<_> = self.partitions.keys().copied().filter(is_gone).collect();
+        let gone: Vec<PartitionId> = match delta {
+            // A topic never has fewer partitions than before.
+            Some(delta) => {
+                let deleted = delta.topics_deleted.keys();
+                let gone = deleted.flat_map(|topic| self.partitions.range(all_of(*topic)));
+                gone.map(|(id, _)| *id).collect()
+            }
+            None => {
+                let is_gone = |id: &PartitionId| image.partition(*id).is_none();
+                self.partitions.keys().copied().filter(is_gone).collect()
+            }
+        };
         for id in gone {
             self.drop_partition(id, is_deleted(&id))?;
         }
@@ -124,6 +137,7 @@ impl<F: FileSystem> Shard<F> {
                 continue;
             };
             self.stale_names.insert(&found.topic, id.index);
+            self.watch.note_news();
             drop(found.log);
             directories::remove(self.context.fs(), &self.root, &found.path)?;
         }
@@ -141,6 +155,7 @@ impl<F: FileSystem> Shard<F> {
         let Some(partition) = self.partitions.remove(&id) else {
             return Ok(());
         };
+        self.watch.note_news();
         self.stale_names.insert(&partition.name, id.index);
         let path = partition.log.directory().to_owned();
         drop(partition.log);
@@ -168,6 +183,7 @@ impl<F: FileSystem> Shard<F> {
                 continue;
             };
             self.stale_names.insert(&stray.topic, id.index);
+            self.watch.note_news();
             drop(stray.log);
             directories::set_aside(self.context.fs(), &self.root, &stray.path)?;
         }
@@ -176,14 +192,10 @@ impl<F: FileSystem> Shard<F> {
 
     fn configure(&mut self, now: Time, topic: &TopicImage) {
         let settings = self.settings_of(topic);
-        let first = PartitionId {
-            topic: topic.id,
-            index: kintsugi_types::PartitionIndex(0),
-        };
-        let of_topic = self.partitions.range_mut(first..);
-        for (id, partition) in of_topic.take_while(|(id, _)| id.topic == topic.id) {
+        for (id, partition) in self.partitions.range_mut(all_of(topic.id)) {
             partition.log.set_config(settings.log.clone());
             partition.replica.set_min_isr(settings.min_isr);
+            self.watch.add(*id, partition);
             if partition.log.sync_wanted().is_some() {
                 self.todo.syncs.insert(*id);
             }
@@ -206,7 +218,7 @@ impl<F: FileSystem> Shard<F> {
     }
 
     /// Brings one partition to its committed state.
-    fn take_state(
+    pub(super) fn take_state(
         &mut self,
         now: Time,
         id: PartitionId,
@@ -220,7 +232,11 @@ impl<F: FileSystem> Shard<F> {
                 Ok(())
             };
         }
-        if !self.partitions.contains_key(&id) && !self.add_partition(id)? {
+        let is_new = !self.partitions.contains_key(&id);
+        if is_new && !self.recovered.contains_key(&id) && !self.making.may_make(id) {
+            return Ok(());
+        }
+        if is_new && !self.add_partition(id)? {
             self.nameless.insert(id);
             if let Some(topic) = self.image.topics.get(&id.topic) {
                 self.stale_names.insert(&topic.name, id.index);
@@ -323,6 +339,7 @@ impl<F: FileSystem> Shard<F> {
         let mut partition = Partition::new(topic.name.clone(), log, replica);
         partition.sessions = self.sessions.with_position(id);
         let damaged = to_mend.and_then(|offset| partition.log.check(offset, 1).err());
+        self.watch.add(id, &mut partition);
         self.partitions.insert(id, partition);
         self.note_storage(id, damaged);
         Ok(true)
@@ -371,6 +388,15 @@ impl<F: FileSystem> Shard<F> {
     pub fn leader_epoch(&self, id: PartitionId) -> Option<LeaderEpoch> {
         self.partitions.get(&id).map(|p| p.replica.leader_epoch())
     }
+}
+
+/// Every partition that a topic may have.
+fn all_of(topic: TopicId) -> RangeInclusive<PartitionId> {
+    let numbered = |index| PartitionId {
+        topic,
+        index: PartitionIndex(index),
+    };
+    numbered(0)..=numbered(i32::MAX)
 }
 
 fn all_partitions(image: &Image) -> impl Iterator<Item = PartitionId> {

@@ -41,6 +41,7 @@ impl<F: FileSystem> Shard<F> {
         let image = Arc::clone(&self.image);
         let mut commands = Vec::new();
         let partition = self.partitions.get_mut(&id)?;
+        self.watch.add(id, partition);
         let result = act(&mut partition.replica, &Brokers(&image), &mut commands);
         for command in commands {
             self.take_over(id, command);

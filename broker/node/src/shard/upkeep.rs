@@ -66,14 +66,15 @@ impl<F: FileSystem> Shard<F> {
         self.scrub(now);
         if now >= self.upkeep.isr_check_at {
             self.upkeep.isr_check_at = now + self.upkeep.timings.isr_check;
-            self.tick_leaders(now);
-            self.flush_overdue(wall);
+            self.look_at_watched(now, wall);
             self.rewrite_groups(now, out);
         }
         if now >= self.upkeep.checkpoint_at {
             self.upkeep.checkpoint_at = now + self.upkeep.timings.checkpoint;
-            let offsets = Box::new(self.checkpoints());
-            out.push(Command::Checkpoint { offsets });
+            if self.watch.take_news() {
+                let offsets = Box::new(self.checkpoints());
+                out.push(Command::Checkpoint { offsets });
+            }
             self.tell_counts(out);
         }
         if now >= self.upkeep.retention_at {
@@ -86,6 +87,7 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
+    /// Brokers changed: looks for ISR changes in everything that is led.
     pub(super) fn tick_leaders(&mut self, now: Time) {
         let led = self
             .partitions
@@ -93,10 +95,14 @@ impl<F: FileSystem> Shard<F> {
             .filter(|(_, p)| p.replica.is_leader());
         let led: Vec<PartitionId> = led.map(|(id, _)| *id).collect();
         for id in led {
-            self.with_replica(id, |replica, brokers, commands| {
-                replica.tick(now, brokers, commands);
-            });
+            self.tick_leader(now, id);
         }
+    }
+
+    pub(super) fn tick_leader(&mut self, now: Time, id: PartitionId) {
+        self.with_replica(id, |replica, brokers, commands| {
+            replica.tick(now, brokers, commands);
+        });
     }
 
     pub(super) fn isr_answered(&mut self, id: PartitionId, error: ErrorCode) {
@@ -151,6 +157,9 @@ impl<F: FileSystem> Shard<F> {
             self.counts.producers_expired += u64::try_from(expired).unwrap_or(u64::MAX);
             let high_watermark = partition.replica.high_watermark();
             let result = partition.log.delete_old_segments(wall, high_watermark);
+            if result.as_ref().is_ok_and(|removed| *removed > 0) {
+                self.look_later(id);
+            }
             self.note_storage(id, result.err());
         }
     }

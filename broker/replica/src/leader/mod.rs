@@ -121,6 +121,21 @@ impl Leader {
         Some(least)
     }
 
+    /// Whether time alone changes nothing any more: no proposal is under way, every member of the ISR
+    /// has everything, and so has every other replica, or it counts as caught up no longer.
+    pub fn is_settled(&self, now: Time, config: &ReplicaConfig) -> bool {
+        let is_settled = |broker: &BrokerId, progress: &Progress| {
+            progress.end.is_some_and(|end| end >= self.end)
+                || (!self.isr.committed.contains(broker)
+                    && !progress.is_caught_up(now, self.end, config.lag_max))
+        };
+        self.isr.pending.is_none()
+            && self
+                .followers
+                .iter()
+                .all(|(broker, progress)| is_settled(broker, progress))
+    }
+
     /// Whether every other in-sync replica has everything.
     pub fn is_handed_over(&self) -> bool {
         let has_all = |progress: &Progress| progress.end.is_some_and(|end| end >= self.end);

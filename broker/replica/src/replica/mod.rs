@@ -105,6 +105,14 @@ impl Replica {
             .is_some_and(|leader| leader.isr.pending.is_some())
     }
 
+    /// Whether [`Replica::tick`] has nothing to do, at `now` and at any later time, until this handles
+    /// something else or brokers change. Only to be asked right after a tick at `now`.
+    #[must_use]
+    pub fn is_settled(&self, now: Time) -> bool {
+        self.leader()
+            .is_none_or(|leader| leader.is_settled(now, &self.config))
+    }
+
     /// Whether nobody in sync still needs something from here.
     #[must_use]
     pub fn is_handed_over(&self) -> bool {

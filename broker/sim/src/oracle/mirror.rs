@@ -23,6 +23,9 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// So many batches of a log are shown with what was violated.
 const BATCHES_SHOWN: usize = 12;
 
+/// Where in a batch begins what leaders leave as it came: behind base offset, length and leader epoch.
+const CONTENT_START: usize = 16;
+
 /// One batch in a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Batch {
@@ -30,6 +33,8 @@ pub(crate) struct Batch {
     pub(crate) end: Offset,
     pub(crate) epoch: LeaderEpoch,
     pub(crate) crc: u32,
+    /// A hash of what its producer wrote: of all that a leader does not stamp.
+    pub(crate) content: u64,
     /// A hash of its bytes.
     pub(crate) hash: u64,
     /// A hash of all bytes from the log's start to its end.
@@ -278,6 +283,7 @@ fn extend(log: &mut Vec<Batch>, bytes: &[u8]) -> usize {
             end: header.next_offset(),
             epoch: header.leader_epoch,
             crc: header.crc,
+            content: mix_bytes(0, &batch[CONTENT_START..]),
             hash: mix_bytes(0, batch),
             chain: mix_bytes(chain, batch),
         });

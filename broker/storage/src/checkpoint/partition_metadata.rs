@@ -64,10 +64,10 @@ impl PartitionMetadata {
     /// When it cannot be read or parsed.
     pub fn read<F: FileSystem>(fs: &F, directory: &Path) -> Result<Option<Self>, CheckpointError> {
         let path = directory.join(PARTITION_METADATA_FILE);
-        if !fs.exists(&path)? {
-            return Ok(None);
-        }
-        let content = fs.read_to_vec(&path, FILE_BYTES_MAX)?;
+        let content = match fs.read_to_vec(&path, FILE_BYTES_MAX) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            content => content?,
+        };
         let text = String::from_utf8_lossy(&content);
         let value = |key: &str| {
             let mut lines = text.lines().filter_map(|line| line.split_once(':'));

@@ -331,6 +331,7 @@ impl<F: FileSystem> Opening<'_, F> {
         let follows = Follows {
             epoch,
             trusted: self.trusted,
+            is_last: next_base.is_none(),
         };
         let (segment, recovery) =
             Segment::recover(descriptors, &self.directory, base, self.interval, follows)?;

@@ -62,6 +62,12 @@ impl<F: FileSystem> Log<F> {
             && u64::try_from(age_ms).is_ok_and(|age_ms| age_ms >= flush_ms)
     }
 
+    /// Whether `flush.ms` will make a sync due that has not begun.
+    #[must_use]
+    pub const fn awaits_flush(&self) -> bool {
+        self.config.flush_ms.is_some() && self.unflushed_since.is_some()
+    }
+
     /// Whether a record counts only when it is synced (`flush.messages=1`).
     #[must_use]
     pub const fn counts_synced_only(&self) -> bool {

@@ -8,7 +8,7 @@ use kintsugi_wire::batch::BatchHeader;
 use super::index::Entries;
 use super::scan::{BATCHES_WINDOW_BYTES, HEADERS_WINDOW_BYTES};
 use super::{
-    Content, DamagedAt, Descriptors, INDEX_ENTRY_BYTES, Segment, SegmentError,
+    Content, DamagedAt, Descriptors, FileSlot, INDEX_ENTRY_BYTES, Segment, SegmentError,
     TIME_INDEX_ENTRY_BYTES, damage,
 };
 use crate::fs::{File, FileSystem, OpenMode};
@@ -36,6 +36,9 @@ pub(crate) struct Follows {
     pub(crate) epoch: Option<LeaderEpoch>,
     /// What lies before this offset was synced.
     pub(crate) trusted: Offset,
+    /// Whether no segment follows: it may be appended to, and its time index is completed when it is
+    /// sealed.
+    pub(crate) is_last: bool,
 }
 
 impl<F: FileSystem> Segment<F> {
@@ -57,7 +60,7 @@ impl<F: FileSystem> Segment<F> {
         if !segment.load_indexes()? || !segment.load_tail()? {
             let size_bytes = segment.content.size_bytes;
             segment.content.last_epoch = None;
-            segment.rebuild(size_bytes, None)?;
+            segment.rebuild(size_bytes, None, true)?;
         }
         Ok(segment)
     }
@@ -75,7 +78,8 @@ impl<F: FileSystem> Segment<F> {
         let log = segment.descriptors.get(&segment.log, OpenMode::Write)?;
         let size_bytes = log.size_bytes()?;
         segment.content.last_epoch = follows.epoch;
-        let (cause, to_mend) = segment.rebuild(size_bytes, Some(follows.trusted))?;
+        let (cause, to_mend) =
+            segment.rebuild(size_bytes, Some(follows.trusted), !follows.is_last)?;
         let verified_bytes = segment.content.size_bytes;
         if verified_bytes == 0 {
             segment.content.last_epoch = None;
@@ -209,7 +213,8 @@ impl<F: FileSystem> Segment<F> {
         Err(self.disordered(position, expected, header.base_offset))
     }
 
-    /// Writes the indexes anew from the batches in the first `size_bytes`. With `trusted`, checks
+    /// Makes the indexes what the batches in the first `size_bytes` say, the last entry of the time
+    /// index included if it is to be `sealed`. With `trusted`, checks
     /// each CRC, and content that is not intact ends the walk and is given as the cause; but a batch
     /// that was synced once, before `trusted`, and has its place between others is left to be mended:
     /// the first such is given too.
@@ -217,6 +222,7 @@ impl<F: FileSystem> Segment<F> {
         &mut self,
         size_bytes: u64,
         trusted: Option<Offset>,
+        sealed: bool,
     ) -> Result<(Option<SegmentError>, Option<Offset>), SegmentError> {
         let verify = trusted.is_some();
         let mut to_mend = None;
@@ -269,12 +275,31 @@ impl<F: FileSystem> Segment<F> {
                 Err(error) => return Err(error),
             }
         };
-        entries.add_time_entry();
-        for slot in [&self.index, &self.time_index] {
-            self.descriptors.get(slot, OpenMode::Create)?.set_len(0)?;
+        if sealed {
+            entries.add_time_entry();
         }
-        self.write_entries(entries)?;
+        self.replace_file(&self.index, &entries.index)?;
+        self.replace_file(&self.time_index, &entries.time_index)?;
+        self.content = entries.after;
         Ok((cause, to_mend))
+    }
+
+    /// Gives an index this content. What it begins with already is left: after a crash of the process
+    /// alone that is all of it, and thousands of files need no write.
+    fn replace_file(&self, slot: &FileSlot, content: &[u8]) -> Result<(), SegmentError> {
+        let file = self.descriptors.get(slot, OpenMode::Create)?;
+        let size_bytes = file.size_bytes()?;
+        let mut present = vec![0; content.len()];
+        let read = file.read_full_at(&mut present, 0)?;
+        let pairs = content.iter().zip(&present[..read]);
+        let kept = pairs.take_while(|(wanted, found)| wanted == found).count();
+        if size_bytes > kept as u64 {
+            file.set_len(kept as u64)?;
+        }
+        if kept < content.len() {
+            file.write_at(&content[kept..], kept as u64)?;
+        }
+        Ok(())
     }
 }
 

@@ -156,6 +156,7 @@ impl<F: FileSystem> Shard<F> {
         let Some(partition) = self.partitions.get_mut(&id) else {
             return Outcome::Still;
         };
+        self.watch.add(id, partition);
         let follows = partition.replica.role() == RoleName::Follower(leader);
         let is_current = fetched.leader_epoch == partition.replica.leader_epoch()
             || is_on(Bug::StaleLeaderEpochAccepted);

@@ -43,6 +43,7 @@ impl<F: FileSystem> Shard<F> {
         let Some(partition) = self.partitions.get_mut(&id) else {
             return;
         };
+        self.watch.add(id, partition);
         // A segment of its own, so that those before it can go as a whole.
         let rolled = partition.log.roll();
         let end = partition.log.log_end();
@@ -73,6 +74,7 @@ impl<F: FileSystem> Shard<F> {
         let (Some(from), Some(partition)) = (from, self.partitions.get_mut(&id)) else {
             return;
         };
+        self.watch.add(id, partition);
         if !is_done {
             hosted.rewrite.not_before = now + REWRITE_PAUSE;
             return;

@@ -61,6 +61,8 @@ pub struct Cluster {
     last_token: u64,
     /// What each broker counted last.
     pub counts: [Counts; 3],
+    /// How many checkpoints each broker gave.
+    pub checkpoints: [usize; 3],
     /// Produces that asked for all in-sync replicas.
     pub acks_all: BTreeSet<u64>,
 }
@@ -187,6 +189,7 @@ impl Cluster {
             fetches: BTreeMap::new(),
             last_token: 0,
             counts: [Counts::default(); 3],
+            checkpoints: [0; 3],
             acks_all: BTreeSet::new(),
         };
         let mut records = Vec::new();
@@ -337,7 +340,8 @@ impl Cluster {
                 self.syncs.extend(job.map(|job| (from, partition, job)));
                 self.run_syncs();
             }
-            Command::Applied { .. } | Command::Checkpoint { .. } => {}
+            Command::Applied { .. } => {}
+            Command::Checkpoint { .. } => self.checkpoints[from] += 1,
             Command::Counted(counts) => self.counts[from] = counts,
             other => self.brokers[from].commands.push(other),
         }

@@ -275,6 +275,11 @@ impl History {
                 }
             }
         }
+        for broker in &mut self.cluster.brokers {
+            if let Some(shard) = &mut broker.shard {
+                shard.check_unwatched(self.cluster.now)?;
+            }
+        }
         let leader = self.leader;
         if self.dead[leader] || !self.cluster.leads(leader, self.epoch) {
             return Ok(());

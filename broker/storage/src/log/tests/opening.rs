@@ -117,6 +117,75 @@ fn a_flipped_bit_cuts_the_log_there_and_removes_what_lies_behind() {
 }
 
 #[test]
+fn a_recovery_from_the_recovery_point_still_finds_a_torn_tail() {
+    let (fs, mut log) = fresh(small());
+    for _ in 0..30 {
+        append(&mut log, 2, 1);
+    }
+    log.sync().unwrap();
+    let from = log.recovery_point();
+    append(&mut log, 2, 1);
+    let kept = read_all(&log, 10_000);
+    append(&mut log, 2, 1);
+    drop(log);
+    let path = last_segment(&fs, ".log");
+    let file = fs.open(&path, OpenMode::Write).unwrap();
+    file.set_len(file.size_bytes().unwrap() - 1).unwrap();
+    let (log, report) = open(&fs, small(), OpenHow::Recover { from });
+    assert!(report.verified_bytes > 0 && report.verified_bytes < kept.len() as u64 / 2);
+    assert_eq!((report.cut_bytes > 0, report.is_damaged), (true, false));
+    assert_eq!(read_all(&log, 10_000), kept);
+}
+
+#[test]
+fn a_recovery_writes_nothing_where_a_killed_process_left_everything_right() {
+    let (fs, mut log) = fresh(small());
+    for number in 0..30 {
+        append(&mut log, 1 + number % 3, 1);
+    }
+    let all = read_all(&log, 10_000);
+    drop(log);
+    fs.crash_process();
+    let before = fs.mutations();
+    let (log, report) = open(&fs, small(), OpenHow::Recover { from: Offset(0) });
+    assert_eq!(report.verified_bytes, all.len() as u64);
+    // Snapshots of producers are not synced, and so not believed.
+    let removed = log.segment_count() as u64 - 1;
+    assert_eq!(fs.mutations(), before + removed);
+    assert_eq!(read_all(&log, 100), all);
+}
+
+#[test]
+fn recovered_indexes_are_those_that_were_written_with_the_batches() {
+    for suffix in [".index", ".timeindex"] {
+        for damage in 0..4 {
+            let (fs, mut log) = fresh(LogConfig {
+                segment_bytes: 100_000,
+                ..small()
+            });
+            for number in 0..60 {
+                append(&mut log, 1 + number % 3, 1);
+            }
+            let config = log.config().clone();
+            drop(log);
+            let path = last_segment(&fs, suffix);
+            let right = fs.read_to_vec(&path, 10_000).unwrap();
+            assert!(right.len() > 100, "{suffix}");
+            let file = fs.open(&path, OpenMode::Write).unwrap();
+            match damage {
+                0 => fs.remove_file(&path).unwrap(),
+                1 => file.set_len(50).unwrap(),
+                2 => file.write_at(&[0xff; 24], 40).unwrap(),
+                _ => file.write_at(&[0xff; 24], right.len() as u64).unwrap(),
+            }
+            open(&fs, config, OpenHow::Recover { from: Offset(0) });
+            let found = fs.read_to_vec(&path, 10_000).unwrap();
+            assert_eq!(found, right, "{suffix} damage {damage}");
+        }
+    }
+}
+
+#[test]
 fn indexes_that_are_missing_or_wrong_are_rebuilt() {
     for suffix in [".index", ".timeindex"] {
         for damage in 0..3 {

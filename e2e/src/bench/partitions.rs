@@ -17,7 +17,7 @@ use super::speed::{Stream, VALUE_SIZE_BYTES};
 use super::topology::{Topology, create_topic, wait_for};
 use crate::host::descriptors;
 use crate::load::record::probe_run;
-use crate::processes::{BROKERS, Cluster, Engine};
+use crate::processes::{BROKERS, Cluster, Engine, NodePlan, Opened};
 
 /// How long forming, or becoming whole again, may take.
 const HEAL_LIMIT: Duration = Duration::from_secs(300);
@@ -27,13 +27,15 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// How long the cluster is left alone before what it uses is measured.
 const CALM: Duration = Duration::from_secs(5);
+/// The time between two looks at what brokers have made.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// The most partitions that are asked for after the whole cluster started.
 const PROBED_MAX: usize = 1_000;
 /// The topic.
-const TOPIC: &str = "scale";
+const TOPIC: &str = "many";
 
 /// A cluster of processes with one topic of many partitions.
-pub struct Scale<E: Engine> {
+pub struct ManyPartitions<E: Engine> {
     /// The processes.
     pub cluster: Cluster<E>,
     /// The topic's partitions.
@@ -56,6 +58,10 @@ pub struct Idle {
 /// How long one start took, each counted from the start of the process (of the first, if several).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Start {
+    /// Every log was open: the last broker's, if several were started.
+    pub opened: Duration,
+    /// The bytes of logs that a broker read to verify them: the most of any.
+    pub verified_bytes: u64,
     /// The broker answered: the last one, if several were started.
     pub served: Duration,
     /// Every partition that was asked acknowledged a record; `None` where none was.
@@ -64,8 +70,9 @@ pub struct Start {
     pub whole: Duration,
 }
 
-impl<E: Engine> Scale<E> {
-    /// Creates the topic; gives how long it took until every replica was in sync.
+impl<E: Engine> ManyPartitions<E> {
+    /// Creates the topic; gives how long it took until every replica was in sync with its log made:
+    /// the metadata names new replicas as in sync before brokers have heard of them.
     ///
     /// # Errors
     /// If the cluster does not become whole.
@@ -77,6 +84,9 @@ impl<E: Engine> Scale<E> {
         wait_for(&bootstrap, TOPIC, what, HEAL_LIMIT, all_are_live)?;
         let started = Instant::now();
         create_topic(&bootstrap, TOPIC, self.partitions, 3, HEAL_LIMIT)?;
+        for broker in 0..BROKERS {
+            self.wait_until_made(broker, started)?;
+        }
         self.wait_until_whole()?;
         Ok(started.elapsed())
     }
@@ -182,10 +192,14 @@ impl<E: Engine> Scale<E> {
             self.cluster.start_node(*id)?;
         }
         let mut served = Duration::ZERO;
+        let mut opened = Opened::default();
         for id in ids.iter().filter(|id| **id < BROKERS) {
             let at = wait_until_served(self.address(*id)?, START_LIMIT)
                 .with_context(|| format!("broker {id}"))?;
             served = served.max(at - started);
+            let own = Opened::read(&self.node(*id)?.folder.join("process.log"))?;
+            opened.at = opened.at.max(own.at);
+            opened.verified_bytes = opened.verified_bytes.max(own.verified_bytes);
         }
         let written = match ids.len() {
             1 => None,
@@ -194,6 +208,8 @@ impl<E: Engine> Scale<E> {
         self.wait_until_whole()?;
         let whole = started.elapsed();
         Ok(Start {
+            opened: opened.at,
+            verified_bytes: opened.verified_bytes,
             served,
             written,
             whole,
@@ -225,6 +241,24 @@ impl<E: Engine> Scale<E> {
         Ok(served.into_values().max().unwrap_or_default())
     }
 
+    fn wait_until_made(&self, broker: i32, started: Instant) -> anyhow::Result<()> {
+        let data = self.node(broker)?.folder.join("data");
+        let (wanted, prefix) = (usize::try_from(self.partitions)?, format!("{TOPIC}-"));
+        loop {
+            let entries = std::fs::read_dir(&data)?;
+            let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let made = names.filter(|name| name.starts_with(&prefix)).count();
+            if made >= wanted {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < HEAL_LIMIT,
+                "broker {broker} made only {made} of {wanted} logs within {HEAL_LIMIT:?}"
+            );
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+    }
+
     fn wait_until_whole(&self) -> anyhow::Result<()> {
         let partitions = usize::try_from(self.partitions)?;
         let what = "every replica in sync and leaders spread";
@@ -237,9 +271,13 @@ impl<E: Engine> Scale<E> {
         process.with_context(|| format!("node {id} does not run"))
     }
 
-    fn address(&self, broker: i32) -> anyhow::Result<SocketAddr> {
+    fn node(&self, broker: i32) -> anyhow::Result<&NodePlan> {
         let node = self.cluster.node(broker);
-        let node = node.with_context(|| format!("there is no broker {broker}"))?;
+        node.with_context(|| format!("there is no broker {broker}"))
+    }
+
+    fn address(&self, broker: i32) -> anyhow::Result<SocketAddr> {
+        let node = self.node(broker)?;
         Ok((Ipv4Addr::LOCALHOST, node.ports[0]).into())
     }
 }

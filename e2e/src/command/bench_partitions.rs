@@ -1,4 +1,4 @@
-//! `bench-scale`: what many partitions cost three brokers on this machine.
+//! `bench-partitions`: what many partitions cost three brokers on this machine.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use crate::bench::scale::{Idle, Scale, Start};
+use crate::bench::partitions::{Idle, ManyPartitions, Start};
 use crate::host::{load, machine};
 use crate::processes::{BROKERS, Cluster, Kintsugi};
 
@@ -19,8 +19,8 @@ pub struct Arguments {
     /// How many partitions.
     #[arg(long, default_value_t = 10_000)]
     partitions: i32,
-    /// How many records of 1 KiB each partition is given before brokers are killed: by default
-    /// 1 GB in all, on every broker.
+    /// How many records of 1 KiB each partition is given before every kill: by default 1 GB in all,
+    /// on every broker. 0: nothing is killed.
     #[arg(long, default_value_t = 100)]
     tail_records: u64,
     /// How often every start is measured.
@@ -69,59 +69,77 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
     let engine = Kintsugi {
         binary: arguments.broker.clone(),
     };
-    let mut scale = Scale {
+    let mut cluster = ManyPartitions {
         cluster: Cluster::start(engine, folder.path(), settings)?,
         partitions: arguments.partitions,
     };
-    let measured = measure(&mut scale, arguments);
+    let measured = measure(&mut cluster, arguments);
     if measured.is_err() {
         super::bench_failover::keep_logs(folder.path());
     }
     measured
 }
 
-fn measure(scale: &mut Scale<Kintsugi>, arguments: &Arguments) -> anyhow::Result<()> {
+fn measure(cluster: &mut ManyPartitions<Kintsugi>, arguments: &Arguments) -> anyhow::Result<()> {
     let idle_time = Duration::from_secs(arguments.idle_seconds);
     println!("\n| what | measured | load average |\n|---|---|---|");
-    let empty = scale.idle(Duration::from_secs(1))?;
-    let took = scale.fill_with_partitions()?;
+    let empty = cluster.idle(Duration::from_secs(1))?;
+    let took = cluster.fill_with_partitions()?;
     row(
-        "topic created to every replica in sync",
+        "topic created to every log made and replica in sync",
         format!("{took:.1?}"),
     );
-    print_idle(&empty, &scale.idle(idle_time)?, arguments.partitions);
+    print_idle(&empty, &cluster.idle(idle_time)?, arguments.partitions);
 
-    let (mut stops, mut starts) = (Vec::new(), Vec::new());
-    for run in 0..arguments.runs {
-        let (stop, start) = scale.restart(broker_of(run)?)?;
-        stops.push(stop);
-        starts.push(start);
-    }
-    row("SIGTERM to the end of one broker", median(&stops));
-    print_starts("one broker, after a clean stop", &starts);
+    restart_one(cluster, arguments.runs, "one broker")?;
     let (mut stops, mut starts) = (Vec::new(), Vec::new());
     for _ in 0..arguments.runs {
-        let (stop, start) = scale.restart_all()?;
+        let (stop, start) = cluster.restart_all()?;
         stops.push(stop);
         starts.push(start);
     }
     row("SIGTERM to the end of all six nodes", median(&stops));
     print_starts("all six nodes, after a clean stop", &starts);
+    if arguments.tail_records > 0 {
+        kill(cluster, arguments)?;
+    }
+    Ok(())
+}
 
+/// Stops one broker by SIGTERM and starts it again, another one each time.
+fn restart_one(
+    cluster: &mut ManyPartitions<Kintsugi>,
+    runs: usize,
+    what: &str,
+) -> anyhow::Result<()> {
+    let (mut stops, mut starts) = (Vec::new(), Vec::new());
+    for run in 0..runs {
+        let (stop, start) = cluster.restart(broker_of(run)?)?;
+        stops.push(stop);
+        starts.push(start);
+    }
+    row(&format!("{what}: SIGTERM to the end"), median(&stops));
+    print_starts(&format!("{what}, after a clean stop"), &starts);
+    Ok(())
+}
+
+/// Writes before every kill, so that the logs grow from kill to kill.
+fn kill(cluster: &mut ManyPartitions<Kintsugi>, arguments: &Arguments) -> anyhow::Result<()> {
     let mut starts = Vec::new();
     for run in 0..arguments.runs {
-        let bytes = scale.write(arguments.tail_records)?;
+        let bytes = cluster.write(arguments.tail_records)?;
         if run == 0 {
             let what = "written to each broker before every kill";
             row(what, format!("{} MB", bytes / 1_000_000));
         }
-        starts.push(scale.kill(broker_of(run)?)?);
+        starts.push(cluster.kill(broker_of(run)?)?);
     }
     print_starts("one broker, after kill -9", &starts);
+    restart_one(cluster, arguments.runs, "one broker with those records")?;
     let mut starts = Vec::new();
     for _ in 0..arguments.runs {
-        scale.write(arguments.tail_records)?;
-        starts.push(scale.kill_all_brokers()?);
+        cluster.write(arguments.tail_records)?;
+        starts.push(cluster.kill_all_brokers()?);
     }
     print_starts("all three brokers, after kill -9", &starts);
     Ok(())
@@ -154,6 +172,14 @@ fn print_starts(what: &str, starts: &[Start]) {
     let all = |time: fn(&Start) -> Option<Duration>| -> Vec<Duration> {
         starts.iter().filter_map(time).collect()
     };
+    let opened = all(|start| Some(start.opened));
+    row(&format!("{what}: start to all logs open"), median(&opened));
+    let verified = starts.iter().map(|start| start.verified_bytes / 1_000_000);
+    let verified: Vec<String> = verified.map(|mb| mb.to_string()).collect();
+    row(
+        &format!("{what}: read to verify, the most of a broker, MB in each run"),
+        verified.join(", "),
+    );
     let served = all(|start| Some(start.served));
     row(
         &format!("{what}: start to the first answer"),
