@@ -31,7 +31,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down images-from-source console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -127,6 +127,9 @@ bench-partitions: preflight ## 10,000 partitions: starts, idle processors, memor
 bench-built:
 	$(BUILD_ONE) kintsugi-broker --bin kintsugi-e2e
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
+
+images-from-source: preflight ## build the images from source for amd64 and arm64, with a builder made of Debian's packages; checks them
+	e2e/localkube/images/from-source.sh
 
 console-tools: preflight ## run Apache Kafka's console tools against a cluster of processes
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1

@@ -11,10 +11,13 @@ use kintsugi_wire::api::{Api, ApiKey};
 use support::records::{create_topic, produce};
 use support::{single, text};
 
-/// Asks in every version that is served.
+/// Asks in every version that is served. The protocol crate writes no request that names topics by
+/// id; `offsets_by_id.rs` does.
 async fn ask_all<R: Request>(connection: &Connection, request: impl Fn(i16) -> R) {
     let api = Api::find(R::KEY).unwrap();
-    for version in api.version_min..=api.version_max {
+    let is_by_id = matches!(api.key, ApiKey::OffsetCommit | ApiKey::OffsetFetch);
+    let version_max = api.version_max - i16::from(is_by_id);
+    for version in api.version_min..=version_max {
         let answer = connection.request(version, &request(version)).await;
         assert!(
             answer.is_ok(),

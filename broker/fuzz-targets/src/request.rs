@@ -7,6 +7,7 @@ use kintsugi_wire::api::{ApiKey, TABLE};
 use kintsugi_wire::fetch::FetchRequest;
 use kintsugi_wire::frame::{LENGTH_BYTES, RequestHeader};
 use kintsugi_wire::message::{MessageError, decode_request, encode_request};
+use kintsugi_wire::offsets::{BY_ID_SINCE, decode_commit, decode_fetch};
 use kintsugi_wire::produce::ProduceRequest;
 
 use crate::INPUT_BYTES_MAX;
@@ -65,7 +66,9 @@ fn body(key: ApiKey, version: i16, body: &Bytes) {
         }
         ApiKey::ListOffsets => again::<ListOffsetsRequest>(version, body),
         ApiKey::Metadata => again::<MetadataRequest>(version, body),
+        ApiKey::OffsetCommit if version >= BY_ID_SINCE => drop(decode_commit(version, body)),
         ApiKey::OffsetCommit => again::<OffsetCommitRequest>(version, body),
+        ApiKey::OffsetFetch if version >= BY_ID_SINCE => drop(decode_fetch(version, body)),
         ApiKey::OffsetFetch => again::<OffsetFetchRequest>(version, body),
         ApiKey::FindCoordinator => again::<FindCoordinatorRequest>(version, body),
         ApiKey::JoinGroup => again::<JoinGroupRequest>(version, body),

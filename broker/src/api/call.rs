@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::protocol::Request;
 use kintsugi_wire::frame::RequestHeader;
-use kintsugi_wire::message::{decode_request, encode_response};
+use kintsugi_wire::message::{MessageError, decode_request, encode_response};
 
 use super::answer::{Answer, ApiError};
 use crate::broker::BrokerHandle;
@@ -57,6 +58,17 @@ impl Call {
     /// [`ApiError::Message`].
     pub fn decode<R: Request>(&self) -> Result<R, ApiError> {
         Ok(decode_request(self.header.version, &self.header.body)?)
+    }
+
+    /// Decodes the body with a decoder that knows versions which the protocol crate does not.
+    ///
+    /// # Errors
+    /// [`ApiError::Message`].
+    pub fn decode_with<R>(
+        &self,
+        decode: impl FnOnce(i16, &Bytes) -> Result<R, MessageError>,
+    ) -> Result<R, ApiError> {
+        Ok(decode(self.header.version, &self.header.body)?)
     }
 
     /// Encodes the answer.

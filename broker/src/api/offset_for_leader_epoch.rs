@@ -1,60 +1,38 @@
 //! OffsetForLeaderEpoch: where an epoch ends, for consumers that look whether their position was
 //! cut off (KIP-320).
 
-use std::collections::BTreeMap;
-
 use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
 use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderTopicResult,
 };
 use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 use kintsugi_node::message::shard::{EpochEndAnswer, EpochQuery};
-use kintsugi_types::{ErrorCode, LeaderEpoch, PartitionId, PartitionIndex};
+use kintsugi_types::{ErrorCode, LeaderEpoch, PartitionId};
 
 use super::answer::{Answer, ApiError};
 use super::call::Call;
-use super::topics;
-
-type Place = (usize, usize);
+use super::per_shard;
 
 /// Asks the shards that own the partitions.
 pub async fn serve(call: Call) -> Result<Answer, ApiError> {
     let request: OffsetForLeaderEpochRequest = call.decode()?;
-    let published = call.broker().image();
-    let mut results: BTreeMap<Place, EpochEndOffset> = BTreeMap::new();
-    let mut queries: BTreeMap<u16, Vec<(Place, EpochQuery)>> = BTreeMap::new();
-    for (t, topic) in request.topics.iter().enumerate() {
-        let image = topics::topic(&published, &topic.topic);
-        for (p, asked) in topic.partitions.iter().enumerate() {
-            let index = PartitionIndex(asked.partition);
-            match image.and_then(|image| topics::partition(image, index)) {
-                Some(partition) => {
-                    let shard = call.broker().shard_of(partition);
-                    let query = ((t, p), query(partition, asked));
-                    queries.entry(shard).or_default().push(query);
-                }
-                None => {
-                    let error = ErrorCode::UnknownTopicOrPartition;
-                    results.insert((t, p), failed(asked, error));
-                }
-            }
-        }
-    }
-    let mut asked = Vec::with_capacity(queries.len());
-    for (shard, queries) in queries {
-        let (places, queries): (Vec<Place>, Vec<EpochQuery>) = queries.into_iter().unzip();
-        asked.push((places, call.broker().epoch_ends(shard, queries)));
-    }
-    for (places, answer) in asked {
-        let answer = answer.await.map_err(|_| ApiError::NoAnswer)?;
-        for (place, answer) in places.into_iter().zip(answer) {
-            results.insert(place, found(&answer));
-        }
-    }
-    let topics = request.topics.iter().enumerate().map(|(t, topic)| {
-        let partitions = topic.partitions.iter().enumerate().map(|(p, asked)| {
-            let unanswered = || failed(asked, ErrorCode::UnknownServerError);
-            results.remove(&(t, p)).unwrap_or_else(unanswered)
+    let topics = request.topics.iter().map(|topic| per_shard::Topic {
+        name: &topic.topic,
+        partitions: &topic.partitions,
+    });
+    let answers = per_shard::ask(
+        &call,
+        &topics.collect::<Vec<_>>(),
+        |asked| asked.partition,
+        query,
+        |shard, queries| call.broker().epoch_ends(shard, queries),
+    )
+    .await?;
+    let topics = request.topics.iter().zip(answers).map(|(topic, answers)| {
+        let partitions = topic.partitions.iter().zip(answers);
+        let partitions = partitions.map(|(asked, answer)| match answer {
+            Ok(answer) => found(&answer),
+            Err(error) => failed(asked, error),
         });
         OffsetForLeaderTopicResult::default()
             .with_topic(topic.topic.clone())

@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod frame;
 mod leader;
 pub mod message;
+pub mod offsets;
 pub mod primitive;
 pub mod produce;
 pub mod records;

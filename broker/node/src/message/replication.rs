@@ -143,3 +143,18 @@ pub struct FetchedPartition {
     /// Whole batches in order, as they lie in the leader's log.
     pub batches: Bytes,
 }
+
+impl FetchedPartition {
+    /// An answer that tells nothing yet but this error.
+    pub(crate) fn with_error(partition: PartitionId, error: ErrorCode) -> Self {
+        Self {
+            partition,
+            error,
+            leader_epoch: LeaderEpoch::UNKNOWN,
+            high_watermark: Offset(-1),
+            log_start: Offset(-1),
+            diverging: None,
+            batches: Bytes::new(),
+        }
+    }
+}

@@ -7,9 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use kintsugi_storage::{Damage, FileSystem, LogError, Mended};
-use kintsugi_types::{BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionId, Time};
+use kintsugi_types::{BrokerId, ErrorCode, PartitionId, Time};
 
 use super::Shard;
 use super::fetchers::FetcherKey;
@@ -319,15 +318,7 @@ impl<F: FileSystem> Shard<F> {
 
     fn give(&mut self, position: &FetchPosition, max_bytes: usize) -> FetchedPartition {
         let id = position.partition;
-        let mut given = FetchedPartition {
-            partition: id,
-            error: ErrorCode::UnknownTopicId,
-            leader_epoch: LeaderEpoch::UNKNOWN,
-            high_watermark: Offset(-1),
-            log_start: Offset(-1),
-            diverging: None,
-            batches: Bytes::new(),
-        };
+        let mut given = FetchedPartition::with_error(id, ErrorCode::UnknownTopicId);
         let Some(partition) = self.partitions.get(&id) else {
             return given;
         };

@@ -47,14 +47,14 @@ macro_rules! rows {
 }
 
 // InitProducerId ends at 4: later versions belong to transactions. Fetch ends below 13, Produce below
-// 13, OffsetCommit and OffsetFetch below 10: from there on topics go by id.
+// 13: from there on topics go by id.
 rows! {
     Produce, (3, 11), request_data, response_data, PRODUCE, advertised_from(0);
     Fetch, (4, 12), request_data, response_data, FETCH;
     ListOffsets, (1, 10), request_data, response_data, LIST_OFFSETS;
     Metadata, (0, 12), request_admin, response_admin, METADATA;
-    OffsetCommit, (2, 9), request_groups, response_groups, OFFSET_COMMIT;
-    OffsetFetch, (1, 9), request_groups, response_groups, OFFSET_FETCH;
+    OffsetCommit, (2, 10), request_groups, response_groups, OFFSET_COMMIT;
+    OffsetFetch, (1, 10), request_groups, response_groups, OFFSET_FETCH;
     FindCoordinator, (0, 4), request_groups, response_groups, FIND_COORDINATOR;
     JoinGroup, (0, 9), request_groups, response_groups, JOIN_GROUP;
     Heartbeat, (0, 4), request_groups, response_groups, HEARTBEAT;

@@ -21,9 +21,19 @@ impl Decoding<'_> {
     /// # Errors
     /// [`CodecError`], as of what is read.
     pub fn array(&mut self, element_bytes_min: usize) -> Result<usize, CodecError> {
+        Ok(self.nullable_array(element_bytes_min)?.unwrap_or(0))
+    }
+
+    /// The element count of an array that may be null.
+    ///
+    /// # Errors
+    /// [`CodecError`], as of what is read.
+    pub fn nullable_array(
+        &mut self,
+        element_bytes_min: usize,
+    ) -> Result<Option<usize>, CodecError> {
         let kind = self.wide();
-        let count = self.reader.array_length(kind, element_bytes_min)?;
-        Ok(count.unwrap_or(0))
+        self.reader.array_length(kind, element_bytes_min)
     }
 
     /// A byte field, sharing the frame's memory.

@@ -1,10 +1,10 @@
 //! The layout of the requests of the groups APIs, from Kafka's message definitions.
 
 use super::field::{
-    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int8, int32, int64, schema, string,
+    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int8, int32, int64, schema, string, uuid,
 };
 
-/// OffsetCommitRequest, versions 2 to 9.
+/// OffsetCommitRequest, versions 2 to 10.
 pub(crate) const OFFSET_COMMIT: Schema = schema(
     8,
     &[
@@ -16,7 +16,8 @@ pub(crate) const OFFSET_COMMIT: Schema = schema(
         array(
             "topics",
             &[
-                string("name"),
+                uuid("topic_id").since(10),
+                string("name").until(9),
                 array(
                     "partitions",
                     &[
@@ -31,7 +32,7 @@ pub(crate) const OFFSET_COMMIT: Schema = schema(
     ],
 );
 
-/// OffsetFetchRequest, versions 1 to 9.
+/// OffsetFetchRequest, versions 1 to 10.
 pub(crate) const OFFSET_FETCH: Schema = schema(
     6,
     &[
@@ -56,7 +57,8 @@ pub(crate) const OFFSET_FETCH: Schema = schema(
                 array(
                     "topics",
                     &[
-                        string("name").since(8),
+                        uuid("topic_id").since(10),
+                        string("name").since(8).until(9),
                         array("partition_indexes", &[int32("element")])
                             .of_scalars()
                             .since(8),

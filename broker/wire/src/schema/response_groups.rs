@@ -1,10 +1,10 @@
 //! The layout of the responses of the groups APIs, from Kafka's message definitions.
 
 use super::field::{
-    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int16, int32, int64, schema, string,
+    NEVER_FLEXIBLE, Schema, array, boolean, bytes, int16, int32, int64, schema, string, uuid,
 };
 
-/// OffsetCommitResponse, versions 2 to 9.
+/// OffsetCommitResponse, versions 2 to 10.
 pub(crate) const OFFSET_COMMIT: Schema = schema(
     8,
     &[
@@ -12,7 +12,8 @@ pub(crate) const OFFSET_COMMIT: Schema = schema(
         array(
             "topics",
             &[
-                string("name"),
+                uuid("topic_id").since(10),
+                string("name").until(9),
                 array(
                     "partitions",
                     &[int32("partition_index"), int16("error_code")],
@@ -22,7 +23,7 @@ pub(crate) const OFFSET_COMMIT: Schema = schema(
     ],
 );
 
-/// OffsetFetchResponse, versions 1 to 9.
+/// OffsetFetchResponse, versions 1 to 10.
 pub(crate) const OFFSET_FETCH: Schema = schema(
     6,
     &[
@@ -53,7 +54,8 @@ pub(crate) const OFFSET_FETCH: Schema = schema(
                 array(
                     "topics",
                     &[
-                        string("name").since(8),
+                        uuid("topic_id").since(10),
+                        string("name").since(8).until(9),
                         array(
                             "partitions",
                             &[

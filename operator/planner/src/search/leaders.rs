@@ -1,7 +1,20 @@
 //! Leaderships move first: they copy nothing.
 
 use super::Search;
-use super::gather::{BATCH, Candidate, Kind, worth};
+use super::gather::{Candidate, Kind, worth};
+use super::ranked::Trial;
+
+const PUSH: Trial = Trial {
+    amount: |search, broker| search.excess(broker),
+    moves: 1,
+    patience: usize::MAX,
+};
+
+const PULL: Trial = Trial {
+    amount: |search, broker| search.deficit(broker),
+    moves: 1,
+    patience: usize::MAX,
+};
 
 impl Search<'_> {
     pub(super) fn balance_leaders(&mut self) {
@@ -19,13 +32,7 @@ impl Search<'_> {
 
     /// Brokers below the layer's bands, the furthest out first.
     pub(super) fn needy(&self) -> Vec<u16> {
-        let brokers = 0..self.state.sums.len() as u16;
-        let mut needy: Vec<(f64, u16)> = brokers
-            .filter(|broker| self.deficit(*broker).iter().any(|deficit| *deficit > 0.0))
-            .map(|broker| (self.distress_of(broker), broker))
-            .collect();
-        needy.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        needy.into_iter().map(|(_, broker)| broker).collect()
+        self.furthest(Self::deficit)
     }
 
     fn push_leaders(&mut self, broker: u16) {
@@ -33,33 +40,13 @@ impl Search<'_> {
         let little = self.is_little(broker, &excess);
         let mut candidates = self.gather(broker, Kind::Leadership, little);
         candidates.retain(|candidate| worth(&candidate.vector, &excess.map(sign), &excess) > 0.0);
-        while !candidates.is_empty() && self.may_do(1) {
-            let excess = self.excess(broker);
-            if excess.iter().all(|excess| *excess <= 0.0) {
-                return;
+        self.try_ranked(broker, candidates, &PUSH, |search, candidate| {
+            let to = search.next_leader(candidate, broker);
+            if let Some(to) = to {
+                search.do_lead(candidate.partition, Some(broker), to);
             }
-            let prices = self.prices(broker, &excess);
-            let best = self.rank(&mut candidates, &prices, &excess);
-            let (mut moved, mut tried) = (0, 0);
-            for candidate in &candidates[..best] {
-                let excess = self.excess(broker);
-                if moved == BATCH
-                    || !self.may_do(1)
-                    || worth(&candidate.vector, &prices, &excess) <= 0.0
-                {
-                    break;
-                }
-                tried += 1;
-                if let Some(to) = self.next_leader(candidate, broker) {
-                    self.do_lead(candidate.partition, Some(broker), to);
-                    moved += 1;
-                }
-            }
-            if tried == 0 {
-                return;
-            }
-            candidates.drain(..tried);
-        }
+            to.is_some()
+        });
     }
 
     fn next_leader(&self, candidate: &Candidate, from: u16) -> Option<u16> {
@@ -90,37 +77,18 @@ impl Search<'_> {
                 });
             }
         }
-        while !candidates.is_empty() && self.may_do(1) {
-            let deficit = self.deficit(broker);
-            if deficit.iter().all(|deficit| *deficit <= 0.0) {
-                return;
+        self.try_ranked(broker, candidates, &PULL, |search, candidate| {
+            let Some(from) = search.state.seat(candidate.partition).leader_broker() else {
+                return false;
+            };
+            let topic = search.state.row(candidate.partition).topic;
+            let may =
+                search.may_unlead(topic, from) && search.may_shift(from, broker, &candidate.vector);
+            if may {
+                search.do_lead(candidate.partition, Some(from), broker);
             }
-            let prices = self.prices(broker, &deficit);
-            let best = self.rank(&mut candidates, &prices, &deficit);
-            let (mut moved, mut tried) = (0, 0);
-            for candidate in &candidates[..best] {
-                let deficit = self.deficit(broker);
-                if moved == BATCH
-                    || !self.may_do(1)
-                    || worth(&candidate.vector, &prices, &deficit) <= 0.0
-                {
-                    break;
-                }
-                tried += 1;
-                let Some(from) = self.state.seat(candidate.partition).leader_broker() else {
-                    continue;
-                };
-                let topic = self.state.row(candidate.partition).topic;
-                if self.may_unlead(topic, from) && self.may_shift(from, broker, &candidate.vector) {
-                    self.do_lead(candidate.partition, Some(from), broker);
-                    moved += 1;
-                }
-            }
-            if tried == 0 {
-                return;
-            }
-            candidates.drain(..tried);
-        }
+            may
+        });
     }
 }
 

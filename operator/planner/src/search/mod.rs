@@ -13,6 +13,7 @@ mod offline;
 mod pull;
 mod push;
 mod racks;
+mod ranked;
 mod refine;
 mod topics;
 mod trim;

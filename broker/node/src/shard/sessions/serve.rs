@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use kintsugi_replica::{FollowerFetch, PositionCheck, check_position};
 use kintsugi_storage::FileSystem;
 use kintsugi_types::bug::{Bug, is_on};
-use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time};
+use kintsugi_types::{ErrorCode, Offset, PartitionId, Time};
 
 use super::{Held, Position, Session, SessionKey};
 use crate::message::replication::{
@@ -288,15 +287,7 @@ impl<F: FileSystem> Shard<F> {
     ) -> Option<FetchedPartition> {
         let fetch = &position.fetch;
         let id = fetch.partition;
-        let mut fetched = FetchedPartition {
-            partition: id,
-            error: ErrorCode::None,
-            leader_epoch: LeaderEpoch::UNKNOWN,
-            high_watermark: Offset(-1),
-            log_start: Offset(-1),
-            diverging: None,
-            batches: Bytes::new(),
-        };
+        let mut fetched = FetchedPartition::with_error(id, ErrorCode::None);
         let Some(partition) = self.partitions.get(&id) else {
             // A partition that this broker has not heard of yet is answered when it has.
             self.image.partition(id)?;
