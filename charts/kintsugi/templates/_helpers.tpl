@@ -20,7 +20,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator does in the namespaces of KafkaClusters and KafkaTopics. It never deletes a volume claim. Of
+{{/* What the operator does in the namespaces of KafkaClusters, KafkaTopics and KafkaRebalances. It never deletes a volume claim. Of
 Secrets it reads and makes those named after a KafkaCluster; it never lists, changes or deletes one. A
 rule cannot name what does not exist yet, so name watchNamespaces to keep it from others' Secrets. */}}
 {{- define "kintsugi.rules" -}}
@@ -41,6 +41,13 @@ rule cannot name what does not exist yet, so name watchNamespaces to keep it fro
   verbs: [get, list, watch, patch]
 - apiGroups: [kintsugi.dev]
   resources: [kafkatopics/status]
+  verbs: [patch]
+# The same of a rebalance: label, finalizer, and the notes of what it has set in Kafka.
+- apiGroups: [kintsugi.dev]
+  resources: [kafkarebalances]
+  verbs: [get, list, watch, patch]
+- apiGroups: [kintsugi.dev]
+  resources: [kafkarebalances/status]
   verbs: [patch]
 - apiGroups: [""]
   resources: [pods]

@@ -28,6 +28,8 @@ pub struct PartitionView {
 /// One topic as the metadata shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Topology {
+    /// Its name.
+    pub topic: String,
     /// Its partitions.
     pub partitions: BTreeMap<i32, PartitionView>,
     /// The brokers, with their addresses for clients.
@@ -48,7 +50,10 @@ impl Topology {
         let metadata = client
             .fetch_metadata(Some(topic), METADATA_LIMIT)
             .with_context(|| format!("failed to fetch metadata of topic {topic}"))?;
-        let mut topology = Self::default();
+        let mut topology = Self {
+            topic: topic.to_owned(),
+            ..Self::default()
+        };
         for broker in metadata.brokers() {
             let port = u16::try_from(broker.port()).context("a broker's port is out of range")?;
             topology
