@@ -17,6 +17,9 @@ pub struct Topic<'a, P> {
     pub partitions: &'a [P],
 }
 
+/// The numbers of a topic and of a partition in the request.
+type Place = (usize, usize);
+
 /// Asks once a shard, and gives what it found for each partition, in the request's order; an error
 /// for a partition that does not exist, or that its shard did not answer for.
 ///
@@ -31,7 +34,7 @@ pub async fn ask<P, Q, A>(
 ) -> Result<Vec<Vec<Result<A, ErrorCode>>>, ApiError> {
     let published = call.broker().image();
     let mut found: Vec<Vec<Result<A, ErrorCode>>> = Vec::with_capacity(asked.len());
-    let mut queries: BTreeMap<u16, (Vec<(usize, usize)>, Vec<Q>)> = BTreeMap::new();
+    let mut queries: BTreeMap<u16, (Vec<Place>, Vec<Q>)> = BTreeMap::new();
     for (t, topic) in asked.iter().enumerate() {
         let image = topics::topic(&published, topic.name);
         let mut answers = Vec::with_capacity(topic.partitions.len());

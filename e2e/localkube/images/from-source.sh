@@ -31,7 +31,7 @@ debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates,make "$VER
 cp -L /etc/ssl/certs/ca-certificates.crt "$work/root/etc/ssl/certs/"
 mkdir -p "$work/root/usr/local/rust"
 cp -a "$sysroot/bin" "$sysroot/lib" "$work/root/usr/local/rust/"
-printf 'FROM scratch\nCOPY root/ /\nENV PATH=/usr/local/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' >"$work/Dockerfile"
+printf 'FROM scratch\nCOPY root/ /\nENV CARGO_HOME=/usr/local/cargo PATH=/usr/local/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' >"$work/Dockerfile"
 build_image "$builder" "$work/Dockerfile" "$work"
 rm -rf "$work/root"
 
@@ -51,7 +51,7 @@ for architecture in "${architectures[@]}"; do
     # With layers, so that both roles share the stage that compiles.
     build_image "$name" "$context/Dockerfile" "$context" --layers --target "$role-from-source" \
       --build-arg BUILDER="$builder" --build-arg BASE=localhost/kintsugi-base --build-arg TARGETARCH="$architecture" \
-      --volume "$HOME/.cargo/registry:/root/.cargo/registry"
+      --volume "$HOME/.cargo/registry:/usr/local/cargo/registry"
     container=$(local_buildah from --pull-never "$name")
     mounted=$(local_buildah mount "$container")
     found=$(readelf -h "$mounted/usr/bin/kintsugi-$role" | sed -n 's/^ *Machine: *//p')

@@ -151,10 +151,7 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
     world.complete(usize::MAX);
     let last = world.look();
     let elected = names(&last).contains(&"elect");
-    let last = match elected {
-        true => world.look(),
-        false => last,
-    };
+    let last = if elected { world.look() } else { last };
     assert_eq!(last.last().map(Command::name), Some("write-status"));
     assert!(events(&last).contains(&"RebalanceCompleted"), "{last:?}");
     world.look();
