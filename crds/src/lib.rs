@@ -9,6 +9,7 @@
 pub mod cluster;
 pub mod owned_keys;
 pub mod pod;
+pub mod rebalance;
 pub mod schema;
 pub mod status;
 pub mod topic;
@@ -18,6 +19,11 @@ pub use cluster::{
     ListenerProtocol, NetworkPolicyMode, Racks, ResourceAmounts, Resources, Storage,
 };
 pub use pod::{ImagePullSecret, PodTemplate, TaintEffect, Toleration, TolerationOperator};
+pub use rebalance::{
+    KafkaRebalance, KafkaRebalanceSpec, KafkaRebalanceStatus, REBALANCE_ANNOTATION,
+    REBALANCE_MOVES_MAX, RebalanceApproval, RebalanceGoal, RebalanceGoalStatus, RebalanceMove,
+    RebalancePhase, RebalanceProfile, RebalanceProgress, RebalanceScope, RebalanceWord,
+};
 pub use schema::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION};
 pub use status::{
     Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase, RoleStatus,
