@@ -20,8 +20,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator does in the namespaces of KafkaClusters and KafkaTopics. It never deletes a volume claim. Of
-Secrets it reads and makes those named after a KafkaCluster; it never lists, changes or deletes one. A
+{{/* What the operator does in the namespaces of KafkaClusters and KafkaTopics. It deletes the volume claim only of a
+broker that was emptied and removed, where deletionPolicy is Delete. Of Secrets it reads and makes those named after a KafkaCluster; it never lists, changes or deletes one. A
 rule cannot name what does not exist yet, so name watchNamespaces to keep it from others' Secrets. */}}
 {{- define "kintsugi.rules" -}}
 - apiGroups: [kintsugi.dev]
@@ -42,12 +42,15 @@ rule cannot name what does not exist yet, so name watchNamespaces to keep it fro
 - apiGroups: [kintsugi.dev]
   resources: [kafkatopics/status]
   verbs: [patch]
+- apiGroups: [kintsugi.dev]
+  resources: [kafkarebalances]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]

@@ -21,6 +21,7 @@ pub mod oom_killed;
 pub mod operator_killed;
 pub mod pending;
 pub mod rolling_restart;
+pub mod shrink;
 pub mod status_wiped;
 pub mod stopped_rollout;
 pub mod summary;
@@ -145,6 +146,12 @@ pub const ALL: &[Scenario] = &[
         shows: "the status is wiped at every step of growing and of a rolling restart: the end is the same",
         needs: ON_PODS,
         run: status_wiped::run,
+    },
+    Scenario {
+        name: "shrink",
+        shows: "brokers are emptied, stopped and unregistered until three are left; no send fails",
+        needs: ON_PODS,
+        run: shrink::run,
     },
 ];
 

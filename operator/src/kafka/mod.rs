@@ -7,6 +7,7 @@
 //! the active controller.
 //! Never does: retry, decide.
 
+mod cordon;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
@@ -18,16 +19,21 @@ mod pool;
 mod session;
 #[cfg(test)]
 mod tests;
+mod unregister_broker;
 
+pub use cordon::set_cordoned;
 pub use create_partitions::create_partitions;
 pub use create_topics::{NewTopic, create_topic};
 pub use delete_topics::delete_topic;
 pub use describe_cluster::cluster_id;
 pub use describe_configs::topic_configs;
 pub use describe_topic_partitions::{TopicDescription, describe_topic};
-pub use incremental_alter_configs::alter_topic_configs;
+pub use incremental_alter_configs::{
+    Alteration, ConfigResource, Operation, alter_configs, alter_topic_configs,
+};
 pub use pool::{Known, Pool};
 pub use session::Session;
+pub use unregister_broker::unregister_broker;
 
 use std::time::Duration;
 

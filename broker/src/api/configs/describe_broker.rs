@@ -47,7 +47,8 @@ pub(super) fn describe(
             let candidates = of_broker(broker, image, config.name);
             let kind = type_number(config.kind);
             let is_set = !candidates.is_empty();
-            is_set.then(|| asked.describe(config.name, documentation(config.name), kind, &candidates))
+            is_set
+                .then(|| asked.describe(config.name, documentation(config.name), kind, &candidates))
         });
     Ok(of_process.chain(only_dynamic).collect())
 }
@@ -72,7 +73,8 @@ fn of_all_brokers(published: &Published, asked: &Asked<'_>) -> Vec<DescribeConfi
             source: ConfigSource::AllBrokers,
         };
         let kind = broker_config::find(name).map_or(0, |config| type_number(config.kind));
-        let documentation = definition(name).map_or_else(|| self::documentation(name), |found| found.doc);
+        let documentation =
+            definition(name).map_or_else(|| self::documentation(name), |found| found.doc);
         asked.describe(name, documentation, kind, &[in_force])
     });
     described.collect()
