@@ -53,7 +53,7 @@ fix: preflight ## format, apply what clippy can, and regenerate files
 
 crds: ## regenerate the CRDs from their Rust types
 	$(BUILD_ONE) kintsugi-operator
-	for kind in kafkaclusters kafkatopics; do \
+	for kind in kafkaclusters kafkatopics kafkarebalances; do \
 	  $(IMAGE)/kintsugi-operator crd --only $$kind > crds/yaml/$$kind.yaml; \
 	  $(IMAGE)/kintsugi-operator crd --only $$kind --chart > charts/kintsugi/templates/$$kind.yaml; \
 	done

@@ -83,7 +83,11 @@ impl RebalanceWord {
         type_ = "integer",
         json_path = ".status.progress.secondsLeft"
     ),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "AGE",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
     printcolumn(
         name = "MESSAGE",
         type_ = "string",

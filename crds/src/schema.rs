@@ -3,13 +3,15 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::{KafkaCluster, KafkaTopic};
+use crate::{KafkaCluster, KafkaRebalance, KafkaTopic};
 
 /// Counts changes of the schema of KafkaCluster. The operator refuses to act while the installed definition
 /// carries a lower number, because the API server prunes fields it does not know without a word.
 pub const SCHEMA_VERSION: u32 = 4;
 /// As [`SCHEMA_VERSION`], of KafkaTopic.
 pub const TOPIC_SCHEMA_VERSION: u32 = 1;
+/// As [`SCHEMA_VERSION`], of KafkaRebalance.
+pub const REBALANCE_SCHEMA_VERSION: u32 = 1;
 /// Annotation with the schema's version.
 pub const SCHEMA_VERSION_ANNOTATION: &str = "kintsugi.dev/schema-version";
 /// Annotation with [`hash`] of the definition's spec.
@@ -19,7 +21,11 @@ const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
 
 /// Every definition with its annotations.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![kafka_cluster_definition(), kafka_topic_definition()]
+    vec![
+        kafka_cluster_definition(),
+        kafka_topic_definition(),
+        kafka_rebalance_definition(),
+    ]
 }
 
 /// The definition of KafkaCluster with its annotations.
@@ -30,6 +36,11 @@ pub fn kafka_cluster_definition() -> CustomResourceDefinition {
 /// The definition of KafkaTopic with its annotations.
 pub fn kafka_topic_definition() -> CustomResourceDefinition {
     marked(KafkaTopic::crd(), TOPIC_SCHEMA_VERSION)
+}
+
+/// The definition of KafkaRebalance with its annotations.
+pub fn kafka_rebalance_definition() -> CustomResourceDefinition {
+    marked(KafkaRebalance::crd(), REBALANCE_SCHEMA_VERSION)
 }
 
 fn marked(mut definition: CustomResourceDefinition, version: u32) -> CustomResourceDefinition {

@@ -1,14 +1,15 @@
 //! The committed YAML is what the types say, and stays within what the API server accepts.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kintsugi_crds::schema::TOPIC_SCHEMA_VERSION;
+use kintsugi_crds::schema::{REBALANCE_SCHEMA_VERSION, TOPIC_SCHEMA_VERSION};
 use kintsugi_crds::{INTERNAL_TOPICS, SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, owned_keys, schema};
 use serde_json::Value;
 
 /// Each definition, as committed.
-const COMMITTED: [&str; 2] = [
+const COMMITTED: [&str; 3] = [
     include_str!("../yaml/kafkaclusters.yaml"),
     include_str!("../yaml/kafkatopics.yaml"),
+    include_str!("../yaml/kafkarebalances.yaml"),
 ];
 
 /// The schema's hash at each version. A changed schema needs a new version and a new line.
@@ -22,6 +23,9 @@ const HASHES: [(u32, &str); 4] = [
 /// As [`HASHES`], of KafkaTopic.
 const TOPIC_HASHES: [(u32, &str); 1] = [(1, "ce30be1cd83474fd")];
 
+/// As [`HASHES`], of KafkaRebalance.
+const REBALANCE_HASHES: [(u32, &str); 1] = [(1, "b0f24f620f90cf57")];
+
 fn value(definition: &CustomResourceDefinition) -> Value {
     serde_json::to_value(definition).expect("a definition becomes JSON")
 }
@@ -32,6 +36,10 @@ fn definition() -> Value {
 
 fn topic_definition() -> Value {
     value(&schema::kafka_topic_definition())
+}
+
+fn rebalance_definition() -> Value {
+    value(&schema::kafka_rebalance_definition())
 }
 
 #[test]
@@ -54,6 +62,11 @@ fn a_changed_schema_raises_the_schema_version() {
     for (definition, hashes, version) in [
         (definition(), HASHES.as_slice(), SCHEMA_VERSION),
         (topic_definition(), &TOPIC_HASHES, TOPIC_SCHEMA_VERSION),
+        (
+            rebalance_definition(),
+            &REBALANCE_HASHES,
+            REBALANCE_SCHEMA_VERSION,
+        ),
     ] {
         let hash = &definition["metadata"]["annotations"][SCHEMA_HASH_ANNOTATION];
         assert_eq!(
@@ -67,7 +80,7 @@ fn a_changed_schema_raises_the_schema_version() {
 #[test]
 fn every_string_list_and_map_has_a_maximum() {
     let mut unbounded = Vec::new();
-    for definition in [definition(), topic_definition()] {
+    for definition in [definition(), topic_definition(), rebalance_definition()] {
         let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         for part in ["spec", "status"] {
             find_unbounded(part, &schema["properties"][part], &mut unbounded);

@@ -1,7 +1,7 @@
 //! The operator: it forms Kafka clusters on Kubernetes, and mends them.
 //!
-//! One look at a cluster, or at a topic (room [`topic`]), is `observe` (the only reader) -> `validate` -> `decide` -> `act` (the
-//! only writer); `build` makes objects. What lies between the reader and the writer is pure.
+//! One look at a cluster, at a topic (room [`topic`]) or at a rebalance (room [`rebalance`]), is
+//! `observe` (the only reader) -> `validate` -> `decide` -> `act` (the only writer); `build` makes objects. What lies between the reader and the writer is pure.
 //!
 //! Guarantees: a look that is repeated does nothing twice, whatever point the one before reached;
 //! every destructive act passes the gates of [`decide::gates`]; data is never deleted, but for a topic
@@ -25,6 +25,7 @@ pub mod names;
 pub mod observe;
 pub mod plan;
 pub mod quantity;
+pub mod rebalance;
 pub mod reconcile;
 pub mod run;
 pub mod template;

@@ -1,15 +1,17 @@
 //! The operator's own metrics, in Prometheus' text format.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+mod rebalances;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use kintsugi_crds::KafkaRebalanceStatus;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use self::rebalances::Rebalances;
 use crate::decide::gates::{Closed, Gate};
 
 /// A look that takes longer than this is stuck: everything in it is bounded well below.
@@ -22,15 +24,18 @@ pub enum Kind {
     Cluster,
     /// A KafkaTopic.
     Topic,
+    /// A KafkaRebalance.
+    Rebalance,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Cluster, Self::Topic];
+    const ALL: [Self; 3] = [Self::Cluster, Self::Topic, Self::Rebalance];
 
     fn name(self) -> &'static str {
         match self {
             Kind::Cluster => "KafkaCluster",
             Kind::Topic => "KafkaTopic",
+            Kind::Rebalance => "KafkaRebalance",
         }
     }
 }
@@ -44,6 +49,7 @@ pub struct Metrics {
     gates: IntGaugeVec,
     durations: HistogramVec,
     topics: IntGaugeVec,
+    rebalances: Rebalances,
     /// Whether each topic is ready, by namespace and name: what `topics` counts.
     topics_ready: Mutex<BTreeMap<(String, String), bool>>,
     running: Mutex<BTreeMap<(Kind, String, String), Instant>>,
@@ -105,6 +111,7 @@ impl Metrics {
         registry.register(Box::new(gates.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(topics.clone()))?;
+        let rebalances = Rebalances::register(&registry)?;
         let running = Mutex::default();
         Ok(Self {
             registry,
@@ -114,6 +121,7 @@ impl Metrics {
             gates,
             durations,
             topics,
+            rebalances,
             topics_ready: Mutex::default(),
             running,
         })
@@ -167,6 +175,16 @@ impl Metrics {
                 .with_label_values(&[if is_ready { "true" } else { "false" }])
                 .set(count.try_into().unwrap_or(i64::MAX));
         }
+    }
+
+    /// Shows how far a rebalance is.
+    pub fn rebalance(&self, namespace: &str, name: &str, status: Option<&KafkaRebalanceStatus>) {
+        self.rebalances.show(namespace, name, status);
+    }
+
+    /// Shows a rebalance no longer.
+    pub fn forget_rebalance(&self, namespace: &str, name: &str) {
+        self.rebalances.forget(namespace, name);
     }
 
     /// Counts a failed look.

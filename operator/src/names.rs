@@ -61,6 +61,14 @@ pub const APPLIED_SETTINGS_ANNOTATION: &str = "kintsugi.dev/applied-settings";
 /// Holds a KafkaTopic with `deletionPolicy: Delete` until its topic is gone.
 pub const TOPIC_FINALIZER: &str = "kintsugi.dev/topic";
 
+/// On a KafkaRebalance under way, the annotation with what it has set in Kafka and must take back:
+/// throttles, and moves that it began.
+pub const REBALANCE_UNDERWAY_ANNOTATION: &str = "kintsugi.dev/rebalance-underway";
+/// On a KafkaRebalance, the annotation that says that all of its moves were made.
+pub const REBALANCE_ENDED_ANNOTATION: &str = "kintsugi.dev/rebalance-ended";
+/// Holds a KafkaRebalance under way until its moves are taken back and its throttles gone.
+pub const REBALANCE_FINALIZER: &str = "kintsugi.dev/rebalance";
+
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {

@@ -8,6 +8,13 @@ pub fn is_less(left: &str, right: &str) -> bool {
     }
 }
 
+/// The quantity in units, such as cores. None where it is none.
+pub fn units(text: &str) -> Option<f64> {
+    let milli = i64::try_from(milli_units(text)?).ok()?;
+    // Fewer than 2^53 thousandths are exact in a float, and more need not be.
+    Some(milli as f64 / 1_000.0)
+}
+
 /// The quantity in thousandths: decimal and binary suffixes, a decimal point and an exponent.
 fn milli_units(text: &str) -> Option<i128> {
     let suffix_at = text

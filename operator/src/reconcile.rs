@@ -20,6 +20,7 @@ use crate::load::Loads;
 use crate::metrics::{Kind, Metrics};
 use crate::observe::{ObserveError, observe, read_cluster};
 use crate::plan::{Command, Plan};
+use crate::rebalance;
 use crate::validate::validate;
 
 /// When to look again after something changed under the plan.
@@ -47,8 +48,10 @@ pub struct Context {
     /// How long to wait between a decision to delete a pod and the act. Zero but in tests, which
     /// freeze the process in between.
     pub hold_before_act: Duration,
-    /// Sessions with brokers, for topics.
+    /// Sessions with brokers, for topics and rebalances.
     pub kafka: kafka::Pool,
+    /// The plans of rebalances under way.
+    pub rebalances: rebalance::reconcile::Memory,
     /// What brokers and groups do.
     pub loads: Loads,
 }

@@ -28,6 +28,7 @@ use crate::definition;
 use crate::load::{self, Loads};
 use crate::metrics::Metrics;
 use crate::names::{CLUSTER_LABEL, MANAGED_BY_LABEL, OPERATOR};
+use crate::rebalance;
 use crate::reconcile::{Context, error_policy, reconcile};
 use crate::topic;
 use crate::web::{self, Health};
@@ -49,7 +50,7 @@ const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Objects a page of a watch's first list.
 pub(crate) const WATCH_PAGE_SIZE: u32 = 50;
 
-/// Namespaces that are watched one by one; each costs seven watches.
+/// Namespaces that are watched one by one; each costs nine watches.
 pub const NAMESPACES_MAX: usize = 20;
 
 /// How the operator is run.
@@ -128,6 +129,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         histories: std::sync::Mutex::default(),
         hold_before_act: settings.hold_before_act,
         kafka: crate::kafka::Pool::default(),
+        rebalances: rebalance::reconcile::Memory::default(),
         loads: Loads::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
@@ -229,20 +231,24 @@ async fn wait_for(held: &mut watch::Receiver<bool>, state: bool) -> Result<(), R
     }
 }
 
-/// Controls the clusters and topics of all `namespaces`, or of every one where none is named. Each has its own
+/// Controls the clusters, topics and rebalances of all `namespaces`, or of every one where none is named. Each has its own
 /// watches, for which rights in that namespace are enough.
 async fn control(client: &Client, namespaces: &BTreeSet<String>, context: Arc<Context>) {
     if namespaces.is_empty() {
-        let clusters = control_in(client, None, Arc::clone(&context));
-        tokio::join!(clusters, topic::run::control_in(client, None, context));
+        control_kinds(client, None, context).await;
         return;
     }
-    let each = namespaces.iter().map(|namespace| async {
-        let clusters = control_in(client, Some(namespace), Arc::clone(&context));
-        let topics = topic::run::control_in(client, Some(namespace), Arc::clone(&context));
-        tokio::join!(clusters, topics)
-    });
+    let each = namespaces
+        .iter()
+        .map(|namespace| control_kinds(client, Some(namespace), Arc::clone(&context)));
     join_all(each).await;
+}
+
+async fn control_kinds(client: &Client, namespace: Option<&str>, context: Arc<Context>) {
+    let clusters = control_in(client, namespace, Arc::clone(&context));
+    let topics = topic::run::control_in(client, namespace, Arc::clone(&context));
+    let rebalances = rebalance::run::control_in(client, namespace, context);
+    tokio::join!(clusters, topics, rebalances);
 }
 
 /// Looks at clusters whenever a watch tells of a change. Watches carry metadata only and only

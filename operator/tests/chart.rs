@@ -1,7 +1,7 @@
 //! The chart installs the definitions that the types generate.
 
 /// Each definition, and the chart's template of it.
-const DEFINITIONS: [(&str, &str); 2] = [
+const DEFINITIONS: [(&str, &str); 3] = [
     (
         include_str!("../../crds/yaml/kafkaclusters.yaml"),
         include_str!("../../charts/kintsugi/templates/kafkaclusters.yaml"),
@@ -9,6 +9,10 @@ const DEFINITIONS: [(&str, &str); 2] = [
     (
         include_str!("../../crds/yaml/kafkatopics.yaml"),
         include_str!("../../charts/kintsugi/templates/kafkatopics.yaml"),
+    ),
+    (
+        include_str!("../../crds/yaml/kafkarebalances.yaml"),
+        include_str!("../../charts/kintsugi/templates/kafkarebalances.yaml"),
     ),
 ];
 

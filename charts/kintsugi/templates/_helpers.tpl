@@ -20,8 +20,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator does in the namespaces of KafkaClusters and KafkaTopics. It deletes the volume claim only of a
-broker that was emptied and removed, where deletionPolicy is Delete. Of Secrets it reads and makes those named after a KafkaCluster; it never lists, changes or deletes one. A
+{{/* What the operator does in the namespaces of KafkaClusters, KafkaTopics and KafkaRebalances. It deletes the volume
+claim only of a broker that was emptied and removed, where deletionPolicy is Delete. Of Secrets it reads and makes those
+named after a KafkaCluster; it never lists, changes or deletes one. A
 rule cannot name what does not exist yet, so name watchNamespaces to keep it from others' Secrets. */}}
 {{- define "kintsugi.rules" -}}
 - apiGroups: [kintsugi.dev]
@@ -42,9 +43,14 @@ rule cannot name what does not exist yet, so name watchNamespaces to keep it fro
 - apiGroups: [kintsugi.dev]
   resources: [kafkatopics/status]
   verbs: [patch]
+# Of a rebalance: label, finalizer, and the notes of what it has set in Kafka. The operator makes and deletes those
+# that empty brokers which are to be removed.
 - apiGroups: [kintsugi.dev]
   resources: [kafkarebalances]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [kintsugi.dev]
+  resources: [kafkarebalances/status]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]

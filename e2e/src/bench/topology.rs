@@ -29,6 +29,8 @@ pub struct PartitionView {
 /// One topic as the metadata shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Topology {
+    /// Its name.
+    pub topic: String,
     /// Its partitions.
     pub partitions: BTreeMap<i32, PartitionView>,
     /// The brokers, with their addresses for clients.
@@ -45,7 +47,7 @@ impl Topology {
             .fetch_metadata(Some(topic), METADATA_LIMIT)
             .with_context(|| format!("failed to fetch metadata of topic {topic}"))?;
         let topics = metadata.topics().iter();
-        Self::of(&metadata, topics)
+        Self::of(&metadata, topic, topics)
     }
 
     /// Asks for the metadata of every topic.
@@ -59,17 +61,22 @@ impl Topology {
         let topics = metadata.topics().iter();
         topics
             .map(|topic| {
-                let view = Self::of(&metadata, std::iter::once(topic))?;
-                Ok((topic.name().to_owned(), view))
+                let name = topic.name();
+                let view = Self::of(&metadata, name, std::iter::once(topic))?;
+                Ok((name.to_owned(), view))
             })
             .collect()
     }
 
     fn of<'a>(
         metadata: &Metadata,
+        name: &str,
         topics: impl Iterator<Item = &'a MetadataTopic>,
     ) -> anyhow::Result<Self> {
-        let mut topology = Self::default();
+        let mut topology = Self {
+            topic: name.to_owned(),
+            ..Self::default()
+        };
         for broker in metadata.brokers() {
             let port = u16::try_from(broker.port()).context("a broker's port is out of range")?;
             topology

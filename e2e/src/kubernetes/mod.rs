@@ -7,6 +7,7 @@ pub mod http;
 pub mod localkube;
 pub mod objects;
 pub mod operators;
+pub mod rebalances;
 pub mod signals;
 pub mod topics;
 

@@ -20,6 +20,7 @@ pub mod need;
 pub mod oom_killed;
 pub mod operator_killed;
 pub mod pending;
+pub mod rebalance;
 pub mod rolling_restart;
 pub mod shrink;
 pub mod status_wiped;
@@ -146,6 +147,12 @@ pub const ALL: &[Scenario] = &[
         shows: "the status is wiped at every step of growing and of a rolling restart: the end is the same",
         needs: ON_PODS,
         run: status_wiped::run,
+    },
+    Scenario {
+        name: "rebalance",
+        shows: "a broker joins and gets its share once a proposal is approved, then gives it away again",
+        needs: ON_PODS,
+        run: rebalance::run,
     },
     Scenario {
         name: "shrink",

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kintsugi_planner::{BrokerInput, BrokerState, ClusterInput, Load, PartitionInput, TopicInput};
+use kintsugi_planner::{BrokerState, Load};
+use kintsugi_survey::PartitionLoads;
+pub use kintsugi_survey::{Prepared, UNKNOWN_CAPACITY};
 
 use crate::observation::{Cluster, Measured, PartitionKey, Sizes};
-
-/// Stands for a capacity that nobody told: so large that no capacity goal is ever broken by it, and
-/// the same for every broker, so that shares of it compare as the loads do.
-pub const UNKNOWN_CAPACITY: f64 = 1e17;
 
 /// What the caller knows of the brokers and the cluster does not tell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,16 +15,6 @@ pub struct Capacities {
     pub disk_bytes: Option<u64>,
     /// Bytes a second in each direction.
     pub network_bytes_per_second: Option<u64>,
-}
-
-/// The planner's input, with the names of its partitions in its order.
-pub struct Prepared {
-    /// What [`kintsugi_planner::Model::build`] takes.
-    pub input: ClusterInput,
-    /// The partition at each place.
-    pub keys: Vec<PartitionKey>,
-    /// Whether the disks' capacities are known.
-    pub disk_is_known: bool,
 }
 
 /// Puts together what was read. Brokers that have replicas and are not among those that live count
@@ -38,88 +26,26 @@ pub fn prepare(
     capacities: &Capacities,
     leaving: &BTreeSet<i32>,
 ) -> Prepared {
-    let disks = disks(cluster, sizes, capacities.disk_bytes);
-    let state = |id: &i32| match (cluster.brokers.contains_key(id), leaving.contains(id)) {
-        (false, _) => BrokerState::Dead,
-        (true, true) => BrokerState::Draining,
-        (true, false) => BrokerState::Alive,
+    let disk = |id: &i32| {
+        let told = || sizes.get(id)?.total_bytes;
+        Some((*id, float(capacities.disk_bytes.or_else(told)?)))
     };
-    let network = capacities
-        .network_bytes_per_second
-        .map_or(UNKNOWN_CAPACITY, float);
-    let named = cluster
-        .partitions
-        .values()
-        .flat_map(|partition| &partition.replicas);
-    let ids: BTreeSet<i32> = cluster.brokers.keys().chain(named).copied().collect();
-    let broker = |id: i32| BrokerInput {
-        id,
-        rack: cluster.brokers.get(&id).cloned().flatten(),
-        capacity: Load {
-            disk_bytes: disks.as_ref().map_or(UNKNOWN_CAPACITY, |disks| {
-                // A dead broker's disk is of no use to anybody.
-                disks.get(&id).copied().unwrap_or(UNKNOWN_CAPACITY)
-            }),
-            network_in_bytes_per_second: network,
-            network_out_bytes_per_second: network,
-            cpu: UNKNOWN_CAPACITY,
-        },
-        state: state(&id),
+    let known = kintsugi_survey::Capacities {
+        disk_bytes: cluster.brokers.keys().filter_map(disk).collect(),
+        network_bytes_per_second: capacities.network_bytes_per_second.map(float),
+        cpu_cores: None,
     };
-    let (topics, partitions, keys) = partitions(cluster, measured);
-    Prepared {
-        input: ClusterInput {
-            brokers: ids.into_iter().map(broker).collect(),
-            topics,
-            partitions,
-        },
-        keys,
-        disk_is_known: disks.is_some(),
-    }
-}
-
-/// The capacity of each living broker's disks; None unless all are known, for a known one beside an
-/// unknown one would look full.
-fn disks(cluster: &Cluster, sizes: &Sizes, told: Option<u64>) -> Option<BTreeMap<i32, f64>> {
-    let of = |id: &i32| told.or_else(|| sizes.get(id)?.total_bytes).map(float);
-    cluster
-        .brokers
-        .keys()
-        .map(|id| Some((*id, of(id)?)))
-        .collect()
-}
-
-fn partitions(
-    cluster: &Cluster,
-    measured: &BTreeMap<PartitionKey, Measured>,
-) -> (Vec<TopicInput>, Vec<PartitionInput>, Vec<PartitionKey>) {
-    let mut topics: Vec<TopicInput> = Vec::new();
-    let (mut inputs, mut keys) = (Vec::new(), Vec::new());
-    for (key, partition) in &cluster.partitions {
-        if topics.last().is_none_or(|last| last.name != key.topic) {
-            topics.push(TopicInput {
-                name: key.topic.clone(),
-                ..TopicInput::default()
-            });
-        }
+    let loads = cluster.partitions.iter().map(|(key, partition)| {
         let measured = measured.get(key).copied().unwrap_or_default();
-        let (leader_load, follower_load) = loads(measured, partition.replicas.len());
-        inputs.push(PartitionInput {
-            topic: u32::try_from(topics.len() - 1).unwrap_or(u32::MAX),
-            number: key.number,
-            replicas: partition.replicas.clone(),
-            leader: partition.leader,
-            leader_load,
-            follower_load,
-        });
-        keys.push(key.clone());
-    }
-    (topics, inputs, keys)
+        (key.clone(), loads(measured, partition.replicas.len()))
+    });
+    let states = leaving.iter().map(|id| (*id, BrokerState::Draining));
+    kintsugi_survey::prepare(cluster, &loads.collect(), &known, &states.collect())
 }
 
 /// What producers add comes in on every replica and goes out of the leader once a follower. What
 /// consumers read is not told by the protocol, and processor time neither: both are left out.
-fn loads(measured: Measured, replicas: usize) -> (Load, Load) {
+fn loads(measured: Measured, replicas: usize) -> PartitionLoads {
     let followers = u32::try_from(replicas.saturating_sub(1)).unwrap_or(u32::MAX);
     let follower = Load {
         disk_bytes: float(measured.size_bytes),
@@ -130,7 +56,7 @@ fn loads(measured: Measured, replicas: usize) -> (Load, Load) {
         network_out_bytes_per_second: measured.growth_bytes_per_second * f64::from(followers),
         ..follower
     };
-    (leader, follower)
+    PartitionLoads { leader, follower }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "planning needs no single bytes")]
@@ -153,6 +79,7 @@ mod tests {
     fn cluster() -> Cluster {
         let partition = Partition {
             replicas: vec![0, 1, 7],
+            in_sync: vec![0, 1],
             leader: Some(0),
         };
         Cluster {

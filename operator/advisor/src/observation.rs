@@ -3,32 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A partition by its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PartitionKey {
-    /// Its topic.
-    pub topic: String,
-    /// Its number.
-    pub number: i32,
-}
-
-/// Where a partition is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Partition {
-    /// In preferred order.
-    pub replicas: Vec<i32>,
-    /// Who leads, if anybody.
-    pub leader: Option<i32>,
-}
-
-/// What Metadata told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cluster {
-    /// The racks of the brokers that live.
-    pub brokers: BTreeMap<i32, Option<String>>,
-    /// All partitions.
-    pub partitions: BTreeMap<PartitionKey, Partition>,
-}
+pub use kintsugi_survey::{Cluster, Partition, PartitionKey};
 
 /// What one broker's disks hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! the active controller.
 //! Never does: retry, decide.
 
+mod alter_partition_reassignments;
 mod cordon;
 mod create_partitions;
 mod create_topics;
@@ -14,13 +15,17 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_topic_partitions;
+mod elect_leaders;
 mod incremental_alter_configs;
+mod list_partition_reassignments;
+mod metadata;
 mod pool;
 mod session;
 #[cfg(test)]
 mod tests;
 mod unregister_broker;
 
+pub use alter_partition_reassignments::{cancel, reassign};
 pub use cordon::set_cordoned;
 pub use create_partitions::create_partitions;
 pub use create_topics::{NewTopic, create_topic};
@@ -28,9 +33,12 @@ pub use delete_topics::delete_topic;
 pub use describe_cluster::cluster_id;
 pub use describe_configs::topic_configs;
 pub use describe_topic_partitions::{TopicDescription, describe_topic};
+pub use elect_leaders::elect_preferred;
 pub use incremental_alter_configs::{
     Alteration, ConfigResource, Operation, alter_configs, alter_topic_configs,
 };
+pub use list_partition_reassignments::{Moving, reassignments};
+pub use metadata::cluster;
 pub use pool::{Known, Pool};
 pub use session::Session;
 pub use unregister_broker::unregister_broker;
@@ -39,6 +47,7 @@ use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
 use kintsugi_client::ClientError;
+use kintsugi_survey::MetadataError;
 use kintsugi_types::{Endpoint, ErrorCode};
 
 /// Time for a connection to be made, and for each request from its call to its answer.
@@ -78,6 +87,9 @@ pub enum KafkaError {
         /// The broker's words.
         message: String,
     },
+    /// The broker's metadata cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// The answer is well-formed but does not answer the question.
     #[error("failed to read the answer of {api}: {what}")]
     Answer {

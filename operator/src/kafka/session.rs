@@ -7,8 +7,8 @@ use kintsugi_types::Endpoint;
 use super::{KafkaError, TIMEOUT};
 use crate::names::OPERATOR;
 
-/// The largest answer, in bytes: 1,000 partitions of a topic with 32 replicas take 0.5 MB.
-const RESPONSE_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The largest answer, in bytes: Metadata of 100,000 partitions with three replicas takes 8 MB.
+const RESPONSE_MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Requests that await their answer. Looks at topics of one cluster share its session.
 const IN_FLIGHT_MAX: usize = 5;
 

@@ -1,10 +1,12 @@
-//! The only rooms that read: the Kubernetes API, and the controllers' HTTP answers.
+//! The only rooms that read: the Kubernetes API, the controllers' HTTP answers, and which broker
+//! answers.
 //!
 //! Guarantees: every read is live (no cached store), bounded in count and time, and ends in plain
 //! values that the pure steps work on. A list that fails fails the whole observation: absence is
 //! never concluded from an error. Controllers that do not answer are simply absent.
 //! Never does: write, decide.
 
+mod brokers;
 mod controllers;
 mod pod;
 mod read;
@@ -14,11 +16,12 @@ mod trouble;
 mod volume;
 mod zones;
 
+pub use brokers::ask_brokers;
 pub use controllers::{
     BrokerView, Membership, Partitions, QuorumView, add_voter, grant_generation, remove_voter,
 };
 pub use pod::{ObservedPod, PodState};
-pub use read::{ObserveError, REQUEST_TIMEOUT, observe, read_cluster};
+pub use read::{ObserveError, REQUEST_TIMEOUT, observe, observe_nodes, read_cluster};
 pub use rebalance::ObservedRebalance;
 pub use secret::ObservedSecret;
 pub use trouble::{PodTrouble, TroubleKind};

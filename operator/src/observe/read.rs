@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Observed, ObservedPod, ObservedRebalance, ObservedVolume, Removal, controllers, secret, zones,
+    Observed, ObservedPod, ObservedRebalance, ObservedVolume, QuorumView, Removal, controllers,
+    secret, zones,
 };
 use crate::names::{CLUSTER_LABEL, Member, Role};
 
@@ -139,6 +140,27 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
     })
 }
 
+/// Reads the pods of `cluster`, and what its controllers say. Enough for those who act on Kafka
+/// alone.
+///
+/// # Errors
+/// [`ObserveError`] if the list of pods fails.
+pub async fn observe_nodes(
+    client: &Client,
+    namespace: &str,
+    cluster: &str,
+) -> Result<(Vec<ObservedPod>, Option<QuorumView>), ObserveError> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let selector = format!("{CLUSTER_LABEL}={cluster}");
+    let mut pods = Vec::new();
+    list(api, &selector, |page| {
+        pods.extend(page.iter().filter_map(ObservedPod::from_pod));
+    })
+    .await?;
+    let quorum = controllers::ask(&controller_addresses(&pods)).await;
+    Ok((pods, quorum))
+}
+
 /// Asks the nodes that run and are not ready whether they still answer.
 async fn ask_unready(pods: &mut [ObservedPod]) {
     let unready = pods
@@ -238,7 +260,7 @@ where
 }
 
 /// Lists page by page and hands each page on, so that no more than one is held.
-async fn list<K>(
+pub(super) async fn list<K>(
     api: Api<K>,
     selector: &str,
     mut each_page: impl FnMut(&[K]),

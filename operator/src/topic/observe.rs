@@ -4,33 +4,20 @@
 //! absence is never concluded from an error. Brokers that do not answer are told as that.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use k8s_openapi::api::core::v1::Pod;
+use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::{KafkaCluster, KafkaTopic};
-use kintsugi_types::Endpoint;
+use kintsugi_crds::KafkaTopic;
 use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::validate::{Topic, topic_name};
-use crate::causes::with_causes;
-use crate::kafka::{
-    KafkaError, Known, Pool, Session, TopicDescription, cluster_id, describe_topic, topic_configs,
-};
-use crate::names::{Role, TOPIC_KEY_LABEL, role_selector_text};
-use crate::observe::{ObservedPod, REQUEST_TIMEOUT, read_cluster};
+use crate::kafka::{KafkaError, Pool, Session, TopicDescription, describe_topic, topic_configs};
+use crate::names::TOPIC_KEY_LABEL;
+use crate::observe::{REQUEST_TIMEOUT, ask_brokers, read_cluster};
 
 /// KafkaTopics with one key that are looked at. More than two are a mistake already.
 const RIVALS_MAX: u32 = 50;
-/// Broker pods that are listed; a cluster has at most 100, and one that answers is enough.
-const PODS_MAX: u32 = 100;
-/// Brokers that are tried in one look; the next look goes on with the next.
-const BROKERS_TRIED: usize = 2;
-
-/// Where the last look began among a cluster's brokers, so that a frozen one does not come first
-/// for ever.
-static TURN: AtomicUsize = AtomicUsize::new(0);
 
 /// Everything that was seen of one topic.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +131,10 @@ pub async fn observe(
         };
         return Ok((observed, None));
     };
-    let (kafka, session) = match ask_brokers(client, pool, &cluster, topic).await? {
+    let asked = ask_brokers(client, pool, &cluster, |session| {
+        async move { ask(&session, topic).await }.boxed()
+    });
+    let (kafka, session) = match asked.await? {
         Ok((view, session)) => (KafkaView::Answered(view), Some(session)),
         Err(why) => (KafkaView::Silent(why), None),
     };
@@ -156,35 +146,6 @@ pub async fn observe(
         kafka,
     };
     Ok((observed, session))
-}
-
-/// Asks the cluster's session, and another broker where that one does not answer any more: while
-/// one of several is dead or frozen, the topic is fine.
-async fn ask_brokers(
-    client: &Client,
-    pool: &Pool,
-    cluster: &KafkaCluster,
-    topic: &Topic,
-) -> Result<Result<(Option<TopicView>, Session), String>, ObserveError> {
-    let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
-    let mut failed: Option<(Endpoint, String)> = None;
-    for _ in 0..BROKERS_TRIED {
-        let except = failed.as_ref().map(|(endpoint, _)| endpoint);
-        let session = match session(client, pool, cluster, except).await? {
-            Ok(session) => session,
-            Err(why) => return Ok(Err(failed.map_or(why, |(_, first)| first))),
-        };
-        match ask(&session, topic).await {
-            Ok(view) => return Ok(Ok((view, session))),
-            Err(error) => {
-                pool.forget(uid);
-                failed = Some((session.endpoint().clone(), with_causes(&error)));
-            }
-        }
-    }
-    let why = failed.map(|(_, why)| why).unwrap_or_default();
-    pool.silent(uid, why.clone());
-    Ok(Err(why))
 }
 
 async fn ask(session: &Session, topic: &Topic) -> Result<Option<TopicView>, KafkaError> {
@@ -217,86 +178,6 @@ async fn rivals(client: &Client, topic: &Topic) -> Result<Vec<Rival>, ObserveErr
         is_terminating: other.metadata.deletion_timestamp.is_some(),
     });
     Ok(rivals.collect())
-}
-
-/// The cluster's session, or why there is none; a new one is never to `except`.
-async fn session(
-    client: &Client,
-    pool: &Pool,
-    cluster: &KafkaCluster,
-    except: Option<&Endpoint>,
-) -> Result<Result<Session, String>, ObserveError> {
-    let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
-    match pool.get(uid) {
-        Known::Open(session) => return Ok(Ok(*session)),
-        Known::Silent(why) => return Ok(Err(why)),
-        Known::Nothing => {}
-    }
-    let name = cluster.metadata.name.clone().unwrap_or_default();
-    let mut endpoints = endpoints(client, cluster, &name).await?;
-    endpoints.retain(|endpoint| Some(endpoint) != except);
-    endpoints.truncate(BROKERS_TRIED);
-    let mut why = KafkaError::NoBroker { cluster: name };
-    for endpoint in &endpoints {
-        match open(endpoint, cluster).await {
-            Ok(session) => {
-                pool.keep(uid, &session);
-                return Ok(Ok(session));
-            }
-            Err(error) => why = error,
-        }
-    }
-    let why = with_causes(&why);
-    pool.silent(uid, why.clone());
-    Ok(Err(why))
-}
-
-/// Addresses to try, ready brokers first.
-async fn endpoints(
-    client: &Client,
-    cluster: &KafkaCluster,
-    name: &str,
-) -> Result<Vec<Endpoint>, ObserveError> {
-    let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let selector = role_selector_text(name, Role::Broker);
-    let parameters = ListParams::default().labels(&selector).limit(PODS_MAX);
-    let list = bounded("pods".to_owned(), api.list(&parameters)).await?;
-    let running = list.items.iter().filter_map(ObservedPod::from_pod);
-    let mut pods: Vec<ObservedPod> = running.filter(ObservedPod::is_running).collect();
-    if !pods.is_empty() {
-        let turn = TURN.fetch_add(1, Ordering::Relaxed) % pods.len();
-        pods.rotate_left(turn);
-    }
-    pods.sort_by_key(|pod| !pod.ready);
-    let listener = cluster.spec.listeners.first();
-    let port = listener.and_then(|listener| u16::try_from(listener.port).ok());
-    let addresses = pods.into_iter().filter_map(|pod| {
-        let (host, port) = (pod.ip?, port?);
-        Some(Endpoint { host, port })
-    });
-    Ok(addresses.collect())
-}
-
-/// Connects, and makes sure that it is the right cluster: an address may have been given to a pod
-/// of another one by now.
-async fn open(endpoint: &Endpoint, cluster: &KafkaCluster) -> Result<Session, KafkaError> {
-    let session = Session::open(endpoint).await?;
-    let expected = cluster
-        .status
-        .as_ref()
-        .and_then(|status| status.cluster_id.clone());
-    if let Some(expected) = expected {
-        let found = cluster_id(&session).await?;
-        if found != expected {
-            return Err(KafkaError::OtherCluster {
-                endpoint: endpoint.clone(),
-                found,
-                expected,
-            });
-        }
-    }
-    Ok(session)
 }
 
 async fn bounded<T>(

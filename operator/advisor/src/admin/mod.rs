@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use kafka_protocol::protocol::Request;
 use kintsugi_client::{ClientError, Connection, Limits, SupportedVersions};
+use kintsugi_survey::MetadataError;
 use kintsugi_types::{Endpoint, ErrorCode};
 
 use crate::observation::{Cluster, LogDirectories};
 
-pub use metadata::Reached;
+pub use kintsugi_survey::Reached;
 
 /// Time for a connection to be made, and for each request.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,14 +50,9 @@ pub enum AdminError {
         /// Kafka's error.
         code: ErrorCode,
     },
-    /// A broker told a port that cannot be one.
-    #[error("failed to read the brokers: broker {broker} is said to listen on port {port}")]
-    Port {
-        /// Which.
-        broker: i32,
-        /// Its port.
-        port: i32,
-    },
+    /// The metadata cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
 }
 
 /// A connection with the versions that its broker serves.

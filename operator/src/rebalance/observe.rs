@@ -1,0 +1,378 @@
+//! The reads of one look at a rebalance: the Kubernetes API, the controllers, one broker, and what
+//! was measured of loads.
+//!
+//! Guarantees: every read of where things stand is live, bounded in count and time. A list that
+//! fails fails the look: absence is never concluded from an error. Brokers and controllers that do
+//! not answer are told as that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use futures::FutureExt;
+use k8s_openapi::jiff::Timestamp;
+use kintsugi_crds::{ConditionStatus, KafkaCluster, KafkaRebalance};
+use kintsugi_survey::{Cluster, PartitionKey, PartitionLoads};
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use super::validate::{self, Rebalance};
+use crate::kafka::{KafkaError, Moving, Pool, Session, cluster, reassignments};
+use crate::load::Loads;
+use crate::names::{CLUSTER_LABEL, Role};
+use crate::observe::{
+    Observed as ObservedCluster, ObservedPod, QuorumView, REQUEST_TIMEOUT, ask_brokers,
+    observe_nodes, read_cluster,
+};
+use crate::quantity::units;
+
+/// KafkaRebalances of one cluster that are looked at.
+const RIVALS_MAX: u32 = 200;
+
+/// Everything that was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// The KafkaCluster.
+    pub cluster: ClusterView,
+    /// Other KafkaRebalances of the cluster that matter to this one.
+    pub rivals: Vec<Rival>,
+    /// Brokers that other KafkaRebalances empty, or have emptied, and those that are cordoned.
+    pub leaving: BTreeSet<i32>,
+    /// What is wrong with the quorum, if anything is.
+    pub quorum_trouble: Option<String>,
+    /// Partitions with less in-sync copies than their minimum.
+    pub under_min_isr: u32,
+    /// What a broker said.
+    pub kafka: KafkaView,
+    /// What was measured; None where it is not known for long enough.
+    pub load: Option<LoadView>,
+    /// How long it took to ask the broker, in milliseconds: large clusters are asked less often.
+    pub asked_ms: u64,
+}
+
+/// The KafkaCluster, as far as rebalances go by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterView {
+    /// It is not there, or is being deleted.
+    Gone,
+    /// It is there.
+    Present {
+        /// Whether people stopped the operator for it.
+        paused: bool,
+        /// Why a rolling restart is under way, if it is.
+        rollout: Option<String>,
+    },
+}
+
+/// Another KafkaRebalance of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Whether it has begun to change something in Kafka.
+    pub has_begun: bool,
+    /// Whether it is about to.
+    pub wants_to_begin: bool,
+}
+
+/// What a broker said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KafkaView {
+    /// None was asked: there is no cluster.
+    NotAsked,
+    /// None answered, and why.
+    Silent(String),
+    /// One answered.
+    Answered(Box<Snapshot>),
+}
+
+/// What stands where, as one broker knows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Live brokers, and all partitions. Of those that move, the replicas that come are named too.
+    pub cluster: Cluster,
+    /// The moves in flight.
+    pub moving: BTreeMap<PartitionKey, Moving>,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadView {
+    /// Of each partition.
+    pub partitions: BTreeMap<PartitionKey, PartitionLoads>,
+    /// What each broker's volume holds, where it tells.
+    pub disk_bytes: BTreeMap<i32, f64>,
+    /// The CPU limit of every broker, in cores.
+    pub cpu_cores: Option<f64>,
+    /// The greatest share of it that a broker uses.
+    pub cpu_share: Option<f64>,
+}
+
+/// Why a rebalance could not be observed.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// The KafkaCluster or its pods could not be read.
+    #[error(transparent)]
+    Cluster(#[from] crate::observe::ObserveError),
+    /// The API server refused or broke off.
+    #[error("failed to read {what}")]
+    Read {
+        /// What was read.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error("failed to read {what}: no answer from the API server within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout {
+        /// What was read.
+        what: String,
+    },
+    /// More of them than are looked at: one that is under way might be missed.
+    #[error(
+        "failed to read KafkaRebalances: cluster {0} has more than {RIVALS_MAX}: delete those that \
+         are over"
+    )]
+    TooMany(String),
+}
+
+/// Reads the resource itself, live. None if it is gone.
+///
+/// # Errors
+/// [`ObserveError`].
+pub async fn read_rebalance(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<KafkaRebalance>, ObserveError> {
+    let api: Api<KafkaRebalance> = Api::namespaced(client.clone(), namespace);
+    bounded(
+        format!("KafkaRebalance {namespace}/{name}"),
+        api.get_opt(name),
+    )
+    .await
+}
+
+/// Reads what concerns `rebalance`; the session is for the acts that follow. The loads of partitions
+/// are read only where `wants_loads`, because they are many. `default_image` is what clusters get
+/// that name none.
+///
+/// # Errors
+/// [`ObserveError`] if the API server does not tell.
+pub async fn observe(
+    client: &Client,
+    pool: &Pool,
+    loads: &Loads,
+    default_image: &str,
+    rebalance: &Rebalance,
+    wants_loads: bool,
+) -> Result<(Observed, Option<Session>), ObserveError> {
+    let (namespace, name) = (&rebalance.namespace, &rebalance.cluster);
+    let (rivals, mut leaving) = rivals(client, rebalance).await?;
+    let cluster = read_cluster(client, namespace, name).await?;
+    let present = cluster.filter(|cluster| cluster.metadata.deletion_timestamp.is_none());
+    let Some(cluster) = present else {
+        let observed = Observed {
+            cluster: ClusterView::Gone,
+            rivals,
+            leaving,
+            quorum_trouble: None,
+            under_min_isr: 0,
+            kafka: KafkaView::NotAsked,
+            load: None,
+            asked_ms: 0,
+        };
+        return Ok((observed, None));
+    };
+    let (pods, quorum) = observe_nodes(client, namespace, name).await?;
+    let brokers = quorum.iter().filter_map(|quorum| quorum.brokers.as_ref());
+    let cordoned = brokers.flatten().filter(|(_, broker)| broker.cordoned);
+    leaving.extend(cordoned.map(|(id, _)| *id));
+    let began = Instant::now();
+    let asked = ask_brokers(client, pool, &cluster, |session| {
+        async move { ask(&session).await }.boxed()
+    });
+    let (kafka, session) = match asked.await? {
+        Ok((snapshot, session)) => (KafkaView::Answered(Box::new(snapshot)), Some(session)),
+        Err(why) => (KafkaView::Silent(why), None),
+    };
+    let cpu_cores = cpu_cores(&cluster, default_image);
+    let partitions = quorum.as_ref().and_then(|quorum| quorum.partitions);
+    let observed = Observed {
+        cluster: ClusterView::Present {
+            paused: cluster.spec.paused,
+            rollout: rollout(&cluster, &pods, quorum.as_ref()),
+        },
+        rivals,
+        leaving,
+        quorum_trouble: quorum_trouble(&cluster, quorum.as_ref()),
+        under_min_isr: partitions.map_or(0, |partitions| partitions.under_min_isr),
+        kafka,
+        load: load(loads, namespace, name, cpu_cores, wants_loads),
+        asked_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    Ok((observed, session))
+}
+
+/// Moves first, then what stands where: a move that ends in between shows as one that is still
+/// under way, never as one that was not begun.
+async fn ask(session: &Session) -> Result<Snapshot, KafkaError> {
+    let moving = reassignments(session).await?;
+    let cluster = cluster(session).await?;
+    Ok(Snapshot { cluster, moving })
+}
+
+async fn rivals(
+    client: &Client,
+    rebalance: &Rebalance,
+) -> Result<(Vec<Rival>, BTreeSet<i32>), ObserveError> {
+    let api: Api<KafkaRebalance> = Api::namespaced(client.clone(), &rebalance.namespace);
+    let selector = format!("{CLUSTER_LABEL}={}", rebalance.cluster);
+    let parameters = ListParams::default().labels(&selector).limit(RIVALS_MAX);
+    let list = bounded("KafkaRebalances".to_owned(), api.list(&parameters)).await?;
+    if list
+        .metadata
+        .continue_
+        .is_some_and(|token| !token.is_empty())
+    {
+        return Err(ObserveError::TooMany(rebalance.cluster.clone()));
+    }
+    let mut leaving = BTreeSet::new();
+    let mut rivals = Vec::new();
+    for other in &list.items {
+        if other.metadata.uid.as_ref() == Some(&rebalance.uid)
+            || other.spec.cluster_name != rebalance.cluster
+        {
+            continue;
+        }
+        leaving.extend(validate::empties(other, &rebalance.cluster));
+        // What was noted and cannot be read may be anything.
+        let has_begun = validate::marks(other).map_or(true, |marks| marks.underway.is_some());
+        rivals.push(Rival {
+            name: other.metadata.name.clone().unwrap_or_default(),
+            uid: other.metadata.uid.clone().unwrap_or_default(),
+            created: other
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map(|time| time.0),
+            has_begun,
+            wants_to_begin: validate::is_held(other),
+        });
+    }
+    Ok((rivals, leaving))
+}
+
+fn rollout(
+    cluster: &KafkaCluster,
+    pods: &[ObservedPod],
+    quorum: Option<&QuorumView>,
+) -> Option<String> {
+    if let Some(pod) = pods.iter().find(|pod| pod.restart_for.is_some()) {
+        return Some(format!("{} is about to be restarted", pod.name));
+    }
+    let mut brokers = quorum
+        .iter()
+        .flat_map(|quorum| quorum.brokers.iter().flatten());
+    if let Some((id, _)) = brokers.find(|(_, broker)| broker.stopping) {
+        return Some(format!("broker {id} is stopping"));
+    }
+    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    let holds = |type_: &str| {
+        let mut conditions = conditions.clone();
+        conditions
+            .find(|condition| condition.type_ == type_ && condition.status == ConditionStatus::True)
+    };
+    // One that is stopped restarts nobody, and people may want to move data just then.
+    let pending = holds("RestartPending").filter(|_| holds("RolloutStopped").is_none())?;
+    Some(format!(
+        "a rolling restart is under way: {}",
+        pending.message
+    ))
+}
+
+fn quorum_trouble(cluster: &KafkaCluster, quorum: Option<&QuorumView>) -> Option<String> {
+    let Some(quorum) = quorum else {
+        return Some("no controller answers".to_owned());
+    };
+    if quorum.brokers.is_none() {
+        return Some("no active controller answers".to_owned());
+    }
+    let majority = usize::try_from(cluster.spec.controllers.replicas / 2 + 1).unwrap_or(1);
+    let answering = quorum.answering.len();
+    (answering < majority)
+        .then(|| format!("{answering} controllers answer, a majority is {majority}"))
+}
+
+/// The CPU limit of a broker, with defaults.
+fn cpu_cores(cluster: &KafkaCluster, default_image: &str) -> Option<f64> {
+    let nothing = ObservedCluster::default();
+    let valid = crate::validate::validate(cluster, &nothing, default_image).ok()?;
+    units(&valid.role(Role::Broker).amounts.cpu_limit).filter(|cores| *cores > 0.0)
+}
+
+fn load(
+    loads: &Loads,
+    namespace: &str,
+    cluster: &str,
+    cpu_cores: Option<f64>,
+    wants_loads: bool,
+) -> Option<LoadView> {
+    let known = loads.of(&(namespace.to_owned(), cluster.to_owned()))?;
+    let known = crate::load::lock(&known);
+    if !known.model.is_useful() {
+        return None;
+    }
+    let brokers = known.model.brokers();
+    let used = brokers.iter().map(|broker| broker.load.cpu);
+    let busiest = used.fold(0.0, f64::max);
+    let disk = |broker: &kintsugi_load::BrokerLoad| Some((broker.id, broker.disk_capacity_bytes?));
+    let partitions = match wants_loads {
+        true => known.model.partitions(),
+        false => Vec::new(),
+    };
+    let partitions = partitions.into_iter().map(|partition| {
+        let key = PartitionKey {
+            topic: partition.partition.topic.to_string(),
+            number: partition.partition.number,
+        };
+        let loads = PartitionLoads {
+            leader: planners(&partition.leader_load),
+            follower: planners(&partition.follower_load),
+        };
+        (key, loads)
+    });
+    Some(LoadView {
+        partitions: partitions.collect(),
+        disk_bytes: brokers.iter().filter_map(disk).collect(),
+        cpu_cores,
+        cpu_share: cpu_cores.map(|cores| busiest / cores),
+    })
+}
+
+fn planners(load: &kintsugi_load::Load) -> kintsugi_planner::Load {
+    kintsugi_planner::Load {
+        disk_bytes: load.disk_bytes,
+        network_in_bytes_per_second: load.network_in_bytes_per_second,
+        network_out_bytes_per_second: load.network_out_bytes_per_second,
+        cpu: load.cpu,
+    }
+}
+
+async fn bounded<T>(
+    what: String,
+    read: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ObserveError> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, read).await {
+        Err(_) => Err(ObserveError::Timeout { what }),
+        Ok(Err(source)) => Err(ObserveError::Read {
+            what,
+            source: Box::new(source),
+        }),
+        Ok(Ok(value)) => Ok(value),
+    }
+}
