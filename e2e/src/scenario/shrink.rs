@@ -19,8 +19,11 @@ const LEFT: usize = 3;
 /// How long one broker may take to be emptied and taken away.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(300);
 
-/// Grows to four brokers if there are only three, then shrinks to three under load, the first of
-/// them broker 1: not only the last can go.
+/// The broker that is named to go: not the last. Zones are given in turn, so that with four brokers
+/// or more it is not the only one of its zone, which would keep it.
+const NAMED: i32 = 0;
+
+/// Grows to four brokers if there are only three, then shrinks to three under load, [`NAMED`] first.
 ///
 /// # Errors
 /// If a broker is not removed, a partition still names it, a send fails, or the verdict has
@@ -33,11 +36,11 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     }
     under_load::run_planned(environment, "shrink", |environment, topology| {
         let before: BTreeSet<i32> = environment.brokers()?.into_keys().collect();
-        ensure!(before.contains(&1), "there is no broker 1");
-        let held = topology.led_by(1).len() + topology.followed_by(1).len();
-        ensure!(held > 0, "broker 1 has no replicas of the load's topic");
+        ensure!(before.contains(&NAMED), "there is no broker {NAMED}");
+        let held = topology.led_by(NAMED).len() + topology.followed_by(NAMED).len();
+        ensure!(held > 0, "broker {NAMED} has no replicas of the load's topic");
         let (kubernetes, cluster) = (&environment.kubernetes, &environment.cluster);
-        let first = json!({"metadata": {"annotations": {"kintsugi.dev/remove-brokers": "1"}}});
+        let first = json!({"metadata": {"annotations": {"kintsugi.dev/remove-brokers": NAMED.to_string()}}});
         kubernetes.patch_cluster(cluster, &first)?;
         let started = Instant::now();
         ask_for(environment, LEFT)?;
@@ -52,9 +55,9 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         })?;
         let took = started.elapsed();
         println!(
-            "  of brokers {before:?} are left {left:?}, after {took:.1?}; broker 1 had {held} replicas"
+            "  of brokers {before:?} are left {left:?}, after {took:.1?}; broker {NAMED} had {held} replicas"
         );
-        ensure!(!left.contains(&1), "broker 1 was named and stays");
+        ensure!(!left.contains(&NAMED), "broker {NAMED} was named and stays");
         ensure!(left.is_subset(&before), "a broker was born meanwhile");
         kubernetes.patch_cluster(
             cluster,

@@ -7,6 +7,7 @@
 // Clippy exempts functions marked as tests; all of this crate is one.
 #![allow(clippy::unwrap_used)]
 
+mod rebalances;
 mod rollout;
 mod rules;
 mod secret;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::{KafkaCluster, KafkaClusterSpec, KafkaTopic, Phase, schema};
+use kintsugi_crds::{KafkaCluster, KafkaClusterSpec, KafkaRebalance, KafkaTopic, Phase, schema};
 use kintsugi_operator::act::act;
 use kintsugi_operator::decide::decide;
 use kintsugi_operator::definition;
@@ -44,6 +45,8 @@ async fn a_real_api_server_agrees() {
     install_definitions(client).await;
     rules::check(client).await;
     topics::rules(client).await;
+    rebalances::rules(client).await;
+    rebalances::acts_on_the_resource_follow_each_other_and_a_stale_one_is_refused(client).await;
     topics::one_of_two_resources_waits_and_nothing_holds_a_deletion_for_ever(client).await;
     let whole = form_in_one_look(client).await;
     for cut in (0..whole).step_by(3) {
@@ -66,9 +69,11 @@ async fn install_definitions(client: &Client) {
     }
     let clusters: Api<KafkaCluster> = Api::all(client.clone());
     let topics: Api<KafkaTopic> = Api::all(client.clone());
+    let rebalances: Api<KafkaRebalance> = Api::all(client.clone());
     for _ in 0..100 {
         if clusters.list(&ListParams::default()).await.is_ok()
             && topics.list(&ListParams::default()).await.is_ok()
+            && rebalances.list(&ListParams::default()).await.is_ok()
         {
             definition::check(client).await.unwrap();
             return;
