@@ -8,7 +8,6 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::metadata::{Metadata, MetadataTopic};
 
 /// How long one metadata request may take.
 const METADATA_LIMIT: Duration = Duration::from_secs(5);
@@ -43,38 +42,16 @@ impl Topology {
     /// # Errors
     /// If nobody answers in time.
     pub fn fetch(bootstrap: &str, topic: &str) -> anyhow::Result<Self> {
-        let metadata = client(bootstrap)?
+        let client: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            .set("log_level", "2")
+            .create()
+            .context("failed to make a client for metadata")?;
+        let metadata = client
             .fetch_metadata(Some(topic), METADATA_LIMIT)
             .with_context(|| format!("failed to fetch metadata of topic {topic}"))?;
-        let topics = metadata.topics().iter();
-        Self::of(&metadata, topic, topics)
-    }
-
-    /// Asks for the metadata of every topic.
-    ///
-    /// # Errors
-    /// If nobody answers in time.
-    pub fn fetch_all(bootstrap: &str) -> anyhow::Result<BTreeMap<String, Self>> {
-        let metadata = client(bootstrap)?
-            .fetch_metadata(None, METADATA_LIMIT)
-            .context("failed to fetch metadata of all topics")?;
-        let topics = metadata.topics().iter();
-        topics
-            .map(|topic| {
-                let name = topic.name();
-                let view = Self::of(&metadata, name, std::iter::once(topic))?;
-                Ok((name.to_owned(), view))
-            })
-            .collect()
-    }
-
-    fn of<'a>(
-        metadata: &Metadata,
-        name: &str,
-        topics: impl Iterator<Item = &'a MetadataTopic>,
-    ) -> anyhow::Result<Self> {
         let mut topology = Self {
-            topic: name.to_owned(),
+            topic: topic.to_owned(),
             ..Self::default()
         };
         for broker in metadata.brokers() {
@@ -83,7 +60,11 @@ impl Topology {
                 .brokers
                 .insert(broker.id(), (broker.host().to_owned(), port));
         }
-        for partition in topics.flat_map(MetadataTopic::partitions) {
+        for partition in metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions())
+        {
             let view = PartitionView {
                 leader: Some(partition.leader()).filter(|id| *id >= 0),
                 replicas: partition.replicas().iter().copied().collect(),
@@ -176,14 +157,6 @@ impl Topology {
             led.join(" ")
         )
     }
-}
-
-fn client(bootstrap: &str) -> anyhow::Result<BaseConsumer> {
-    ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .set("log_level", "2")
-        .create()
-        .context("failed to make a client for metadata")
 }
 
 /// Waits until the topic's metadata is as wanted; prints what it waits for every few seconds.
