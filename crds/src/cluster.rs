@@ -158,7 +158,8 @@ pub struct Controllers {
 )]
 pub struct Brokers {
     /// How many brokers. Default 3, so that replication factor 3 has a broker for each copy.
-    /// Raising it adds brokers. Lowering it is refused in this version (condition ShrinkRefused).
+    /// Raising it adds brokers. Lowering it has brokers emptied one by one, stopped and
+    /// unregistered; condition ShrinkRefused says why one is not.
     #[schemars(range(min = 1, max = 100))]
     #[serde(default = "default_replicas")]
     pub replicas: i32,

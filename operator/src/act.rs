@@ -20,11 +20,14 @@ use serde_json::{Value, json};
 
 use crate::build::Object;
 use crate::http_client::HttpError;
+use crate::kafka::KafkaError;
 use crate::names::{OPERATOR, RESTART_ANNOTATION};
 use crate::observe::REQUEST_TIMEOUT;
 use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
 
+mod brokers;
 mod controllers;
+mod rebalance;
 mod secret;
 
 /// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
@@ -74,6 +77,15 @@ pub enum ActError {
     NoRandomness {
         /// The act.
         act: String,
+    },
+    /// A broker refused, or the controller that it asked, or none answered.
+    #[error("failed to {act}: {source}")]
+    Kafka {
+        /// The act.
+        act: String,
+        /// The cause.
+        #[source]
+        source: Box<KafkaError>,
     },
     /// The active controller refused or did not answer.
     #[error("failed to {act}: {source}")]
@@ -230,6 +242,16 @@ async fn carry_out(
         }
         Command::GrantGeneration { .. } | Command::RemoveVoter(_) | Command::AddVoter(_) => {
             controllers::ask(command, token).await
+        }
+        Command::Cordon(_) | Command::Uncordon(_) | Command::Unregister(_) => {
+            brokers::ask(command).await
+        }
+        Command::CreateRebalance(one) => rebalance::create(client, namespace, one).await,
+        Command::StopRebalance(one) => rebalance::stop(client, namespace, one).await,
+        Command::DeleteRebalance(one) => rebalance::remove(client, namespace, one).await,
+        Command::DeleteVolume(one) => {
+            let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+            delete(&api, &one.name, &unchanged(&one.uid, &one.resource_version)).await
         }
         Command::Announce(_) => Ok(()),
         Command::WriteStatus(status) => write_status(client, cluster, status).await,

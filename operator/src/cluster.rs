@@ -1,6 +1,6 @@
 //! The validated cluster: what every later step reads instead of the raw resource.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kintsugi_crds::{DeletionPolicy, Healing, PodTemplate};
@@ -25,6 +25,11 @@ pub struct Cluster {
     pub controllers: RoleSpec,
     /// The brokers.
     pub brokers: RoleSpec,
+    /// Brokers that are there and not removed, at least: the copies of new topics go by them while
+    /// the resource asks for fewer.
+    pub brokers_present: i32,
+    /// Brokers that go first when the cluster shrinks.
+    pub removed_first: BTreeSet<i32>,
     /// The node label that names zones, if brokers are spread over racks.
     pub topology_key: Option<String>,
     /// The clients' port.

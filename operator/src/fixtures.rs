@@ -1,5 +1,7 @@
 //! Clusters for tests, through the real validation.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::KafkaCluster;
 use kintsugi_secret::Keys;
@@ -69,6 +71,7 @@ pub fn volume(member: Member) -> ObservedVolume {
         formed: true,
         replacements: Vec::new(),
         last_good: Some(Template::wanted(&cluster, member.role)),
+        removal: None,
         size: cluster.role(member.role).size.clone(),
         owner: None,
     }
@@ -110,6 +113,7 @@ pub fn broker(id: i32) -> BrokerView {
     BrokerView {
         id,
         generation: 1,
+        replicas: Some(10),
         lagging: Some(0),
         needed: Some(0),
         needed_always: Some(0),
@@ -126,6 +130,8 @@ pub fn formed() -> Observed {
         secret: secret(),
         objects: Vec::new(),
         zones: Vec::new(),
+        rebalances: Vec::new(),
+        disks: BTreeMap::new(),
         quorum: Some(QuorumView {
             answering: vec![1000, 1001, 1002],
             behind: Vec::new(),
@@ -145,6 +151,7 @@ pub fn formed() -> Observed {
             partitions: Some(Partitions {
                 total: 10,
                 at_min_isr: Some(0),
+                replicas_max: Some(3),
                 ..Default::default()
             }),
         }),

@@ -42,6 +42,21 @@ pub enum Suspicion {
     },
     /// The Secret by which nodes know each other is gone while they run.
     SecretLost,
+    /// There is a broker too many, and nothing but evidence stands against emptying this one.
+    RemovalDue {
+        /// The broker's id.
+        broker: i32,
+    },
+    /// No partition names a broker that is to be removed.
+    Drained {
+        /// The broker's id.
+        broker: i32,
+    },
+    /// A broker that was removed has no pod, and the quorum does not know it.
+    Removed {
+        /// The broker's id.
+        broker: i32,
+    },
     /// A pod's container does not stay up.
     CrashLoop {
         /// The pod's uid.

@@ -5,7 +5,8 @@
 //!
 //! Guarantees: a look that is repeated does nothing twice, whatever point the one before reached;
 //! every destructive act passes the gates of [`decide::gates`]; data is never deleted, but for a topic
-//! whose resource asks for it, and a quorum never formed anew while a volume of the cluster exists.
+//! whose resource asks for it and the volume of a broker that was emptied, removed and asked to go
+//! with its volume, and a quorum never formed anew while a volume of the cluster exists.
 //! Assumes: pod addresses can be reached from here.
 //! Never does: stand in the way of failover, which the controllers decide alone.
 

@@ -28,6 +28,8 @@ pub const FORMED_ANNOTATION: &str = "kintsugi.dev/quorum-formed";
 pub const REPLACEMENTS_ANNOTATION: &str = "kintsugi.dev/pod-replacements";
 /// On a volume: the template with which its pod was last ready, as JSON.
 pub const LAST_GOOD_ANNOTATION: &str = "kintsugi.dev/last-good-template";
+/// On a broker's volume: how far the removal of the broker is, `draining` or `drained`.
+pub const REMOVAL_ANNOTATION: &str = "kintsugi.dev/removal";
 /// On a pod: hash of everything that it was started with.
 pub const TEMPLATE_HASH_ANNOTATION: &str = "kintsugi.dev/template-hash";
 /// On a pod: the template hash that it is about to be restarted for. Only one pod of a cluster
@@ -38,6 +40,8 @@ pub const PAUSE_ROLLOUT_ANNOTATION: &str = "kintsugi.dev/pause-rollout";
 /// On a KafkaCluster: `true` lets rolling restarts stop nodes that are needed however long one
 /// waits: the only controller, and brokers of partitions with no more copies than their minimum.
 pub const ALLOW_UNAVAILABILITY_ANNOTATION: &str = "kintsugi.dev/allow-unavailability";
+/// On a KafkaCluster: ids of brokers, with commas between them, that go first when it shrinks.
+pub const REMOVE_BROKERS_ANNOTATION: &str = "kintsugi.dev/remove-brokers";
 
 /// Replication between brokers.
 pub const REPLICATION_PORT: i32 = 9091;
@@ -204,4 +208,14 @@ pub fn network_policy(cluster: &str, role: Role) -> String {
 /// A role's PodDisruptionBudget.
 pub fn disruption_budget(cluster: &str, role: Role) -> String {
     format!("{cluster}-{role}")
+}
+
+/// The KafkaRebalance that empties a broker before it is removed.
+pub fn drain_rebalance(cluster: &str, broker: i32) -> String {
+    format!("{}{broker}", drain_rebalance_prefix(cluster))
+}
+
+/// How the names of all of those begin.
+pub fn drain_rebalance_prefix(cluster: &str) -> String {
+    format!("{cluster}-drain-")
 }

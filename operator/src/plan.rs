@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::{DeletionPolicy, KafkaClusterStatus};
+use kintsugi_crds::{DeletionPolicy, KafkaClusterStatus, KafkaRebalance};
 use kintsugi_secret::Keys;
+use kintsugi_types::Endpoint;
 use uuid::Uuid;
 
 use crate::build::Object;
 use crate::decide::gates::Closed;
+
+mod removal;
 
 /// Commands in order, and when to look again.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +81,21 @@ pub enum Command {
     /// Asks the active controller to let a controller join by its new directory. Refused if the
     /// quorum knows it by another one.
     AddVoter(VoterChange),
+    /// Has the quorum give a broker no new replicas, or lets it again.
+    Cordon(BrokerChange),
+    /// As [`Command::Cordon`], the other way.
+    Uncordon(BrokerChange),
+    /// Has the quorum forget a broker. Refused while it lives or any partition names it.
+    Unregister(BrokerChange),
+    /// Creates the KafkaRebalance that empties a broker.
+    CreateRebalance(Box<KafkaRebalance>),
+    /// Tells a KafkaRebalance that has not changed since it was observed to end.
+    StopRebalance(ObjectVersion),
+    /// Deletes a KafkaRebalance that has not changed since it was observed.
+    DeleteRebalance(ObjectVersion),
+    /// Deletes the volume claim of a broker that was removed, if it has not changed since it was
+    /// observed.
+    DeleteVolume(ObjectVersion),
     /// Tells people by an Event.
     Announce(Announcement),
     /// Writes the status.
@@ -122,6 +140,32 @@ impl SecretCreation {
     }
 }
 
+/// A change to a broker's registration, asked for by Kafka's protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrokerChange {
+    /// Which broker passes it on to the active controller.
+    pub through: Endpoint,
+    /// Kafka's cluster id, for addresses are used again.
+    pub cluster_id: String,
+    /// The broker that it is about.
+    pub broker: i32,
+    /// When it was decided. It names no version that it depends on, so it must not be late.
+    pub decided: Timestamp,
+}
+
+/// An object in the version that was observed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectVersion {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
+    /// Why, for the Event.
+    pub why: String,
+}
+
 /// A change to who belongs to the quorum.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VoterChange {
@@ -142,8 +186,8 @@ pub struct VolumeChange {
     pub uid: String,
     /// The claim's version as observed.
     pub resource_version: String,
-    /// Annotations to set.
-    pub annotations: BTreeMap<String, String>,
+    /// Annotations to set, or, without a value, to take away.
+    pub annotations: BTreeMap<String, Option<String>>,
     /// A size to grow to.
     pub size: Option<String>,
     /// Whether the resource should own the claim.
@@ -201,6 +245,13 @@ impl Command {
             Command::GrantGeneration { .. }
             | Command::RemoveVoter(_)
             | Command::AddVoter(_)
+            | Command::Cordon(_)
+            | Command::Uncordon(_)
+            | Command::Unregister(_)
+            | Command::CreateRebalance(_)
+            | Command::StopRebalance(_)
+            | Command::DeleteRebalance(_)
+            | Command::DeleteVolume(_)
             | Command::Announce(_)
             | Command::DeleteConfigMap { .. }
             | Command::DeleteNetworkPolicy { .. } => true,
@@ -260,6 +311,13 @@ impl Command {
             ),
             Command::RemoveVoter(change) => change.removed(),
             Command::AddVoter(change) => change.added(),
+            Command::Cordon(_)
+            | Command::Uncordon(_)
+            | Command::Unregister(_)
+            | Command::CreateRebalance(_)
+            | Command::StopRebalance(_)
+            | Command::DeleteRebalance(_)
+            | Command::DeleteVolume(_) => removal::told(self)?,
             Command::Announce(announcement) => return Some(announcement.clone()),
             Command::DeleteConfigMap { name, .. } => (
                 "ConfigMapDeleted",
@@ -314,7 +372,10 @@ impl VolumeChange {
         let mut parts: Vec<String> = self
             .annotations
             .iter()
-            .map(|(key, value)| format!("annotation {key} to {value}"))
+            .map(|(key, value)| match value {
+                Some(value) => format!("annotation {key} to {value}"),
+                None => format!("annotation {key} to nothing"),
+            })
             .collect();
         parts.extend(self.size.iter().map(|size| format!("size to {size}")));
         parts.extend(

@@ -86,7 +86,9 @@ pub async fn reconcile(
         context.forget(&namespace, &name);
         return Ok(Action::await_change());
     }
-    let observed = observe(&context.client, &resource).await?;
+    let mut observed = observe(&context.client, &resource).await?;
+    let watched = (namespace.clone(), name.clone());
+    observed.disks = context.loads.disks(&watched);
     let now = Timestamp::now();
     let written = resource.status.as_ref();
     let cluster = match validate(&resource, &observed, &context.default_image) {
@@ -102,7 +104,6 @@ pub async fn reconcile(
             return Ok(Action::requeue(REQUEUE_INVALID));
         }
     };
-    let watched = (namespace.clone(), name.clone());
     context.loads.watch(&watched, &cluster, &observed);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);

@@ -12,7 +12,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kintsugi_crds::KafkaCluster;
+use kintsugi_crds::{KafkaCluster, KafkaRebalance};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
@@ -294,6 +294,11 @@ async fn control_in(client: &Client, namespace: Option<&str>, context: Arc<Conte
         )
         .watches(
             scoped::<PartialObjectMeta<NetworkPolicy>>(client, namespace),
+            owned.clone(),
+            cluster_of,
+        )
+        .watches(
+            scoped::<PartialObjectMeta<KafkaRebalance>>(client, namespace),
             owned,
             cluster_of,
         )

@@ -3,18 +3,24 @@
 //! The API server has checked the CEL rules already. What can be wrong here got past an older
 //! schema, or shows only together with the volumes.
 
+use std::collections::BTreeSet;
+
 use kintsugi_crds::{
     DeletionPolicy, KafkaCluster, NetworkPolicyMode, PodTemplate, Resources, Storage, owned_keys,
 };
 
 use crate::cluster::{Amounts, Cluster, RoleSpec};
-use crate::names::{ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION};
-use crate::observe::Observed;
+use crate::names::{
+    ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION, REMOVE_BROKERS_ANNOTATION, Role,
+};
+use crate::observe::{Observed, Removal};
 
 /// What a controller gets where the resource says nothing: the metadata of 10,000 partitions fits.
 const CONTROLLER_AMOUNTS: [&str; 4] = ["50m", "64Mi", "1", "256Mi"];
 /// What a broker gets where the resource says nothing: two cores and 256 MiB are a useful broker.
 const BROKER_AMOUNTS: [&str; 4] = ["100m", "128Mi", "2", "512Mi"];
+/// Brokers that the annotation may name: as many as a cluster has.
+const REMOVED_FIRST_MAX: usize = 100;
 /// Characters of a uid without dashes that hold 128 bits.
 const UID_DIGITS: usize = 32;
 
@@ -97,6 +103,8 @@ pub fn validate(
             &spec.brokers.pod,
             BROKER_AMOUNTS,
         ),
+        brokers_present: brokers_present(observed),
+        removed_first: removed_first(resource),
         topology_key: spec
             .brokers
             .racks
@@ -118,6 +126,27 @@ pub fn validate(
         rollout_paused: is_set(resource, PAUSE_ROLLOUT_ANNOTATION),
         unavailability_allowed: is_set(resource, ALLOW_UNAVAILABILITY_ANNOTATION),
     })
+}
+
+/// Distinct brokers with a volume that does not say that they were removed.
+fn brokers_present(observed: &Observed) -> i32 {
+    let volumes = observed.volumes.iter();
+    let present: BTreeSet<i32> = volumes
+        .filter(|volume| volume.member.role == Role::Broker)
+        .filter(|volume| volume.removal != Some(Removal::Drained))
+        .map(|volume| volume.member.id)
+        .collect();
+    i32::try_from(present.len()).unwrap_or(i32::MAX)
+}
+
+/// What is no number is left out: a wish that cannot be read changes only who goes first.
+fn removed_first(resource: &KafkaCluster) -> BTreeSet<i32> {
+    let annotations = resource.metadata.annotations.as_ref();
+    let text = annotations.and_then(|all| all.get(REMOVE_BROKERS_ANNOTATION));
+    let ids = text.into_iter().flat_map(|text| text.split(','));
+    ids.take(REMOVED_FIRST_MAX)
+        .filter_map(|id| id.trim().parse().ok())
+        .collect()
 }
 
 fn is_set(resource: &KafkaCluster, annotation: &str) -> bool {

@@ -3,7 +3,7 @@
 //! Guarantees: leaders (the first replicas) are spread evenly, to within one, over the unfenced
 //! brokers; a partition's replicas lie in as many racks as they can; a fenced broker is used only
 //! when the unfenced ones do not suffice; replicas are spread over brokers as evenly as the racks
-//! allow. Never places two replicas of a partition on one broker.
+//! allow. Never places two replicas of a partition on one broker, or any on a cordoned one.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ pub struct UsableBroker {
 pub enum PlacementError {
     /// There are fewer brokers than replicas wanted.
     #[error(
-        "failed to place {wanted} replicas: only {brokers} broker(s) are registered; ask for fewer replicas or add brokers"
+        "failed to place {wanted} replicas: only {brokers} broker(s) are registered and not cordoned; ask for fewer replicas or add brokers"
     )]
     TooFewBrokers {
         /// The replication factor.
@@ -41,15 +41,18 @@ pub enum PlacementError {
     AllFenced,
 }
 
-/// Every registered broker.
+/// Every registered broker that is not cordoned.
 #[must_use]
 pub fn usable_brokers(image: &Image) -> Vec<UsableBroker> {
+    let is_open = |(broker, _): &(&BrokerId, &crate::image::BrokerImage)| {
+        !image.dynamic_configs.is_cordoned(**broker)
+    };
     let usable = |(broker, state): (&BrokerId, &crate::image::BrokerImage)| UsableBroker {
         broker: *broker,
         rack: state.registration.rack.clone(),
         fenced: state.fenced || state.stopping,
     };
-    image.brokers.iter().map(usable).collect()
+    image.brokers.iter().filter(is_open).map(usable).collect()
 }
 
 /// Chooses the replicas of `partitions` new partitions, `replication_factor` each, the preferred

@@ -1,4 +1,5 @@
-//! What the cluster would miss without a broker: what the operator weighs before it stops one.
+//! What the cluster would miss without a broker: what the operator weighs before it stops or removes
+//! one.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,8 @@ use serde::Serialize;
 /// Counts of the partitions that one broker should hold a copy of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Copies {
+    /// Partitions that name it as a replica, also while a move adds or removes it.
+    pub replicas: u32,
     /// Its copy is not in sync.
     pub lagging: u32,
     /// Its copy is in sync, and without it less than the minimum would be, until others are again.
@@ -25,6 +28,7 @@ pub fn copies(image: &Image, settings: &ClusterSettings) -> BTreeMap<BrokerId, C
             let min_isr = settings.min_isr(image, *id, state);
             for replica in &state.replicas {
                 let of_broker = copies.entry(*replica).or_default();
+                of_broker.replicas += 1;
                 if !state.isr.contains(replica) {
                     of_broker.lagging += 1;
                 } else if state.replicas.len() <= min_isr {

@@ -46,6 +46,7 @@ struct BrokerJson {
     granted_generation: u32,
     fenced: bool,
     stopping: bool,
+    cordoned: bool,
     epoch: i64,
     start: u64,
     rack: Option<String>,
@@ -74,6 +75,7 @@ pub async fn brokers(State(app): Shared) -> Response {
                 granted_generation: granted.max(generation).0,
                 fenced: broker.fenced,
                 stopping: broker.stopping,
+                cordoned: image.dynamic_configs.is_cordoned(*id),
                 epoch: broker.epoch.0,
                 start: registration.incarnation.start.0,
                 rack: registration.rack.as_ref().map(|rack| rack.0.to_string()),
@@ -92,10 +94,13 @@ pub async fn partitions(State(app): Shared) -> Response {
     };
     let settings = cluster_settings(&app.settings);
     let (mut total, mut leaderless, mut under_replicated) = (0, 0, 0);
-    let (mut under_min_isr, mut at_min_isr) = (0, 0);
+    let (mut under_min_isr, mut at_min_isr, mut replicas_max) = (0, 0, 0);
     for (id, topic) in &status.image.topics {
         for state in topic.partitions.values() {
             total += 1;
+            // A move that changes the number is on its way to the new one.
+            let copies = state.replicas_in_force().max(state.target_replicas().len());
+            replicas_max = replicas_max.max(copies);
             leaderless += usize::from(state.leader.is_none());
             under_replicated += usize::from(state.isr.len() < state.replicas.len());
             let min_isr = settings.min_isr(&status.image, *id, state);
@@ -110,6 +115,7 @@ pub async fn partitions(State(app): Shared) -> Response {
         "under_replicated": under_replicated,
         "under_min_isr": under_min_isr,
         "at_min_isr": at_min_isr,
+        "replicas_max": replicas_max,
     }))
     .into_response()
 }

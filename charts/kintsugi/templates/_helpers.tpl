@@ -20,8 +20,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator does in the namespaces of KafkaClusters, KafkaTopics and KafkaRebalances. It never deletes a volume claim. Of
-Secrets it reads and makes those named after a KafkaCluster; it never lists, changes or deletes one. A
+{{/* What the operator does in the namespaces of KafkaClusters, KafkaTopics and KafkaRebalances. It deletes the volume
+claim only of a broker that was emptied and removed, where deletionPolicy is Delete. Of Secrets it reads and makes those
+named after a KafkaCluster; it never lists, changes or deletes one. A
 rule cannot name what does not exist yet, so name watchNamespaces to keep it from others' Secrets. */}}
 {{- define "kintsugi.rules" -}}
 - apiGroups: [kintsugi.dev]
@@ -42,10 +43,11 @@ rule cannot name what does not exist yet, so name watchNamespaces to keep it fro
 - apiGroups: [kintsugi.dev]
   resources: [kafkatopics/status]
   verbs: [patch]
-# The same of a rebalance: label, finalizer, and the notes of what it has set in Kafka.
+# Of a rebalance: label, finalizer, and the notes of what it has set in Kafka. The operator makes and deletes those
+# that empty brokers which are to be removed.
 - apiGroups: [kintsugi.dev]
   resources: [kafkarebalances]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [kintsugi.dev]
   resources: [kafkarebalances/status]
   verbs: [patch]
@@ -54,7 +56,7 @@ rule cannot name what does not exist yet, so name watchNamespaces to keep it fro
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]

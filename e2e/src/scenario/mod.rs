@@ -22,6 +22,7 @@ pub mod operator_killed;
 pub mod pending;
 pub mod rebalance;
 pub mod rolling_restart;
+pub mod shrink;
 pub mod status_wiped;
 pub mod stopped_rollout;
 pub mod summary;
@@ -152,6 +153,12 @@ pub const ALL: &[Scenario] = &[
         shows: "a broker joins and gets its share once a proposal is approved, then gives it away again",
         needs: ON_PODS,
         run: rebalance::run,
+    },
+    Scenario {
+        name: "shrink",
+        shows: "brokers are emptied, stopped and unregistered until three are left; no send fails",
+        needs: ON_PODS,
+        run: shrink::run,
     },
 ];
 

@@ -19,6 +19,11 @@ pub const FILE: &str = "server.properties";
 pub const DATA_DIRECTORY: &str = "/var/lib/kintsugi/data";
 /// Replication factor of topics that name none.
 const REPLICATION_FACTOR: i32 = 3;
+/// The settings that say so: of topics of clients, and of the one that groups' offsets are in.
+const FACTORS: [&str; 2] = [
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+];
 /// Copies that must have a record before acks=all is answered.
 const MIN_IN_SYNC_REPLICAS: i32 = 2;
 
@@ -43,21 +48,35 @@ pub fn name(cluster: &Cluster, role: Role) -> String {
     config_map(&cluster.name, role, &hash)
 }
 
+/// Brokers that the cluster's settings want for the copies of topics that name no number.
+pub fn copies_of_new_topics(cluster: &Cluster) -> usize {
+    let settings = settings(cluster, Role::Broker);
+    let copies = FACTORS.iter().filter_map(|key| settings.get(*key));
+    let copies = copies.filter_map(|copies| copies.parse().ok());
+    copies.max().unwrap_or(1)
+}
+
 /// The text of server.properties.
 pub fn properties(cluster: &Cluster, role: Role) -> String {
+    settings(cluster, role)
+        .iter()
+        .map(|(key, value)| format!("{key}={}\n", escape(value)))
+        .collect()
+}
+
+fn settings(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
     let mut settings: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |key: &str, value: String| {
         settings.insert(key.to_owned(), value);
     };
     // Never more copies than brokers, or the first topic could not be created. Controllers read
     // the same settings: they decide on topics' defaults, elections and fencing.
-    let replication_factor = REPLICATION_FACTOR.min(cluster.brokers.replicas);
+    let brokers = cluster.brokers.replicas.max(cluster.brokers_present);
+    let replication_factor = REPLICATION_FACTOR.min(brokers);
     let minimum = MIN_IN_SYNC_REPLICAS.min(replication_factor);
-    set("default.replication.factor", replication_factor.to_string());
-    set(
-        "offsets.topic.replication.factor",
-        replication_factor.to_string(),
-    );
+    for factor in FACTORS {
+        set(factor, replication_factor.to_string());
+    }
     set("min.insync.replicas", minimum.to_string());
     for (key, value) in &cluster.config {
         set(key, value.clone());
@@ -90,9 +109,6 @@ pub fn properties(cluster: &Cluster, role: Role) -> String {
     set("controller.quorum.voters", voters(cluster));
     set("kintsugi.http.listener", format!("0.0.0.0:{HTTP_PORT}"));
     settings
-        .iter()
-        .map(|(key, value)| format!("{key}={}\n", escape(value)))
-        .collect()
 }
 
 /// Each controller by the name of its own ClusterIP Service.

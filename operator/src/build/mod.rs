@@ -4,6 +4,7 @@ pub mod config_map;
 pub mod disruption_budget;
 pub mod network_policy;
 pub mod pod;
+pub mod rebalance;
 pub mod secret;
 pub mod service;
 pub mod volume;

@@ -6,6 +6,9 @@
 //! | delete a pod of an older template that serves nobody | healing off, evidence, one disruption, admission |
 //! | restart a pod of an older template | pauses, admission, rollout, quorum health, one disruption, min-ISR, evidence |
 //! | give up a broker's lost volume (new generation) | healing off, evidence, quorum health, one disruption, min-ISR, share |
+//! | begin to empty a broker, to remove it | healing off, quorum health, one disruption, rollout, replication, capacity, evidence |
+//! | stop a broker that was emptied | healing off, quorum health, one disruption, evidence |
+//! | delete the volume of a removed broker | evidence |
 //! | give up a controller's lost volume, take its directory from the quorum | healing off, evidence, quorum health, one disruption |
 //!
 //! `spec.paused` closes all of them at once, before any act is considered.
@@ -35,11 +38,15 @@ pub enum Gate {
     Rollout,
     /// The API server would refuse the replacement.
     Admission,
+    /// Fewer brokers, or fewer zones with brokers, would be left than partitions have copies.
+    Replication,
+    /// The disks of the brokers that would be left have no room.
+    Capacity,
 }
 
 impl Gate {
     /// All gates, for metrics that show each from the start.
-    pub const ALL: [Gate; 9] = [
+    pub const ALL: [Gate; 11] = [
         Gate::Pause,
         Gate::Evidence,
         Gate::OneDisruption,
@@ -49,6 +56,8 @@ impl Gate {
         Gate::HealingShare,
         Gate::Rollout,
         Gate::Admission,
+        Gate::Replication,
+        Gate::Capacity,
     ];
 
     /// The name in metrics and Events.
@@ -63,6 +72,8 @@ impl Gate {
             Gate::HealingShare => "HealingShare",
             Gate::Rollout => "Rollout",
             Gate::Admission => "Admission",
+            Gate::Replication => "Replication",
+            Gate::Capacity => "Capacity",
         }
     }
 }

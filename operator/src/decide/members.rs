@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::Cluster;
 use crate::names::{Member, Role};
-use crate::observe::{BrokerView, Observed, ObservedPod, ObservedVolume};
+use crate::observe::{BrokerView, Observed, ObservedPod, ObservedVolume, Removal};
 
 /// The members of a cluster as they should be and as they are.
 pub struct Members<'a> {
-    /// Broker ids in force: those the resource asks for, those with a volume, those registered.
+    /// Broker ids in force: those with a volume and those registered, but for those that were
+    /// removed; and as many new ones as the resource asks for beyond these.
     pub broker_ids: BTreeSet<i32>,
+    /// How many of those that are there the resource does not ask for.
+    pub excess: usize,
     /// Each controller's volume, None where it has none that can be used.
     pub controllers: BTreeMap<i32, Option<&'a ObservedVolume>>,
     /// Each broker's volume, None where it has none that can be used.
@@ -31,11 +34,6 @@ impl<'a> Members<'a> {
                 .iter()
                 .filter(move |v| v.member.role == role)
         };
-        let registered = observed.registered();
-        let broker_ids: BTreeSet<i32> = (0..cluster.brokers.replicas)
-            .chain(of_role(Role::Broker).map(|volume| volume.member.id))
-            .chain(registered.into_iter().flatten().map(|(id, _)| *id))
-            .collect();
         // What is being deleted and held by no pod proves nothing: a cluster of the same name may
         // begin anew once it is gone.
         let stays = |volume: &&ObservedVolume| {
@@ -49,6 +47,7 @@ impl<'a> Members<'a> {
             .iter()
             .filter(stays)
             .any(|volume| volume.formed);
+        let (broker_ids, excess) = size_in_force(cluster, observed, formed);
         Self {
             controllers: cluster
                 .controller_ids()
@@ -67,6 +66,7 @@ impl<'a> Members<'a> {
                 || of_role(Role::Broker).any(|volume| stays(&volume)),
             formed,
             broker_ids,
+            excess,
             observed,
             majority: cluster.majority(),
         }
@@ -133,6 +133,42 @@ impl<'a> Members<'a> {
     }
 }
 
+/// The brokers in force, and how many of them are too many.
+fn size_in_force(cluster: &Cluster, observed: &Observed, formed: bool) -> (BTreeSet<i32>, usize) {
+    let asked = usize::try_from(cluster.brokers.replicas).unwrap_or(0);
+    let registered = observed.registered();
+    let volumes = observed.volumes.iter();
+    let with_volume: BTreeSet<i32> = volumes
+        .filter(|volume| volume.member.role == Role::Broker)
+        .map(|volume| volume.member.id)
+        .collect();
+    let removed = |id: &i32| observed.removal(*id) == Some(Removal::Drained);
+    let known = registered.into_iter().flatten().map(|(id, _)| *id);
+    let known: BTreeSet<i32> = known.chain(with_volume.iter().copied()).collect();
+    let mut ids: BTreeSet<i32> = known.iter().copied().filter(|id| !removed(id)).collect();
+    let excess = ids.len().saturating_sub(asked);
+    // Those that have not left yet are the first to stay; then come the lowest ids that are free.
+    let is_leaving = |id: &i32| {
+        observed.broker(*id).is_some() || observed.pods.iter().any(|pod| is_broker(pod, *id))
+    };
+    // Without the quorum nobody knows which ids are free, so nobody comes back.
+    let may_return = !formed || registered.is_some();
+    let leaving = known.iter().filter(|id| removed(id) && is_leaving(id));
+    let free = (0..).filter(|id| may_return || !with_volume.contains(id));
+    let candidates = leaving.copied().filter(|_| may_return).chain(free);
+    for id in candidates {
+        if ids.len() >= asked {
+            break;
+        }
+        ids.insert(id);
+    }
+    (ids, excess)
+}
+
+fn is_broker(pod: &ObservedPod, id: i32) -> bool {
+    pod.member.role == Role::Broker && pod.member.id == id
+}
+
 /// The volume with the highest generation, at least `least`, that is neither being deleted nor
 /// bound to storage that is gone.
 fn newest(observed: &Observed, role: Role, id: i32, least: u64) -> Option<&ObservedVolume> {
@@ -154,6 +190,20 @@ impl Observed {
     /// A registered broker.
     pub fn broker(&self, id: i32) -> Option<&BrokerView> {
         self.registered()?.get(&id)
+    }
+
+    /// How far the removal of a broker is, as its newest volume says.
+    pub fn removal(&self, id: i32) -> Option<Removal> {
+        self.broker_volume(id)?.removal
+    }
+
+    /// A broker's newest volume, whatever state it is in.
+    pub fn broker_volume(&self, id: i32) -> Option<&ObservedVolume> {
+        let of_broker = self
+            .volumes
+            .iter()
+            .filter(|volume| volume.member.role == Role::Broker && volume.member.id == id);
+        of_broker.max_by_key(|volume| volume.member.generation)
     }
 
     /// A member's pod.

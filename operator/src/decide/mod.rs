@@ -11,6 +11,7 @@ pub mod gates;
 mod members;
 mod objects;
 mod pods;
+mod removal;
 mod rollout;
 mod secret;
 mod status;
@@ -77,7 +78,9 @@ pub fn suspicions(cluster: &Cluster, observed: &Observed, now: Timestamp) -> BTr
         });
     let restart = rollout.suspicion(cluster, observed, &members);
     let secret = secret::is_lost(cluster, observed).then_some(Suspicion::SecretLost);
-    lost.chain(voters::suspicions(observed, &members))
+    let removal = removal::suspicions(cluster, observed, &members, &rollout);
+    lost.chain(removal)
+        .chain(voters::suspicions(observed, &members))
         .chain(crashing)
         .chain(frozen)
         .chain(outdated_down)
@@ -106,6 +109,9 @@ pub fn decide(
         voters::replace(cluster, observed, &members, history, &mut draft);
         pods::create(cluster, observed, &members, &rollout, &mut draft);
         pods::heal(cluster, observed, &rollout, history, now, &mut draft);
+        removal::step(
+            cluster, observed, &members, &rollout, history, now, &mut draft,
+        );
         rollout::step(
             cluster, observed, &members, &rollout, history, now, &mut draft,
         );
@@ -162,6 +168,8 @@ struct Draft {
     closed: Vec<Closed>,
     /// Why brokers that should exist do not yet, for the status.
     waiting: Vec<String>,
+    /// Why the cluster does not shrink as it is asked to: a word and a sentence.
+    shrink_held: Option<(&'static str, String)>,
 }
 
 impl Draft {
@@ -171,6 +179,14 @@ impl Draft {
             subject: subject.to_owned(),
             reason,
         });
+    }
+
+    /// A gate holds the removal of a broker. Gathering evidence takes a second and is no refusal.
+    fn refuse_shrink(&mut self, closed: Closed) {
+        if closed.gate != Gate::Evidence {
+            self.shrink_held = Some((closed.gate.name(), closed.to_string()));
+        }
+        self.closed.push(closed);
     }
 }
 

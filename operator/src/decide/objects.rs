@@ -127,7 +127,7 @@ fn covers(live: &Value, wanted: &Value) -> bool {
 
 /// How many pods of `role` an eviction must leave: n-1 while the loss of any one is survived, else
 /// all, so that a node drain waits until the copies are whole again. `all` is the size in force,
-/// which the resource may not say (a shrink is refused).
+/// which the resource may not say (a broker that is to go is emptied first).
 fn min_available(observed: &Observed, members: &Members<'_>, role: Role) -> i32 {
     let all = members.count(role);
     let ready = observed

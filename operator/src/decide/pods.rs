@@ -278,9 +278,10 @@ fn replace(
         let mut times: Vec<Timestamp> = recent_replacements(volume, now).copied().collect();
         times.push(now);
         let mut change = VolumeChange::of(volume);
-        change
-            .annotations
-            .insert(REPLACEMENTS_ANNOTATION.to_owned(), format_times(&times));
+        change.annotations.insert(
+            REPLACEMENTS_ANNOTATION.to_owned(),
+            Some(format_times(&times)),
+        );
         draft.commands.push(Command::ChangeVolume(change));
     }
     draft

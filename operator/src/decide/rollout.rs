@@ -29,7 +29,7 @@ use crate::observe::{Observed, ObservedPod, ObservedVolume, PodState, TroubleKin
 use crate::plan::{Command, PodMark};
 use crate::template::Template;
 
-mod checks;
+pub(super) mod checks;
 
 use checks::{Check, safety};
 

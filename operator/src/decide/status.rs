@@ -5,6 +5,7 @@ mod restarts;
 mod troubles;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{
@@ -19,7 +20,7 @@ use super::rollout::Rollout;
 use crate::cluster::Cluster;
 use crate::history::History;
 use crate::names::{Role, bootstrap_service, role_selector_text};
-use crate::observe::Observed;
+use crate::observe::{Observed, ObservedPod};
 
 /// Characters of a condition's message; the schema allows this many.
 const MESSAGE_CHARACTERS_MAX: usize = 2048;
@@ -86,7 +87,7 @@ pub fn status(
         ("Degraded", degraded),
         ("QuorumLost", quorum_lost),
         ("HealingBlocked", healing_blocked(draft)),
-        ("ShrinkRefused", shrink_refused(cluster, members)),
+        ("ShrinkRefused", shrink_refused(members, draft)),
         ("RestartPending", restarts::pending(rollout, draft)),
         (
             "RolloutStopped",
@@ -112,9 +113,9 @@ pub fn status(
             cluster,
             observed,
             Role::Controller,
-            members.controllers.len(),
+            &cluster.controller_ids().collect(),
         ),
-        brokers: role_status(cluster, observed, Role::Broker, members.broker_ids.len()),
+        brokers: role_status(cluster, observed, Role::Broker, &members.broker_ids),
         partitions: observed
             .quorum
             .as_ref()
@@ -156,14 +157,22 @@ pub fn invalid(
     status
 }
 
-fn role_status(cluster: &Cluster, observed: &Observed, role: Role, size: usize) -> RoleStatus {
+fn role_status(
+    cluster: &Cluster,
+    observed: &Observed,
+    role: Role,
+    in_force: &BTreeSet<i32>,
+) -> RoleStatus {
     let pods = || {
         observed
             .pods
             .iter()
             .filter(move |pod| pod.member.role == role)
     };
-    let ready = pods().filter(|pod| pod.ready).count();
+    // A pod that is about to be taken away counts no more.
+    let is_in_force = |pod: &&ObservedPod| in_force.contains(&pod.member.id);
+    let ready = pods().filter(|pod| pod.ready).filter(is_in_force).count();
+    let size = in_force.len();
     let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
     RoleStatus {
         replicas: count(pods().filter(|pod| !pod.is_terminating()).count()),
@@ -253,19 +262,12 @@ fn healing_blocked(draft: &Draft) -> Finding {
     Finding::yes("GateClosed", closed.join("; "))
 }
 
-fn shrink_refused(cluster: &Cluster, members: &Members<'_>) -> Finding {
-    let asked = usize::try_from(cluster.brokers.replicas).unwrap_or(0);
-    let present = members.broker_ids.len();
-    if present <= asked {
-        return Finding::no("SizeInForce");
+fn shrink_refused(members: &Members<'_>, draft: &Draft) -> Finding {
+    match &draft.shrink_held {
+        Some((reason, message)) => Finding::yes(reason, message.clone()),
+        None if members.excess > 0 => Finding::no("Shrinking"),
+        None => Finding::no("SizeInForce"),
     }
-    Finding::yes(
-        "NotInThisVersion",
-        format!(
-            "spec.brokers.replicas is {asked}, but {present} brokers hold data and removing a \
-             broker is not part of this version: set spec.brokers.replicas to {present}"
-        ),
-    )
 }
 
 fn phase(

@@ -1,4 +1,4 @@
-//! Volumes: created at birth, replaced when lost, marked, grown. Never deleted.
+//! Volumes: created at birth, replaced when lost, marked, grown. Never deleted here.
 
 use std::collections::BTreeMap;
 
@@ -269,13 +269,13 @@ pub fn change(cluster: &Cluster, observed: &Observed, rollout: &Rollout<'_>, dra
         if active && is_part && !volume.formed {
             change
                 .annotations
-                .insert(FORMED_ANNOTATION.to_owned(), "true".to_owned());
+                .insert(FORMED_ANNOTATION.to_owned(), Some("true".to_owned()));
         }
         let wanted = Template::wanted(cluster, volume.member.role);
         if rollout.proven.contains(&volume.member) && volume.last_good.as_ref() != Some(&wanted) {
             change
                 .annotations
-                .insert(LAST_GOOD_ANNOTATION.to_owned(), wanted.to_text());
+                .insert(LAST_GOOD_ANNOTATION.to_owned(), Some(wanted.to_text()));
         }
         let owned = volume.owner.as_ref() == Some(&cluster.uid);
         if owned != (role.deletion_policy == DeletionPolicy::Delete) {

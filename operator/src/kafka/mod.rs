@@ -8,6 +8,7 @@
 //! Never does: retry, decide.
 
 mod alter_partition_reassignments;
+mod cordon;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
@@ -22,8 +23,10 @@ mod pool;
 mod session;
 #[cfg(test)]
 mod tests;
+mod unregister_broker;
 
 pub use alter_partition_reassignments::{cancel, reassign};
+pub use cordon::set_cordoned;
 pub use create_partitions::create_partitions;
 pub use create_topics::{NewTopic, create_topic};
 pub use delete_topics::delete_topic;
@@ -38,6 +41,7 @@ pub use list_partition_reassignments::{Moving, reassignments};
 pub use metadata::cluster;
 pub use pool::{Known, Pool};
 pub use session::Session;
+pub use unregister_broker::unregister_broker;
 
 use std::time::Duration;
 

@@ -38,6 +38,17 @@ pub struct Target {
     pub ip: String,
 }
 
+/// What a broker's volume holds and could, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Disk {
+    /// Its logs.
+    pub logs_bytes: f64,
+    /// All that is used, by whatever.
+    pub used_bytes: f64,
+    /// Its size. None where the broker does not tell.
+    pub capacity_bytes: Option<f64>,
+}
+
 /// What is known of one cluster.
 #[derive(Debug, Default)]
 pub struct ClusterLoad {
@@ -117,6 +128,27 @@ impl Loads {
     /// What is known of a cluster, if it is watched.
     pub fn of(&self, key: &Key) -> Option<Arc<Mutex<ClusterLoad>>> {
         lock(&self.clusters).get(key).cloned()
+    }
+
+    /// What the volumes of a cluster's brokers hold, once that is known.
+    pub fn disks(&self, key: &Key) -> BTreeMap<i32, Disk> {
+        let Some(load) = self.of(key) else {
+            return BTreeMap::new();
+        };
+        let load = lock(&load);
+        if !load.model.is_useful() {
+            return BTreeMap::new();
+        }
+        let brokers = load.model.brokers().into_iter();
+        let disks = brokers.map(|broker| {
+            let disk = Disk {
+                logs_bytes: load.model.logs_on(broker.id),
+                used_bytes: broker.load.disk_bytes,
+                capacity_bytes: broker.disk_capacity_bytes,
+            };
+            (broker.id, disk)
+        });
+        disks.collect()
     }
 
     /// Lags, loads and skews in Prometheus's text, as of the last round.

@@ -63,6 +63,13 @@ pub struct BrokerView {
     /// Whether it is on its way to a planned stop.
     #[serde(default)]
     pub stopping: bool,
+    /// Whether it is given no new replicas.
+    #[serde(default)]
+    pub cordoned: bool,
+    /// Partitions that name it as a replica, also while a move adds or removes it. Absent where the
+    /// controller does not count them.
+    #[serde(default)]
+    pub replicas: Option<u32>,
     /// Copies of it that are not in sync. Absent where the controller does not count them.
     #[serde(default)]
     pub lagging: Option<u32>,
@@ -99,6 +106,9 @@ pub struct Partitions {
     /// where the controller does not count it; then nothing is concluded from it.
     #[serde(default)]
     pub at_min_isr: Option<u32>,
+    /// The most copies that a partition has. Absent where the controller does not count them.
+    #[serde(default)]
+    pub replicas_max: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

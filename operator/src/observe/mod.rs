@@ -10,6 +10,7 @@ mod brokers;
 mod controllers;
 mod pod;
 mod read;
+mod rebalance;
 mod secret;
 mod trouble;
 mod volume;
@@ -21,11 +22,16 @@ pub use controllers::{
 };
 pub use pod::{ObservedPod, PodState};
 pub use read::{ObserveError, REQUEST_TIMEOUT, observe, observe_nodes, read_cluster};
+pub use rebalance::ObservedRebalance;
 pub use secret::ObservedSecret;
 pub use trouble::{PodTrouble, TroubleKind};
-pub use volume::ObservedVolume;
+pub use volume::{ObservedVolume, Removal};
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+pub use crate::load::Disk;
 
 /// Everything that was seen of one cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +46,11 @@ pub struct Observed {
     pub objects: Vec<Value>,
     /// The zones of schedulable nodes. Read only while a broker is to be born, else empty.
     pub zones: Vec<String>,
+    /// Its KafkaRebalances.
+    pub rebalances: Vec<ObservedRebalance>,
+    /// What brokers' volumes hold and could, by broker: of those whose load is known, as the last
+    /// round showed it. Not read here, because it takes several rounds to know.
+    pub disks: BTreeMap<i32, Disk>,
     /// The quorum's own view, if any controller answered.
     pub quorum: Option<QuorumView>,
 }

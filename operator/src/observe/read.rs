@@ -1,6 +1,6 @@
 //! The reads of one observation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -8,13 +8,16 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kintsugi_crds::KafkaCluster;
+use kintsugi_crds::{KafkaCluster, KafkaRebalance};
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Observed, ObservedPod, ObservedVolume, QuorumView, controllers, secret, zones};
+use super::{
+    Observed, ObservedPod, ObservedRebalance, ObservedVolume, QuorumView, Removal, controllers,
+    secret, zones,
+};
 use crate::names::{CLUSTER_LABEL, Member, Role};
 
 /// Time for one request to the API server.
@@ -120,6 +123,7 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
     list_values::<ConfigMap>(client, namespace, &selector, &mut objects).await?;
     list_values::<PodDisruptionBudget>(client, namespace, &selector, &mut objects).await?;
     list_values::<NetworkPolicy>(client, namespace, &selector, &mut objects).await?;
+    let rebalances = read_rebalances(client, namespace, name).await?;
     let secret = secret::read(client, namespace, name).await?;
     let addresses = controller_addresses(&pods);
     let (quorum, ()) = tokio::join!(controllers::ask(&addresses), ask_unready(&mut pods));
@@ -130,6 +134,8 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
         secret,
         objects,
         zones,
+        rebalances,
+        disks: BTreeMap::new(),
         quorum,
     })
 }
@@ -176,6 +182,22 @@ fn controller_addresses(pods: &[ObservedPod]) -> Vec<(Member, String)> {
         .collect()
 }
 
+/// Those of this cluster: by spec and not by label, for people make some too.
+async fn read_rebalances(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<ObservedRebalance>, ObserveError> {
+    let mut rebalances = Vec::new();
+    let api: Api<KafkaRebalance> = Api::namespaced(client.clone(), namespace);
+    list::<KafkaRebalance>(api, "", |page| {
+        let own = page.iter().filter(|one| one.spec.cluster_name == name);
+        rebalances.extend(own.filter_map(ObservedRebalance::from_rebalance));
+    })
+    .await?;
+    Ok(rebalances)
+}
+
 /// Zones are read only while fewer broker volumes exist than brokers are wanted, because nodes
 /// are large and many.
 async fn read_zones(
@@ -189,9 +211,11 @@ async fn read_zones(
     let born: BTreeSet<i32> = volumes
         .iter()
         .filter(|volume| volume.member.role == Role::Broker && !volume.terminating)
+        .filter(|volume| volume.removal != Some(Removal::Drained))
         .map(|volume| volume.member.id)
         .collect();
-    if (0..cluster.spec.brokers.replicas).all(|id| born.contains(&id)) {
+    let wanted = usize::try_from(cluster.spec.brokers.replicas).unwrap_or(0);
+    if born.len() >= wanted {
         return Ok(Vec::new());
     }
     let mut found = BTreeSet::new();

@@ -4,13 +4,39 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::names::{
-    CLUSTER_ID_ANNOTATION, FORMED_ANNOTATION, LAST_GOOD_ANNOTATION, Member,
+    CLUSTER_ID_ANNOTATION, FORMED_ANNOTATION, LAST_GOOD_ANNOTATION, Member, REMOVAL_ANNOTATION,
     REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION,
 };
 use crate::template::Template;
 
 /// Replacement times read from one volume; more were not written by the operator.
 const REPLACEMENTS_READ_MAX: usize = 32;
+
+/// How far the removal of a broker is, as its volume says. It is written before anything is done,
+/// and nothing else tells whose act a cordon was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Its replicas are being moved to other brokers.
+    Draining,
+    /// No partition named it any more: it does not belong to the cluster.
+    Drained,
+}
+
+impl Removal {
+    /// The annotation's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Removal::Draining => "draining",
+            Removal::Drained => "drained",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Removal::Draining, Removal::Drained]
+            .into_iter()
+            .find(|removal| removal.as_str() == text)
+    }
+}
 
 /// What was seen of a volume claim.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +63,8 @@ pub struct ObservedVolume {
     pub replacements: Vec<Timestamp>,
     /// The template with which its pod was last ready.
     pub last_good: Option<Template>,
+    /// How far the removal of its broker is, if it is to be removed or was.
+    pub removal: Option<Removal>,
     /// The size it asks for.
     pub size: String,
     /// The uid of the KafkaCluster that owns it, if one does.
@@ -67,6 +95,7 @@ impl ObservedVolume {
                 .map(|text| parse_times(&text))
                 .unwrap_or_default(),
             last_good: annotation(LAST_GOOD_ANNOTATION).and_then(|text| Template::parse(&text)),
+            removal: annotation(REMOVAL_ANNOTATION).and_then(|text| Removal::parse(&text)),
             size: size.unwrap_or_default(),
             owner: metadata
                 .owner_references

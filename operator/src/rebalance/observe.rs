@@ -35,7 +35,7 @@ pub struct Observed {
     pub cluster: ClusterView,
     /// Other KafkaRebalances of the cluster that matter to this one.
     pub rivals: Vec<Rival>,
-    /// Brokers that other KafkaRebalances empty, or have emptied.
+    /// Brokers that other KafkaRebalances empty, or have emptied, and those that are cordoned.
     pub leaving: BTreeSet<i32>,
     /// What is wrong with the quorum, if anything is.
     pub quorum_trouble: Option<String>,
@@ -172,7 +172,7 @@ pub async fn observe(
     wants_loads: bool,
 ) -> Result<(Observed, Option<Session>), ObserveError> {
     let (namespace, name) = (&rebalance.namespace, &rebalance.cluster);
-    let (rivals, leaving) = rivals(client, rebalance).await?;
+    let (rivals, mut leaving) = rivals(client, rebalance).await?;
     let cluster = read_cluster(client, namespace, name).await?;
     let present = cluster.filter(|cluster| cluster.metadata.deletion_timestamp.is_none());
     let Some(cluster) = present else {
@@ -189,6 +189,9 @@ pub async fn observe(
         return Ok((observed, None));
     };
     let (pods, quorum) = observe_nodes(client, namespace, name).await?;
+    let brokers = quorum.iter().filter_map(|quorum| quorum.brokers.as_ref());
+    let cordoned = brokers.flatten().filter(|(_, broker)| broker.cordoned);
+    leaving.extend(cordoned.map(|(id, _)| *id));
     let began = Instant::now();
     let asked = ask_brokers(client, pool, &cluster, |session| {
         async move { ask(&session).await }.boxed()

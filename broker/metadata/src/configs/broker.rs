@@ -8,6 +8,9 @@ use super::topic::{MIN_INSYNC_REPLICAS, UNCLEAN_LEADER_ELECTION};
 pub const LEADER_THROTTLED_RATE: &str = "leader.replication.throttled.rate";
 /// Bytes a second that a follower fetches of throttled replicas.
 pub const FOLLOWER_THROTTLED_RATE: &str = "follower.replication.throttled.rate";
+/// Log directories that take no new replicas (KIP-1066). A broker here has one, so that `*` means
+/// the broker: it goes on serving what it holds, and is given nothing more.
+pub const CORDONED_LOG_DIRS: &str = "cordoned.log.dirs";
 /// How many connections of clients a broker keeps.
 pub const MAX_CONNECTIONS: &str = "max.connections";
 
@@ -55,6 +58,7 @@ const fn long(min: i64) -> ConfigKind {
 
 /// Every setting that may be changed while brokers run.
 pub const BROKER_CONFIGS: &[BrokerConfig] = &[
+    each_broker(CORDONED_LOG_DIRS, ConfigKind::Words(&["*"])),
     each_broker(FOLLOWER_THROTTLED_RATE, long(0)),
     each_broker(LEADER_THROTTLED_RATE, long(0)),
     each_broker("log.flush.interval.messages", long(1)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use kintsugi_types::BrokerId;
 
+use super::broker::CORDONED_LOG_DIRS;
 use super::topic::TOPIC_CONFIGS;
 
 /// Settings by Kafka's names.
@@ -38,6 +39,13 @@ impl DynamicConfigs {
             let shared = self.all_brokers.get(name)?;
             Some((shared.as_str(), Origin::AllBrokers))
         })
+    }
+
+    /// Whether a broker takes no new replicas (KIP-1066).
+    #[must_use]
+    pub fn is_cordoned(&self, broker: BrokerId) -> bool {
+        let cordoned = self.get(broker, CORDONED_LOG_DIRS);
+        cordoned.is_some_and(|(directories, _)| directories.contains('*'))
     }
 
     /// What a broker goes by for a topic that sets `own`: that, and under the topic's names the

@@ -79,7 +79,7 @@ pub fn reassign(
 ) -> Result<Option<MetadataRecord>, ReassignmentRefused> {
     let state = image.partition(partition);
     let state = state.ok_or(ReassignmentRefused::UnknownPartition)?;
-    check_target(image, target)?;
+    check_target(image, state, target)?;
     let (from, to) = (state.target_replicas().len(), target.len());
     if from != to && !may_change_factor {
         return Err(ReassignmentRefused::FactorChanges { from, to });
@@ -123,7 +123,11 @@ fn merged(
     (replicas, Some(Box::new(reassignment)))
 }
 
-fn check_target(image: &Image, target: &[BrokerId]) -> Result<(), ReassignmentRefused> {
+fn check_target(
+    image: &Image,
+    state: &PartitionState,
+    target: &[BrokerId],
+) -> Result<(), ReassignmentRefused> {
     let wrong = |message: String| Err(ReassignmentRefused::WrongTarget(message));
     if target.is_empty() {
         return wrong("The manual partition assignment includes an empty replica list.".to_owned());
@@ -144,6 +148,13 @@ fn check_target(image: &Image, target: &[BrokerId]) -> Result<(), ReassignmentRe
             return wrong(format!(
                 "The manual partition assignment includes broker {broker}, but no such broker is \
                  registered."
+            ));
+        }
+        let is_new = !state.replicas.contains(broker);
+        if is_new && image.dynamic_configs.is_cordoned(*broker) {
+            return wrong(format!(
+                "The manual partition assignment includes broker {broker}, which is cordoned \
+                 (cordoned.log.dirs) and takes no new replicas."
             ));
         }
     }

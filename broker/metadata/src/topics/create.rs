@@ -212,6 +212,13 @@ pub(super) fn check_replicas(
             "Partition {index} names broker {unknown}, which is not registered."
         ));
     }
+    let is_cordoned = |broker: &&BrokerId| image.dynamic_configs.is_cordoned(**broker);
+    if let Some(cordoned) = replicas.iter().find(is_cordoned) {
+        return Err(format!(
+            "Partition {index} names broker {cordoned}, which is cordoned (cordoned.log.dirs) and \
+             takes no new replicas."
+        ));
+    }
     Ok(())
 }
 

@@ -312,3 +312,44 @@ fn fewer_partitions_and_wrong_assignments_are_refused_in_kafkas_words() {
         );
     }
 }
+
+#[test]
+fn new_partitions_go_to_brokers_that_are_not_cordoned() {
+    let mut image = image(&[false; 4]);
+    let cordon = MetadataRecord::BrokerConfigChanged {
+        broker: Some(BrokerId(1)),
+        key: "cordoned.log.dirs".to_owned(),
+        value: Some("*".to_owned()),
+    };
+    image.apply(MetadataOffset(2), &[cordon], &mut Delta::default());
+    let wanted = Wanted {
+        partitions: Some(12),
+        ..Wanted::default()
+    };
+    let created = wanted.create(&image).unwrap();
+    let placed = states(&created);
+    let avoids = |state: &Arc<PartitionState>| !state.replicas.contains(&BrokerId(1));
+    assert!(placed.iter().all(avoids));
+    image.apply(MetadataOffset(3), &created.records, &mut Delta::default());
+    let request = AddRequest {
+        name: &wanted.name,
+        count: 24,
+        assignments: None,
+    };
+    let mut rng = fastrand::Rng::with_seed(3);
+    let added = add_partitions(&image, &request, &mut rng).unwrap();
+    assert_eq!(added.len(), 12);
+    image.apply(MetadataOffset(4), &added, &mut Delta::default());
+    assert!(image.partitions().all(|(_, state)| avoids(state)));
+    let by_hand = Wanted {
+        name: "u".parse().unwrap(),
+        ..Wanted::assigned(&[(0, &[1])])
+    };
+    assert_eq!(by_hand.refused(&image), ErrorCode::InvalidReplicaAssignment);
+    let four = Wanted {
+        name: "v".parse().unwrap(),
+        replication_factor: Some(4),
+        ..Wanted::default()
+    };
+    assert_eq!(four.refused(&image), ErrorCode::InvalidReplicationFactor);
+}

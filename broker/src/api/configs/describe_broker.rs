@@ -1,7 +1,9 @@
 //! The settings of this broker, or those that were changed for all brokers.
 
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
-use kintsugi_metadata::configs::broker::{self as broker_config, BROKER_CONFIGS, Scope};
+use kintsugi_metadata::configs::broker::{
+    self as broker_config, BROKER_CONFIGS, CORDONED_LOG_DIRS, Scope,
+};
 use kintsugi_types::ErrorCode;
 
 use super::describe::{Asked, Described};
@@ -45,12 +47,21 @@ pub(super) fn describe(
             let candidates = of_broker(broker, image, config.name);
             let kind = type_number(config.kind);
             let is_set = !candidates.is_empty();
-            is_set.then(|| asked.describe(config.name, DOCUMENTED_BY_KAFKA, kind, &candidates))
+            is_set
+                .then(|| asked.describe(config.name, documentation(config.name), kind, &candidates))
         });
     Ok(of_process.chain(only_dynamic).collect())
 }
 
-const DOCUMENTED_BY_KAFKA: &str = "A limit that Kafka's reassignment tool sets and takes back.";
+/// Of a setting that no properties file has.
+fn documentation(name: &str) -> &'static str {
+    match name {
+        CORDONED_LOG_DIRS => {
+            "Set to *, the broker is given no new replicas and serves those it has (KIP-1066)."
+        }
+        _ => "A limit that Kafka's reassignment tool sets and takes back.",
+    }
+}
 
 fn of_all_brokers(published: &Published, asked: &Asked<'_>) -> Vec<DescribeConfigsResourceResult> {
     let changed = published.image.dynamic_configs.all_brokers.iter();
@@ -62,7 +73,8 @@ fn of_all_brokers(published: &Published, asked: &Asked<'_>) -> Vec<DescribeConfi
             source: ConfigSource::AllBrokers,
         };
         let kind = broker_config::find(name).map_or(0, |config| type_number(config.kind));
-        let documentation = definition(name).map_or(DOCUMENTED_BY_KAFKA, |found| found.doc);
+        let documentation =
+            definition(name).map_or_else(|| self::documentation(name), |found| found.doc);
         asked.describe(name, documentation, kind, &[in_force])
     });
     described.collect()

@@ -12,7 +12,7 @@ const SETTINGS: ClusterSettings = ClusterSettings {
     unclean_leader_election: false,
 };
 
-fn counts(replicas: &[i32], isr: &[i32]) -> Vec<(i32, u32, u32, u32)> {
+fn image(replicas: &[i32], isr: &[i32]) -> Image {
     let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
     let state = PartitionState {
         replicas: ids(replicas),
@@ -34,10 +34,21 @@ fn counts(replicas: &[i32], isr: &[i32]) -> Vec<(i32, u32, u32, u32)> {
     };
     let mut image = Image::default();
     image.topics.insert(id, Arc::new(topic));
-    copies(&image, &SETTINGS)
+    image
+}
+
+fn counts(replicas: &[i32], isr: &[i32]) -> Vec<(i32, u32, u32, u32)> {
+    copies(&image(replicas, isr), &SETTINGS)
         .into_iter()
         .map(|(id, of)| (id.0, of.lagging, of.needed, of.needed_always))
         .collect()
+}
+
+#[test]
+fn a_replica_counts_whether_or_not_it_is_in_sync() {
+    let image = image(&[0, 1, 2], &[0, 2]);
+    let replicas = |id| copies(&image, &SETTINGS)[&BrokerId(id)].replicas;
+    assert_eq!([0, 1, 2].map(replicas), [1, 1, 1]);
 }
 
 #[test]

@@ -111,7 +111,8 @@ impl LoadModel {
         each.collect()
     }
 
-    fn logs_on(&self, broker: i32) -> f64 {
+    /// Bytes of the logs on one broker: what would have to be copied if it were emptied.
+    pub fn logs_on(&self, broker: i32) -> f64 {
         self.partitions.values().map(|p| p.size_on(broker)).sum()
     }
 }

@@ -92,12 +92,17 @@ fn quorum_health(
 /// Every other node runs, is ready and registered, and has all its copies in sync: the restart
 /// before this one is over, and nothing else is amiss.
 fn others_are_whole(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) -> Check {
-    let amiss = first_amiss(observed, members, pod);
+    let amiss = first_amiss(observed, members, (pod.member.role, pod.member.id));
     let reason = amiss.clone().unwrap_or_default();
     (Gate::OneDisruption, amiss.is_none(), reason)
 }
 
-fn first_amiss(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) -> Option<String> {
+/// What is amiss with any node but `except`, if something is.
+pub fn first_amiss(
+    observed: &Observed,
+    members: &Members<'_>,
+    except: (Role, i32),
+) -> Option<String> {
     let nodes = members
         .controllers
         .iter()
@@ -107,7 +112,7 @@ fn first_amiss(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) ->
         .iter()
         .map(|(id, volume)| (Role::Broker, id, volume));
     for (role, id, volume) in nodes.chain(brokers) {
-        if (role, *id) == (pod.member.role, pod.member.id) {
+        if (role, *id) == except {
             continue;
         }
         let other = volume.and_then(|volume| observed.pod(volume.member));
@@ -126,7 +131,7 @@ fn first_amiss(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) ->
     let others = members
         .broker_ids
         .iter()
-        .filter(|id| pod.member.role != Role::Broker || **id != pod.member.id);
+        .filter(|id| (Role::Broker, **id) != except);
     for id in others {
         match observed.broker(*id) {
             None => return Some(format!("broker {id} has not registered")),

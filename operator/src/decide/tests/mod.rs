@@ -1,10 +1,12 @@
 //! Whole plans, shortened to one line a command so that they can be read.
 
+mod balancer_model;
 mod forming;
 mod model;
 mod pods;
 mod quorum_model;
 mod racks;
+mod removal;
 mod reporting;
 mod rollout;
 mod secret;
@@ -59,22 +61,13 @@ fn word(command: &Command) -> Option<String> {
         }
         Command::CreatePod(pod) => format!("create {}", pod.metadata.name.as_ref().unwrap()),
         Command::ChangeVolume(change) => {
-            let keys: Vec<&str> = change
-                .annotations
-                .keys()
-                .map(|key| key.rsplit('/').next().unwrap())
-                .collect();
+            let keys: Vec<String> = change.annotations.iter().map(annotation).collect();
             let size = change.size.iter().map(|size| format!("size={size}"));
             let policy = change
                 .policy
                 .iter()
                 .map(|policy| format!("policy={policy:?}"));
-            let parts: Vec<String> = keys
-                .into_iter()
-                .map(str::to_owned)
-                .chain(size)
-                .chain(policy)
-                .collect();
+            let parts: Vec<String> = keys.into_iter().chain(size).chain(policy).collect();
             format!("change {} {}", change.name, parts.join(","))
         }
         Command::RehearsePod(pod) => {
@@ -99,9 +92,28 @@ fn word(command: &Command) -> Option<String> {
         }
         Command::RemoveVoter(change) => voter("remove", change),
         Command::AddVoter(change) => voter("add", change),
+        Command::Cordon(change) => format!("cordon broker {}", change.broker),
+        Command::Uncordon(change) => format!("uncordon broker {}", change.broker),
+        Command::Unregister(change) => format!("unregister broker {}", change.broker),
+        Command::CreateRebalance(one) => format!("create {}", one.metadata.name.as_ref().unwrap()),
+        Command::StopRebalance(one) => format!("stop {}", one.name),
+        Command::DeleteRebalance(one) | Command::DeleteVolume(one) => {
+            assert!(!one.uid.is_empty() && !one.resource_version.is_empty());
+            format!("delete {}", one.name)
+        }
         Command::Announce(announcement) => format!("announce {}", announcement.subject),
         Command::WriteStatus(_) => return None,
     })
+}
+
+/// The end of an annotation's key; of a removal's also the value.
+fn annotation((key, value): (&String, &Option<String>)) -> String {
+    let key = key.rsplit('/').next().unwrap();
+    match (key, value) {
+        ("removal", Some(value)) => format!("removal={value}"),
+        (key, None) => format!("{key}=none"),
+        (key, Some(_)) => key.to_owned(),
+    }
 }
 
 /// The high half of a test's directory is its generation.

@@ -1,12 +1,15 @@
 //! A Kubernetes and a Kafka quorum in a few lines: they carry out commands, refuse stale ones as an
-//! API server does, and let time pass. Every partition has three copies on neighbouring brokers.
+//! API server does, and let time pass. Every partition has three copies.
 
 use std::collections::BTreeMap;
 
+use super::balancer_model::BalancerModel;
 use super::quorum_model::QuorumModel;
 use super::*;
-use crate::names::{FORMED_ANNOTATION, REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION};
-use crate::observe::{BrokerView, ObservedPod, ObservedSecret, PodTrouble, TroubleKind};
+use crate::names::{
+    FORMED_ANNOTATION, REMOVAL_ANNOTATION, REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION,
+};
+use crate::observe::{BrokerView, ObservedPod, ObservedSecret, PodTrouble, Removal, TroubleKind};
 use crate::plan::VolumeChange;
 
 /// Ticks from creation to ready, from deletion to gone, from ready to in sync.
@@ -25,6 +28,8 @@ pub struct World {
     /// Whether the API server refuses new pods.
     pub refuses: bool,
     pub quorum: QuorumModel,
+    /// Where replicas are, and what moves them.
+    pub balancer: BalancerModel,
     versions: u64,
     served: BTreeSet<Member>,
     since: BTreeMap<String, i64>,
@@ -80,6 +85,7 @@ impl World {
             stopped: Vec::new(),
             refuses: false,
             quorum: QuorumModel::of(&whole()),
+            balancer: BalancerModel::default(),
             versions: 1,
             served: members().into_iter().collect(),
             since: BTreeMap::new(),
@@ -162,7 +168,16 @@ impl World {
                 self.served.insert(pod.member);
             }
         }
+        let serving = self.serving();
+        self.balancer.tick(&mut self.observed, &serving, now);
         self.observe_quorum();
+    }
+
+    /// Ids of brokers whose pod is ready.
+    fn serving(&self) -> Vec<i32> {
+        let brokers = self.observed.pods.iter();
+        let ready = brokers.filter(|pod| pod.member.role == Role::Broker && pod.ready);
+        ready.map(|pod| pod.member.id).collect()
     }
 
     fn observe_quorum(&mut self) {
@@ -188,7 +203,7 @@ impl World {
             .map(|(id, _)| *id)
             .chain(serving.iter().copied())
             .collect();
-        let replicas = self.replica_sets();
+        let replicas = &self.balancer.replicas;
         let brokers = known.iter().map(|id| {
             let of = || {
                 replicas
@@ -199,6 +214,8 @@ impl World {
             let count = |n: usize| Some(u32::try_from(n).unwrap());
             let view = BrokerView {
                 fenced: !serving.contains(id),
+                cordoned: self.balancer.cordoned.contains(id),
+                replicas: count(of().count()),
                 lagging: count(of().filter(|(_, isr)| !isr.contains(id)).count()),
                 needed: count(
                     of().filter(|(_, isr)| isr.contains(id) && isr.len() <= 2)
@@ -223,13 +240,9 @@ impl World {
             total: u32::try_from(isrs.len()).unwrap(),
             under_replicated: u32::try_from(hurt).unwrap(),
             at_min_isr: Some(u32::try_from(hurt).unwrap()),
+            replicas_max: Some(3),
             ..Default::default()
         });
-    }
-
-    /// Three neighbours of the three first brokers: later ones hold no copies yet.
-    fn replica_sets(&self) -> Vec<Vec<i32>> {
-        vec![vec![0, 1, 2]; 3]
     }
 
     fn in_sync_sets(&self) -> Vec<Vec<i32>> {
@@ -241,9 +254,8 @@ impl World {
                     && self.now - born >= START_TICKS + SYNC_TICKS
             })
         };
-        let sets = self.replica_sets();
-        sets.into_iter()
-            .map(|replicas| replicas.into_iter().filter(synced).collect())
+        let sets = self.balancer.replicas.iter();
+        sets.map(|replicas| replicas.iter().copied().filter(synced).collect())
             .collect()
     }
 
@@ -278,6 +290,7 @@ impl World {
             }
             Command::DeletePod(deletion) => {
                 let now = self.now;
+                self.assert_nothing_is_lost(&deletion.uid);
                 let pod = self.unchanged(&deletion.uid, &deletion.resource_version)?;
                 let (uid, was_ready) = (pod.uid.clone(), pod.ready);
                 (pod.state, pod.ready) = (PodState::Terminating, false);
@@ -293,11 +306,58 @@ impl World {
             }
             Command::RemoveVoter(change) => self.quorum.remove(change)?,
             Command::AddVoter(change) => self.quorum.add(change)?,
+            Command::Unregister(change) => self.unregister(change.broker)?,
+            Command::DeleteVolume(one) => {
+                let volumes = &mut self.observed.volumes;
+                let same = |volume: &crate::observe::ObservedVolume| {
+                    (&volume.uid, &volume.resource_version) == (&one.uid, &one.resource_version)
+                };
+                let place = volumes.iter().position(same).ok_or(())?;
+                volumes.remove(place);
+            }
+            Command::Cordon(_)
+            | Command::Uncordon(_)
+            | Command::CreateRebalance(_)
+            | Command::StopRebalance(_)
+            | Command::DeleteRebalance(_) => {
+                self.balancer
+                    .carry_out(&mut self.observed, command, version, at(self.now))?;
+            }
             Command::RehearsePod(_)
             | Command::GrantGeneration { .. }
             | Command::Announce(_)
             | Command::WriteStatus(_) => {}
         }
+        Ok(())
+    }
+
+    /// A pod whose broker is removed must be empty.
+    fn assert_nothing_is_lost(&self, uid: &str) {
+        let pods = &self.observed.pods;
+        let pod = pods.iter().find(|pod| pod.uid == uid);
+        let removed = pod.filter(|pod| {
+            pod.member.role == Role::Broker
+                && self.observed.removal(pod.member.id) == Some(Removal::Drained)
+        });
+        if let Some(pod) = removed {
+            let names = |replicas: &&Vec<i32>| replicas.contains(&pod.member.id);
+            let named = self.balancer.replicas.iter().filter(names).count();
+            assert_eq!(named, 0, "at {}: {} is not empty", self.now, pod.name);
+        }
+    }
+
+    /// As the quorum does: only a broker that is dead and holds nothing.
+    fn unregister(&mut self, id: i32) -> Result<(), ()> {
+        let quorum = self.observed.quorum.as_mut().ok_or(())?;
+        let brokers = quorum.brokers.as_mut().ok_or(())?;
+        let broker = brokers.get(&id).ok_or(())?;
+        if !broker.fenced || self.balancer.replicas.iter().any(|all| all.contains(&id)) {
+            return Err(());
+        }
+        brokers.remove(&id);
+        self.balancer.cordoned.remove(&id);
+        let is_other = |member: &Member| (member.role, member.id) != (Role::Broker, id);
+        self.served.retain(is_other);
         Ok(())
     }
 
@@ -377,11 +437,19 @@ impl World {
             return Err(());
         }
         volume.resource_version = version;
-        if let Some(text) = change.annotations.get(crate::names::LAST_GOOD_ANNOTATION) {
+        let value = |key| change.annotations.get(key).and_then(Option::as_deref);
+        if let Some(text) = value(crate::names::LAST_GOOD_ANNOTATION) {
             volume.last_good = crate::template::Template::parse(text);
         }
+        if let Some(removal) = change.annotations.get(REMOVAL_ANNOTATION) {
+            volume.removal = removal.as_deref().map(|text| match text {
+                "draining" => Removal::Draining,
+                "drained" => Removal::Drained,
+                other => panic!("{other}"),
+            });
+        }
         volume.formed |= change.annotations.contains_key(FORMED_ANNOTATION);
-        if let Some(times) = change.annotations.get(REPLACEMENTS_ANNOTATION) {
+        if let Some(times) = value(REPLACEMENTS_ANNOTATION) {
             volume.replacements = times.split(',').map(|t| t.parse().unwrap()).collect();
         }
         Ok(())

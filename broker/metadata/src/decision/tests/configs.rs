@@ -4,6 +4,7 @@ use kintsugi_types::ErrorCode;
 
 use super::fixture::{Cluster, SETTINGS, id, ids};
 use crate::configs::{ConfigAlteration, ConfigChange, ConfigRefused, ConfigResource, alter};
+use crate::record::MetadataRecord;
 use crate::snapshot::{records_of, restore};
 
 fn topic() -> ConfigResource {
@@ -218,4 +219,25 @@ fn a_partition_without_a_leader_keeps_its_elr_until_the_next_one_may_commit_alon
         (state.leader, &state.isr, &state.elr),
         (Some(id(2)), &ids(&[2]), &ids(&[]))
     );
+}
+
+#[test]
+fn a_broker_is_cordoned_by_a_star_until_it_is_unregistered() {
+    let mut cluster = Cluster::of(2);
+    let name = "cordoned.log.dirs";
+    let one = || ConfigResource::Broker(id(1));
+    let refused = cluster.configure(one(), &[(name, set("/data"))]);
+    assert_eq!(refused.unwrap_err().error, ErrorCode::InvalidConfig);
+    let is_cordoned = |cluster: &Cluster, broker| {
+        let configs = &cluster.image.dynamic_configs;
+        configs.is_cordoned(id(broker))
+    };
+    cluster.configure(one(), &[(name, set("*"))]).unwrap();
+    assert!(is_cordoned(&cluster, 1) && !is_cordoned(&cluster, 0));
+    cluster.configure(one(), &[(name, set(""))]).unwrap();
+    assert!(!is_cordoned(&cluster, 1));
+    cluster.configure(one(), &[(name, set("*"))]).unwrap();
+    cluster.fence(1);
+    cluster.apply(&[MetadataRecord::BrokerUnregistered { broker: id(1) }]);
+    assert!(!is_cordoned(&cluster, 1));
 }

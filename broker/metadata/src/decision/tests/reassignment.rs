@@ -229,6 +229,27 @@ fn whoever_stays_eligible_during_a_move_may_lead_it_on() {
 }
 
 #[test]
+fn a_cordoned_broker_keeps_its_replicas_and_is_given_no_new_ones() {
+    let mut cluster = cluster();
+    for broker in [2, 3] {
+        cluster.apply(&[MetadataRecord::BrokerConfigChanged {
+            broker: Some(id(broker)),
+            key: "cordoned.log.dirs".to_owned(),
+            value: Some("*".to_owned()),
+        }]);
+    }
+    let error = refusal(&cluster, &[0, 1, 3], true);
+    assert_eq!(error, ErrorCode::InvalidReplicaAssignment);
+    start(&mut cluster, &[2, 0, 1]);
+    assert_eq!(cluster.state().replicas, ids(&[2, 0, 1]), "it has one");
+    start(&mut cluster, &[4, 0, 1]);
+    alter_to(&mut cluster, &[2, 0, 1, 4]);
+    assert_eq!(cluster.state().replicas, ids(&[4, 0, 1]));
+    let error = refusal(&cluster, &[2, 0, 1], true);
+    assert_eq!(error, ErrorCode::InvalidReplicaAssignment, "it left");
+}
+
+#[test]
 fn wrong_targets_are_refused_with_kafkas_errors() {
     let cluster = cluster();
     for target in [&[][..], &[0, 1, 1], &[0, 1, 9]] {

@@ -1,0 +1,38 @@
+//! KafkaRebalances that the operator makes itself.
+
+use kintsugi_crds::{
+    KafkaRebalance, KafkaRebalanceSpec, RebalanceApproval, RebalanceProfile, RebalanceScope,
+};
+
+use super::owned_metadata;
+use crate::cluster::Cluster;
+use crate::names::{cluster_labels, drain_rebalance};
+
+/// The one that moves every replica of `broker` to others, without being asked for.
+pub fn drain(cluster: &Cluster, broker: i32) -> KafkaRebalance {
+    let name = drain_rebalance(&cluster.name, broker);
+    automatic(cluster, name, RebalanceScope::RemoveBrokers, vec![broker])
+}
+
+fn automatic(
+    cluster: &Cluster,
+    name: String,
+    scope: RebalanceScope,
+    brokers: Vec<i32>,
+) -> KafkaRebalance {
+    let labels = cluster_labels(&cluster.name);
+    KafkaRebalance {
+        metadata: owned_metadata(cluster, name, labels),
+        spec: KafkaRebalanceSpec {
+            cluster_name: cluster.name.clone(),
+            scope,
+            brokers,
+            profile: RebalanceProfile::default(),
+            goals: Vec::new(),
+            approval: RebalanceApproval::Automatic,
+            paused: false,
+            throttle_bytes_per_second: None,
+        },
+        status: None,
+    }
+}
