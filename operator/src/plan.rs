@@ -284,16 +284,7 @@ impl Command {
             Command::ChangeVolume(change) => {
                 ("VolumeChanged", change.name.clone(), change.describe())
             }
-            Command::MarkPod(mark) if mark.restart_for.is_some() => (
-                "RestartBegun",
-                mark.name.clone(),
-                format!("Restarting pod {}: {}", mark.name, mark.why),
-            ),
-            Command::MarkPod(mark) => (
-                "RestartPutOff",
-                mark.name.clone(),
-                format!("Not restarting pod {} now: {}", mark.name, mark.why),
-            ),
+            Command::MarkPod(mark) => mark.told(),
             Command::DeletePod(deletion) => (
                 "PodDeleted",
                 deletion.name.clone(),
@@ -337,6 +328,22 @@ impl Command {
             note,
             warning: false,
         })
+    }
+}
+
+impl PodMark {
+    fn told(&self) -> (&'static str, String, String) {
+        let (reason, note) = match self.restart_for {
+            Some(_) => (
+                "RestartBegun",
+                format!("Restarting pod {}: {}", self.name, self.why),
+            ),
+            None => (
+                "RestartPutOff",
+                format!("Not restarting pod {} now: {}", self.name, self.why),
+            ),
+        };
+        (reason, self.name.clone(), note)
     }
 }
 
