@@ -193,35 +193,32 @@ async fn spread(connection: &Connection) -> BTreeMap<i32, (usize, usize)> {
     spread
 }
 
-/// Settings that name a throttle, of the topic and of every broker.
-async fn throttles(cluster: &Cluster, connection: &Connection) -> Vec<String> {
-    let resource = |kind: i8, name: String| {
-        DescribeConfigsResource::default()
-            .with_resource_type(kind)
-            .with_resource_name(text(&name))
-            .with_configuration_keys(None)
-    };
-    let mut resources = vec![resource(2, "t".to_owned())];
-    resources.extend(
-        cluster
-            .brokers
-            .iter()
-            .map(|node| resource(4, node.id.to_string())),
-    );
-    let request = DescribeConfigsRequest::default().with_resources(resources);
-    let answer = connection.request(4, &request).await.unwrap();
+/// Settings that name a throttle, of the topic and of every broker. Each broker tells its own only.
+async fn throttles(cluster: &Cluster) -> Vec<String> {
     let mut found = Vec::new();
-    for result in &answer.results {
-        assert_eq!(result.error_code, 0, "{result:?}");
-        for config in &result.configs {
-            let value = config.value.as_deref().unwrap_or_default();
-            // A broker's own value, or a topic's: what stands there by default is nobody's.
-            let is_set = [1, 2].contains(&config.config_source) && !value.is_empty();
-            if config.name.contains("throttled") && is_set {
-                found.push(format!(
-                    "{} {}={value}",
-                    &*result.resource_name, &*config.name
-                ));
+    for node in &cluster.brokers {
+        let connection = node.connect().await;
+        let named = [(2, "t".to_owned()), (4, node.id.to_string())];
+        let resources = named.iter().map(|(kind, name)| {
+            DescribeConfigsResource::default()
+                .with_resource_type(*kind)
+                .with_resource_name(text(name))
+                .with_configuration_keys(None)
+        });
+        let request = DescribeConfigsRequest::default().with_resources(resources.collect());
+        let answer = connection.request(4, &request).await.unwrap();
+        for result in &answer.results {
+            assert_eq!(result.error_code, 0, "{result:?}");
+            for config in &result.configs {
+                let value = config.value.as_deref().unwrap_or_default();
+                // A topic's own value, or a broker's: what stands there by default is nobody's.
+                let is_set = [1, 2].contains(&config.config_source) && !value.is_empty();
+                if config.name.contains("throttled") && is_set {
+                    found.push(format!(
+                        "{} {}={value}",
+                        &*result.resource_name, &*config.name
+                    ));
+                }
             }
         }
     }
@@ -232,10 +229,7 @@ async fn assert_clean(cluster: &Cluster, operator: &Operator) {
     let connection = cluster.brokers[0].connect().await;
     assert_eq!(list(&connection).await.unwrap(), BTreeMap::new());
     eventually("throttles to be gone", async || {
-        throttles(cluster, &connection)
-            .await
-            .is_empty()
-            .then_some(())
+        throttles(cluster).await.is_empty().then_some(())
     })
     .await;
     let marks = validate(&operator.resource).unwrap().marks;
@@ -268,7 +262,7 @@ async fn a_broker_gets_its_share_gives_it_back_and_a_stop_leaves_nothing_behind(
     add.say("approve");
     add.until(RebalancePhase::Rebalancing).await;
     assert!(!list(&connection).await.unwrap().is_empty());
-    let set = throttles(&cluster, &connection).await;
+    let set = throttles(&cluster).await;
     assert_eq!(
         set.iter().filter(|one| one.ends_with("=65536")).count(),
         8,

@@ -53,6 +53,10 @@ impl RebalanceWord {
 }
 
 /// What is to be balanced, by which goals, and how it is carried out.
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "several printer columns are of one type"
+)]
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "kintsugi.dev",

@@ -57,25 +57,7 @@ fn give(environment: &Environment, topic: &str, added: i32) -> anyhow::Result<()
     kubernetes.say_to_rebalance(&name, "approve")?;
     let completed = wait_for_phase(environment, &name, "Completed", MOVE_LIMIT)?;
     println!("  completed: {}", summary(&completed));
-    let topology = Topology::fetch(&environment.bootstrap()?, topic)?;
-    let replicas: usize = topology
-        .partitions
-        .values()
-        .map(|view| view.replicas.len())
-        .sum();
-    let even = replicas / topology.brokers.len();
-    let (led, followed) = (
-        topology.led_by(added).len(),
-        topology.followed_by(added).len(),
-    );
-    println!(
-        "  broker {added} leads {led} and follows {followed}; an even share is {even} replicas"
-    );
-    ensure!(
-        (led + followed) * 100 >= even * SHARE_MIN_PERCENT,
-        "the new broker has less than {SHARE_MIN_PERCENT} % of its share"
-    );
-    ensure!(led > 0, "the new broker leads nothing");
+    ensure_share(&Topology::fetch(&environment.bootstrap()?, topic)?, added)?;
     for reason in [
         "ProposalReady",
         "MovesBegun",
@@ -88,6 +70,51 @@ fn give(environment: &Environment, topic: &str, added: i32) -> anyhow::Result<()
         );
     }
     kubernetes.delete_rebalance(&name)
+}
+
+/// Checks that a broker has its share of replicas and of leaderships. Brokers that never hold the same
+/// partition as it does are of its rack: with racks it can only take what these have above their own
+/// share.
+fn ensure_share(topology: &Topology, added: i32) -> anyhow::Result<()> {
+    let count = |id: &i32| topology.led_by(*id).len() + topology.followed_by(*id).len();
+    let (led, has) = (topology.led_by(added).len(), count(&added));
+    let brokers = topology.brokers.len();
+    let replicas: usize = topology.brokers.keys().map(count).sum();
+    let even = replicas / brokers;
+    let shares = |id: &&i32| {
+        let mut views = topology.partitions.values();
+        **id == added
+            || views.any(|view| view.replicas.contains(*id) && view.replicas.contains(&added))
+    };
+    let mates: Vec<i32> = topology
+        .brokers
+        .keys()
+        .filter(|id| !shares(id))
+        .copied()
+        .collect();
+    let of_mates: usize = mates.iter().map(count).sum();
+    let share = match mates.is_empty() {
+        true => even,
+        false => even.min((of_mates + has).saturating_sub(even * mates.len())),
+    };
+    println!(
+        "  broker {added} has {has} of {replicas} replicas (rack mates {mates:?} have {of_mates}) and \
+         leads {led} partitions; its share is {share}, that of leaderships {}",
+        topology.partitions.len() / brokers
+    );
+    ensure!(
+        share > 0,
+        "its rack has nothing to give: the check shows nothing"
+    );
+    ensure!(
+        has * 100 >= share * SHARE_MIN_PERCENT,
+        "the new broker has less than {SHARE_MIN_PERCENT} % of its share of replicas"
+    );
+    ensure!(
+        led * brokers * 100 >= topology.partitions.len() * SHARE_MIN_PERCENT,
+        "the new broker leads less than {SHARE_MIN_PERCENT} % of its share"
+    );
+    Ok(())
 }
 
 /// The new broker gives everything away, with nobody's approval.

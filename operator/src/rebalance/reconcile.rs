@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::{KafkaRebalance, RebalancePhase};
+use kintsugi_crds::{KafkaRebalance, KafkaRebalanceStatus, RebalancePhase};
 use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
@@ -13,10 +13,10 @@ use kube::runtime::controller::Action;
 use super::act::{Hands, RebalanceActError, act};
 use super::decide::{Look, decide};
 use super::held::Held;
-use super::observe::{ObserveError, observe, read_rebalance};
+use super::observe::{ObserveError, Observed, observe, read_rebalance};
 use super::plan::{Command, MarkChange, Marks, Plan};
 use super::status::{Told, tell_invalid};
-use super::validate::{ValidateError, is_held, validate};
+use super::validate::{Rebalance, ValidateError, is_held, validate};
 use crate::act::ActError;
 use crate::causes::with_causes;
 use crate::metrics::Kind;
@@ -141,27 +141,13 @@ async fn look(
     )
     .await?;
     hands.session = session.as_ref();
-    let written = resource.status.clone();
-    let now = Timestamp::now();
-    let for_refusal = (rebalance.clone(), held.clone());
-    // A plan for a large cluster takes a while of computing.
-    let planning = tokio::task::spawn_blocking(move || {
-        decide(&Look {
-            rebalance: &rebalance,
-            observed: &observed,
-            held: held.as_ref(),
-            written: written.as_ref(),
-            now,
-        })
-    });
-    let plan: Plan = planning.await?;
+    let before = held.clone();
+    let (namespace, name) = (rebalance.namespace.clone(), rebalance.name.clone());
+    let plan = planned(rebalance, observed, held, resource.status.clone()).await?;
     let acted = act(hands, resource, &plan.commands).await;
-    let (rebalance, before) = for_refusal;
-    context.metrics.rebalance(
-        &rebalance.namespace,
-        &rebalance.name,
-        resource.status.as_ref(),
-    );
+    context
+        .metrics
+        .rebalance(&namespace, &name, resource.status.as_ref());
     match acted {
         Ok(()) => {
             context.rebalances.set(key, plan.held);
@@ -173,9 +159,8 @@ async fn look(
                 told_bytes_per_second: None,
                 ..held
             };
-            context
-                .rebalances
-                .set(key, plan.held.or(before).map(forgetful));
+            let held = plan.held.or(before).map(forgetful);
+            context.rebalances.set(key, held);
             let commands = refused(resource, with_causes(&error));
             act(hands, resource, &commands).await?;
             Ok(Some(REQUEUE_REFUSED))
@@ -185,6 +170,26 @@ async fn look(
             Err(error.into())
         }
     }
+}
+
+/// A plan for a large cluster takes a while of computing, for which no worker is kept.
+async fn planned(
+    rebalance: Rebalance,
+    observed: Observed,
+    held: Option<Held>,
+    written: Option<KafkaRebalanceStatus>,
+) -> Result<Plan, RebalanceError> {
+    let now = Timestamp::now();
+    let planning = tokio::task::spawn_blocking(move || {
+        decide(&Look {
+            rebalance: &rebalance,
+            observed: &observed,
+            held: held.as_ref(),
+            written: written.as_ref(),
+            now,
+        })
+    });
+    Ok(planning.await?)
 }
 
 /// What a broker refused is told, in its own words.

@@ -88,6 +88,20 @@ fn a_proposal_says_what_it_costs_and_brings_and_moves_nothing() {
     world.assert_clean();
 }
 
+/// The copies that the plan asks for, all of them.
+fn intents(world: &World) -> Vec<Intent> {
+    let held = world.held.as_ref().unwrap();
+    let changes = held.proposal.changes.iter();
+    changes
+        .map(|change| Intent {
+            topic: "orders".to_owned(),
+            partition: change.key.number,
+            from: change.from.clone(),
+            to: change.to.clone(),
+        })
+        .collect()
+}
+
 #[test]
 fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over() {
     let mut world = proposed(grow());
@@ -105,16 +119,7 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
     assert_eq!(begun[0], marked(underway));
     assert_eq!(events(&begun), ["RebalanceBegun"]);
 
-    let changes = world.held.clone().unwrap().proposal.changes.clone();
-    let intents: Vec<Intent> = changes
-        .iter()
-        .map(|change| Intent {
-            topic: "orders".to_owned(),
-            partition: change.key.number,
-            from: change.from.clone(),
-            to: change.to.clone(),
-        })
-        .collect();
+    let intents = intents(&world);
     let noted = Marks {
         underway: Some(Underway {
             throttled: (0..4).collect(),
