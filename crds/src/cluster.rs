@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::autoscaling::Autoscaling;
 use crate::pod::PodTemplate;
 use crate::status::KafkaClusterStatus;
 
@@ -52,6 +53,13 @@ use crate::status::KafkaClusterStatus;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "!has(self.brokers) || !has(self.brokers.autoscaling) || self.brokers.autoscaling.minReplicas >= (!has(self.config) || !('default.replication.factor' in self.config) ? 3 : (self.config['default.replication.factor'].matches('^[0-9]{1,3}$') ? int(self.config['default.replication.factor']) : 1))"
+    ).message(
+        "spec.brokers.autoscaling.minReplicas is below the copies that new topics get: raise it, or set default.replication.factor in spec.config (3 where it is absent)"
+    )
+)]
 pub struct KafkaClusterSpec {
     /// The nodes that form the metadata quorum. They hold no records.
     #[serde(default)]
@@ -154,12 +162,18 @@ pub struct Controllers {
         "has(self.racks) == has(oldSelf.racks) && (!has(self.racks) || self.racks.topologyKey == oldSelf.racks.topologyKey)"
     ).message(
         "spec.brokers.racks cannot change after creation: each broker keeps the zone it was born in, set it back or create a new cluster"
+    ),
+    validation = Rule::new(
+        "!has(self.autoscaling) || !has(oldSelf.autoscaling) || self.autoscaling.dryRun || self.replicas == oldSelf.replicas"
+    ).message(
+        "spec.brokers.replicas is only the size to start with while spec.brokers.autoscaling is set: change minReplicas and maxReplicas, or remove autoscaling"
     )
 )]
 pub struct Brokers {
     /// How many brokers. Default 3, so that replication factor 3 has a broker for each copy.
     /// Raising it adds brokers. Lowering it has brokers emptied one by one, stopped and
-    /// unregistered; condition ShrinkRefused says why one is not.
+    /// unregistered; condition ShrinkRefused says why one is not. With
+    /// autoscaling it is only the size to start with.
     #[schemars(range(min = 1, max = 100))]
     #[serde(default = "default_replicas")]
     pub replicas: i32,
@@ -175,6 +189,9 @@ pub struct Brokers {
     /// Spreads brokers, and so the copies of a partition, over zones. Absent: no racks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub racks: Option<Racks>,
+    /// Has the operator choose the number of brokers. Absent: `replicas` is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
 }
 
 /// How zones are found.
@@ -412,6 +429,7 @@ impl Default for Brokers {
             resources: Resources::default(),
             pod: PodTemplate::default(),
             racks: None,
+            autoscaling: None,
         }
     }
 }

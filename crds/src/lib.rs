@@ -6,6 +6,7 @@
 //! Assumes: an API server that evaluates CEL rules (Kubernetes 1.29 or newer, for `quantity`).
 //! Never does: read a cluster, decide anything.
 
+pub mod autoscaling;
 pub mod cluster;
 pub mod owned_keys;
 pub mod pod;
@@ -14,6 +15,10 @@ pub mod schema;
 pub mod status;
 pub mod topic;
 
+pub use autoscaling::{
+    Autoscaling, AutoscalingBehavior, AutoscalingStatus, AutoscalingTargets, NetworkTarget,
+    ScalingPolicy, ScalingPolicySelect, ScalingPolicyType, ScalingRules,
+};
 pub use cluster::{
     Brokers, Controllers, DeletionPolicy, Healing, KafkaCluster, KafkaClusterSpec, Listener,
     ListenerProtocol, NetworkPolicyMode, Racks, ResourceAmounts, Resources, Storage,

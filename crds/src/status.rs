@@ -4,6 +4,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::autoscaling::AutoscalingStatus;
+
 /// What the operator last observed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +30,9 @@ pub struct KafkaClusterStatus {
     /// The brokers' counts.
     #[serde(default)]
     pub brokers: RoleStatus,
+    /// What autoscaling decided of the number of brokers. Absent without autoscaling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingStatus>,
     /// Counts of partitions, from the active controller. Absent while none answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<PartitionCounts>,

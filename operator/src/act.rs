@@ -409,7 +409,7 @@ async fn write_status(
     let name = cluster.metadata.name.as_deref().unwrap_or_default();
     let patch = json!({
         "metadata": {"resourceVersion": cluster.metadata.resource_version},
-        "status": status,
+        "status": with_nulls(status),
     });
     let parameters = PatchParams {
         field_manager: Some(OPERATOR.to_owned()),
@@ -421,6 +421,17 @@ async fn write_status(
         api.patch_status(name, &parameters, &Patch::Merge(patch)),
     )
     .await
+}
+
+/// The status for a merge patch, which would keep what is only absent.
+fn with_nulls(status: &KafkaClusterStatus) -> Value {
+    let mut value = json!(status);
+    for field in ["autoscaling", "partitions"] {
+        if value[field].is_null() {
+            value[field] = Value::Null;
+        }
+    }
+    value
 }
 
 fn creating() -> PostParams {

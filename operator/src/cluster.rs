@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kintsugi_crds::{DeletionPolicy, Healing, PodTemplate};
+use kintsugi_crds::{Autoscaling, AutoscalingStatus, DeletionPolicy, Healing, PodTemplate};
 use serde::{Deserialize, Serialize};
 
+use crate::decide::size_in_force;
 use crate::names::{CONTROLLER_ID_FIRST, Role};
+use crate::observe::Observed;
+use crate::scale::Sizing;
 
 /// A KafkaCluster whose every field has been checked and given its default.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,12 @@ pub struct Cluster {
     pub controllers: RoleSpec,
     /// The brokers.
     pub brokers: RoleSpec,
+    /// How the operator chooses the number of brokers, if it does.
+    pub autoscaling: Option<Autoscaling>,
+    /// What it chose last, as the status has it.
+    pub autoscaling_written: Option<AutoscalingStatus>,
+    /// What there is to say about the size in this look, if the operator chooses it.
+    pub sizing: Option<Sizing>,
     /// Brokers that are there and not removed, at least: the copies of new topics go by them while
     /// the resource asks for fewer.
     pub brokers_present: i32,
@@ -84,6 +93,14 @@ pub struct Amounts {
 }
 
 impl Cluster {
+    /// Has the size in force that was decided `last`, of which the status tells no more.
+    pub fn take_back_size(&mut self, last: AutoscalingStatus, observed: &Observed) {
+        let start = self.brokers.replicas;
+        self.brokers.replicas =
+            size_in_force(self.autoscaling.as_ref(), start, Some(&last), observed);
+        self.autoscaling_written = Some(last);
+    }
+
     /// The spec of `role`.
     pub fn role(&self, role: Role) -> &RoleSpec {
         match role {

@@ -28,6 +28,7 @@ pub mod quantity;
 pub mod rebalance;
 pub mod reconcile;
 pub mod run;
+pub mod scale;
 pub mod template;
 pub mod topic;
 pub mod validate;

@@ -13,6 +13,7 @@ use prometheus::{
 
 use self::rebalances::Rebalances;
 use crate::decide::gates::{Closed, Gate};
+use crate::scale::Sizing;
 
 /// A look that takes longer than this is stuck: everything in it is bounded well below.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
@@ -49,6 +50,7 @@ pub struct Metrics {
     gates: IntGaugeVec,
     durations: HistogramVec,
     topics: IntGaugeVec,
+    sizes: IntGaugeVec,
     rebalances: Rebalances,
     /// Whether each topic is ready, by namespace and name: what `topics` counts.
     topics_ready: Mutex<BTreeMap<(String, String), bool>>,
@@ -111,6 +113,14 @@ impl Metrics {
         registry.register(Box::new(gates.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(topics.clone()))?;
+        let sizes = IntGaugeVec::new(
+            Opts::new(
+                "kintsugi_operator_autoscaling_brokers",
+                "Brokers of clusters with autoscaling: in force (desired), and as the load asks for (wanted).",
+            ),
+            &["namespace", "cluster", "size"],
+        )?;
+        registry.register(Box::new(sizes.clone()))?;
         let rebalances = Rebalances::register(&registry)?;
         let running = Mutex::default();
         Ok(Self {
@@ -121,6 +131,7 @@ impl Metrics {
             gates,
             durations,
             topics,
+            sizes,
             rebalances,
             topics_ready: Mutex::default(),
             running,
@@ -203,6 +214,28 @@ impl Metrics {
         }
     }
 
+    /// Shows the size that is in force and the one that the load asks for; nothing where people
+    /// choose it.
+    pub fn size(&self, namespace: &str, cluster: &str, sizing: Option<&Sizing>) {
+        let Some(Sizing { status, .. }) = sizing else {
+            self.forget_size(namespace, cluster);
+            return;
+        };
+        let desired = status.desired_replicas;
+        let wanted = status.wanted_replicas.unwrap_or(desired);
+        for (size, brokers) in [("desired", desired), ("wanted", wanted)] {
+            let gauge = self.sizes.with_label_values(&[namespace, cluster, size]);
+            gauge.set(brokers.into());
+        }
+    }
+
+    fn forget_size(&self, namespace: &str, cluster: &str) {
+        for size in ["desired", "wanted"] {
+            // Absent is fine, as above.
+            let _ = self.sizes.remove_label_values(&[namespace, cluster, size]);
+        }
+    }
+
     /// Removes a cluster that is gone, so that labels do not pile up.
     pub fn forget(&self, namespace: &str, cluster: &str) {
         for gate in Gate::ALL {
@@ -211,6 +244,7 @@ impl Metrics {
                 .gates
                 .remove_label_values(&[namespace, cluster, gate.name()]);
         }
+        self.forget_size(namespace, cluster);
         for kind in Kind::ALL {
             let labels = [kind.name(), namespace, cluster];
             let _ = self.failures.remove_label_values(&labels);

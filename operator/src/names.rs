@@ -219,3 +219,13 @@ pub fn drain_rebalance(cluster: &str, broker: i32) -> String {
 pub fn drain_rebalance_prefix(cluster: &str) -> String {
     format!("{cluster}-drain-")
 }
+
+/// The KafkaRebalance that gives brokers their share that joined, `first` the lowest id of them.
+pub fn fill_rebalance(cluster: &str, first: i32) -> String {
+    format!("{}{first}", fill_rebalance_prefix(cluster))
+}
+
+/// How the names of all of those begin.
+pub fn fill_rebalance_prefix(cluster: &str) -> String {
+    format!("{cluster}-fill-")
+}

@@ -21,6 +21,7 @@ use crate::metrics::{Kind, Metrics};
 use crate::observe::{ObserveError, observe, read_cluster};
 use crate::plan::{Command, Plan};
 use crate::rebalance;
+use crate::scale::Scales;
 use crate::validate::validate;
 
 /// When to look again after something changed under the plan.
@@ -54,6 +55,8 @@ pub struct Context {
     pub rebalances: rebalance::reconcile::Memory,
     /// What brokers and groups do.
     pub loads: Loads,
+    /// What is learned for the sizes of clusters.
+    pub scales: Scales,
 }
 
 /// Why a look ended early.
@@ -91,7 +94,7 @@ pub async fn reconcile(
     observed.disks = context.loads.disks(&watched);
     let now = Timestamp::now();
     let written = resource.status.as_ref();
-    let cluster = match validate(&resource, &observed, &context.default_image) {
+    let mut cluster = match validate(&resource, &observed, &context.default_image) {
         Ok(cluster) => cluster,
         Err(error) => {
             let generation = resource.metadata.generation.unwrap_or(0);
@@ -105,6 +108,17 @@ pub async fn reconcile(
         }
     };
     context.loads.watch(&watched, &cluster, &observed);
+    if cluster.autoscaling_written.is_none()
+        && let Some(last) = context.scales.last(&watched, &cluster.uid)
+    {
+        cluster.take_back_size(last, &observed);
+    }
+    cluster.sizing = context
+        .scales
+        .look(&watched, &cluster, &observed, &context.loads, now);
+    context
+        .metrics
+        .size(&namespace, &name, cluster.sizing.as_ref());
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
     history.remember_secret(&observed.secret);
@@ -213,5 +227,6 @@ impl Context {
         drop(histories);
         self.metrics.forget(namespace, name);
         self.loads.forget(namespace, name);
+        self.scales.forget(namespace, name);
     }
 }

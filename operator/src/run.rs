@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::names::{CLUSTER_LABEL, MANAGED_BY_LABEL, OPERATOR};
 use crate::rebalance;
 use crate::reconcile::{Context, error_policy, reconcile};
+use crate::scale::Scales;
 use crate::topic;
 use crate::web::{self, Health};
 
@@ -131,6 +132,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         kafka: crate::kafka::Pool::default(),
         rebalances: rebalance::reconcile::Memory::default(),
         loads: Loads::default(),
+        scales: Scales::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(&settings.http)

@@ -10,6 +10,7 @@ use kintsugi_crds::{
 };
 
 use crate::cluster::{Amounts, Cluster, RoleSpec};
+use crate::decide::size_in_force;
 use crate::names::{
     ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION, REMOVE_BROKERS_ANNOTATION, Role,
 };
@@ -77,6 +78,10 @@ pub fn validate(
     {
         return Err(ValidateError::OwnedSetting(key.clone()));
     }
+    let autoscaling = spec.brokers.autoscaling.as_ref();
+    let status = resource.status.as_ref();
+    let written = status.and_then(|status| status.autoscaling.clone());
+    let start = spec.brokers.replicas;
     Ok(Cluster {
         name: metadata
             .name
@@ -97,12 +102,15 @@ pub fn validate(
             CONTROLLER_AMOUNTS,
         ),
         brokers: role(
-            spec.brokers.replicas,
+            size_in_force(autoscaling, start, written.as_ref(), observed),
             &spec.brokers.storage,
             &spec.brokers.resources,
             &spec.brokers.pod,
             BROKER_AMOUNTS,
         ),
+        autoscaling: autoscaling.cloned(),
+        autoscaling_written: written,
+        sizing: None,
         brokers_present: brokers_present(observed),
         removed_first: removed_first(resource),
         topology_key: spec

@@ -5,6 +5,7 @@
 //! replica's files where this host has them. Assumes an installed operator and an applied
 //! KafkaCluster (the first scenario, `form`, applies it).
 
+pub mod autoscale;
 pub mod bad_image;
 pub mod baseline;
 pub mod chart_lifecycle;
@@ -159,6 +160,12 @@ pub const ALL: &[Scenario] = &[
         shows: "brokers are emptied, stopped and unregistered until three are left; no send fails",
         needs: ON_PODS,
         run: shrink::run,
+    },
+    Scenario {
+        name: "autoscale",
+        shows: "load has a fourth broker join and carry its share; without the load it leaves again",
+        needs: ON_PODS,
+        run: autoscale::run,
     },
 ];
 

@@ -6,12 +6,19 @@ use kintsugi_crds::{
 
 use super::owned_metadata;
 use crate::cluster::Cluster;
-use crate::names::{cluster_labels, drain_rebalance};
+use crate::names::{cluster_labels, drain_rebalance, fill_rebalance};
 
 /// The one that moves every replica of `broker` to others, without being asked for.
 pub fn drain(cluster: &Cluster, broker: i32) -> KafkaRebalance {
     let name = drain_rebalance(&cluster.name, broker);
     automatic(cluster, name, RebalanceScope::RemoveBrokers, vec![broker])
+}
+
+/// The one that moves replicas and leaderships to `brokers`, which joined, without being asked for.
+pub fn fill(cluster: &Cluster, brokers: Vec<i32>) -> KafkaRebalance {
+    let first = brokers.iter().copied().min().unwrap_or_default();
+    let name = fill_rebalance(&cluster.name, first);
+    automatic(cluster, name, RebalanceScope::AddBrokers, brokers)
 }
 
 fn automatic(

@@ -47,7 +47,7 @@ impl<'a> Members<'a> {
             .iter()
             .filter(stays)
             .any(|volume| volume.formed);
-        let (broker_ids, excess) = size_in_force(cluster, observed, formed);
+        let (broker_ids, excess) = in_force(cluster, observed, formed);
         Self {
             controllers: cluster
                 .controller_ids()
@@ -134,7 +134,7 @@ impl<'a> Members<'a> {
 }
 
 /// The brokers in force, and how many of them are too many.
-fn size_in_force(cluster: &Cluster, observed: &Observed, formed: bool) -> (BTreeSet<i32>, usize) {
+fn in_force(cluster: &Cluster, observed: &Observed, formed: bool) -> (BTreeSet<i32>, usize) {
     let asked = usize::try_from(cluster.brokers.replicas).unwrap_or(0);
     let registered = observed.registered();
     let volumes = observed.volumes.iter();

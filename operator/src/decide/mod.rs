@@ -7,6 +7,7 @@
 //! replaced by one that does not vote until the quorum says so, or reported if a majority is lost.
 //! Never does: read a clock, talk to anybody.
 
+mod fill;
 pub mod gates;
 mod members;
 mod objects;
@@ -14,6 +15,7 @@ mod pods;
 mod removal;
 mod rollout;
 mod secret;
+mod size;
 mod status;
 mod volumes;
 mod voters;
@@ -31,6 +33,7 @@ use crate::plan::{Announcement, Command, Plan};
 use gates::{Closed, Gate};
 use members::Members;
 use rollout::Rollout;
+pub use size::{has_unfilled, size_in_force, unsettled};
 pub use status::invalid as invalid_status;
 pub(crate) use status::{Finding, condition};
 
@@ -112,6 +115,7 @@ pub fn decide(
         removal::step(
             cluster, observed, &members, &rollout, history, now, &mut draft,
         );
+        fill::step(cluster, observed, &members, &mut draft);
         rollout::step(
             cluster, observed, &members, &rollout, history, now, &mut draft,
         );
@@ -127,6 +131,11 @@ pub fn decide(
             warning: closed.gate != Gate::Evidence,
         }));
     }
+    let news = cluster
+        .sizing
+        .iter()
+        .filter_map(|sizing| sizing.news.clone());
+    draft.commands.extend(news.map(Command::Announce));
     let status = status::status(
         cluster, observed, &members, &rollout, &draft, written, history, now,
     );

@@ -81,12 +81,15 @@ impl Removals {
             removed,
         }
     }
+}
 
-    /// Whether one is on its way out, so that no other begins.
-    fn is_any_under_way(&self, observed: &Observed) -> bool {
-        let leaves = |id: &i32| observed.broker(*id).is_some() || pod_of(observed, *id).is_some();
-        !self.draining.is_empty() || !self.kept.is_empty() || self.removed.iter().any(leaves)
-    }
+/// A broker that is on its way out, or back, if there is one.
+pub fn under_way(observed: &Observed, members: &Members<'_>) -> Option<i32> {
+    let removals = Removals::find(observed, members);
+    let marked = removals.draining.iter().chain(&removals.kept);
+    let leaves = |id: &&i32| observed.broker(**id).is_some() || pod_of(observed, **id).is_some();
+    let leaving = removals.removed.iter().filter(leaves);
+    marked.chain(leaving).copied().next()
 }
 
 /// What calls for an act that cannot be undone.
@@ -98,7 +101,7 @@ pub fn suspicions(
 ) -> Vec<Suspicion> {
     let removals = Removals::find(observed, members);
     let mut found = Vec::new();
-    if members.excess > 0 && !removals.is_any_under_way(observed) {
+    if members.excess > 0 && under_way(observed, members).is_none() {
         let due = choose(cluster, observed, members).ok().filter(|broker| {
             let checks = choice_checks(cluster, observed, members, rollout, *broker);
             first_closed("", checks).is_none()
@@ -140,7 +143,7 @@ pub fn step(
     for id in &removals.draining {
         drain(cluster, observed, members, history, *id, now, draft);
     }
-    if members.excess > 0 && !removals.is_any_under_way(observed) {
+    if members.excess > 0 && under_way(observed, members).is_none() {
         begin(cluster, observed, members, rollout, history, draft);
     }
 }

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{
-    Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase, RoleStatus,
+    AutoscalingStatus, Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase,
+    RoleStatus,
 };
 
 use self::troubles::{join, troubles};
@@ -116,6 +117,7 @@ pub fn status(
             &cluster.controller_ids().collect(),
         ),
         brokers: role_status(cluster, observed, Role::Broker, &members.broker_ids),
+        autoscaling: autoscaling(cluster),
         partitions: observed
             .quorum
             .as_ref()
@@ -132,6 +134,13 @@ pub fn status(
             .map(|(type_, finding)| condition(type_, finding, cluster.generation, former, now))
             .collect(),
     }
+}
+
+/// What was decided of the size, now or before.
+fn autoscaling(cluster: &Cluster) -> Option<AutoscalingStatus> {
+    cluster.autoscaling.as_ref()?;
+    let decided = cluster.sizing.as_ref().map(|sizing| sizing.status.clone());
+    decided.or_else(|| cluster.autoscaling_written.clone())
 }
 
 /// The status of a resource that cannot be acted on.

@@ -2,7 +2,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{
-    ConditionStatus, KafkaRebalance, REBALANCE_ANNOTATION, RebalancePhase, RebalanceWord,
+    ConditionStatus, KafkaRebalance, REBALANCE_ANNOTATION, RebalancePhase, RebalanceScope,
+    RebalanceWord,
 };
 
 /// What was seen of a KafkaRebalance.
@@ -18,6 +19,8 @@ pub struct ObservedRebalance {
     pub owner: Option<String>,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// The brokers that it fills, if it has this scope.
+    pub adds: Vec<i32>,
     /// What people, or the operator, told it.
     pub word: Option<RebalanceWord>,
     /// How far it is. None before it was looked at, or when its status was wiped.
@@ -50,6 +53,10 @@ impl ObservedRebalance {
                 .find(|owner| owner.kind == "KafkaCluster")
                 .map(|owner| owner.uid.clone()),
             terminating: metadata.deletion_timestamp.is_some(),
+            adds: match rebalance.spec.scope {
+                RebalanceScope::AddBrokers => rebalance.spec.brokers.clone(),
+                _ => Vec::new(),
+            },
             word: word.and_then(|word| RebalanceWord::parse(word)),
             phase: status.and_then(|status| status.phase),
             message: status
@@ -57,6 +64,14 @@ impl ObservedRebalance {
                 .unwrap_or_default(),
             failed_since: failed.and_then(|failed| failed.last_transition_time.parse().ok()),
         })
+    }
+
+    /// Whether it moves replicas, or goes on once people let it.
+    pub fn is_moving(&self) -> bool {
+        matches!(
+            self.phase,
+            Some(RebalancePhase::Rebalancing | RebalancePhase::Paused)
+        )
     }
 
     /// Whether it moves nothing any more.

@@ -107,6 +107,30 @@ fn births() -> Vec<Case> {
         ),
         (json!({"networkPolicy": "Disabled"}), ""),
         (json!({"networkPolicy": "Off"}), "supported values"),
+        (json!({"brokers": {"autoscaling": {"maxReplicas": 5}}}), ""),
+        (
+            json!({"brokers": {"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}}),
+            "minReplicas is above autoscaling.maxReplicas",
+        ),
+        (
+            json!({"brokers": {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}}}),
+            "below the copies that new topics get",
+        ),
+        (
+            json!({
+                "config": {"default.replication.factor": "2"},
+                "brokers": {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}},
+            }),
+            "",
+        ),
+        (
+            json!({"brokers": {"autoscaling": {"maxReplicas": 4, "targets": {"cpuPercent": 0}}}}),
+            "nothing to scale by",
+        ),
+        (
+            json!({"brokers": {"autoscaling": {"maxReplicas": 4, "behavior": {"scaleUp": {"policies": []}}}}}),
+            "at least 1",
+        ),
         (
             json!({"healing": {"crashLoopSeconds": 0}}),
             "greater than or equal to 1",
@@ -170,8 +194,36 @@ pub async fn check(client: &Client) {
             api.patch("changed", &dry_run, &patch).await,
         );
     }
+    a_scaled_cluster_is_not_scaled_by_hand(&api, &resource).await;
     let scale = api.get_scale("changed").await.unwrap();
     assert_eq!(scale.spec.and_then(|spec| spec.replicas), Some(3));
+}
+
+/// With autoscaling neither spec nor the scale subresource takes another number.
+async fn a_scaled_cluster_is_not_scaled_by_hand(api: &Api<DynamicObject>, resource: &ApiResource) {
+    let spec = json!({"brokers": {"autoscaling": {"maxReplicas": 5}}});
+    let object = DynamicObject::new("scaled", resource).data(json!({"spec": spec}));
+    api.create(&PostParams::default(), &object).await.unwrap();
+    let dry_run = PatchParams {
+        dry_run: true,
+        ..PatchParams::default()
+    };
+    let refused = "only the size to start with";
+    for (brokers, expected) in [
+        (json!({"replicas": 4}), refused),
+        (json!({"autoscaling": {"minReplicas": 4}}), ""),
+        (json!({"replicas": 4, "autoscaling": {"dryRun": true}}), ""),
+        (json!({"replicas": 4, "autoscaling": null}), ""),
+    ] {
+        let spec = json!({"brokers": brokers});
+        let patch = Patch::Merge(json!({"spec": spec}));
+        let answer = api.patch("scaled", &dry_run, &patch).await;
+        compare(&spec, expected, answer);
+    }
+    let patch = Patch::Merge(json!({"spec": {"replicas": 4}}));
+    let scaled = api.patch_scale("scaled", &PatchParams::default(), &patch);
+    let said = scaled.await.unwrap_err().to_string();
+    assert!(said.contains(refused), "{said}");
 }
 
 pub(super) fn compare(spec: &Value, expected: &str, answer: kube::Result<DynamicObject>) {

@@ -3,13 +3,13 @@
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::DeletionPolicy;
 
-use super::{announce, ask, mark, pod_of, rebalance_of, remove_rebalance};
+use super::{announce, ask, mark, pod_of, remove_rebalance};
 use crate::cluster::Cluster;
 use crate::decide::Draft;
 use crate::decide::pods::delete;
 use crate::history::{History, Suspicion};
-use crate::names::Role;
-use crate::observe::{Observed, Removal};
+use crate::names::{Role, drain_rebalance, fill_rebalance_prefix};
+use crate::observe::{Observed, ObservedRebalance, Removal};
 use crate::plan::{Command, ObjectVersion};
 
 /// Stops a broker that is out of force, has the quorum forget it, and deletes what is left of it as
@@ -58,7 +58,14 @@ pub fn step(
 
 /// Deletes what an unregistered broker has left.
 fn clear(cluster: &Cluster, observed: &Observed, history: &History, id: i32, draft: &mut Draft) {
-    if let Some(rebalance) = rebalance_of(cluster, observed, id).filter(|one| !one.terminating) {
+    // Those that filled it too: a broker of that id that comes back is filled anew.
+    let drain = drain_rebalance(&cluster.name, id);
+    let fills = fill_rebalance_prefix(&cluster.name);
+    let is_about = |one: &&ObservedRebalance| {
+        one.name == drain || (one.name.starts_with(&fills) && one.adds.contains(&id))
+    };
+    let rebalances = observed.rebalances.iter().filter(is_about);
+    for rebalance in rebalances.filter(|one| !one.terminating) {
         let why = "its broker is removed";
         draft.commands.push(remove_rebalance(rebalance, why));
     }

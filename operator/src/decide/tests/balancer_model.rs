@@ -37,7 +37,7 @@ impl BalancerModel {
                     match rebalance.word {
                         Some(RebalanceWord::Stop) => RebalancePhase::Stopped,
                         _ if self.fails => RebalancePhase::Failed,
-                        _ if self.move_one(id, serving) => RebalancePhase::Rebalancing,
+                        _ if self.advance(rebalance, id, serving) => RebalancePhase::Rebalancing,
                         _ => RebalancePhase::Completed,
                     }
                 }
@@ -56,6 +56,32 @@ impl BalancerModel {
             capacity_bytes: Some(100.0),
         };
         observed.disks = serving.iter().map(|id| (*id, disk(*id))).collect();
+    }
+
+    /// False if nothing is left to move.
+    fn advance(&mut self, rebalance: &ObservedRebalance, id: i32, serving: &[i32]) -> bool {
+        match rebalance.adds.is_empty() {
+            true => self.move_one(id, serving),
+            false => self.fill_one(&rebalance.adds, serving),
+        }
+    }
+
+    /// One replica of the fullest broker goes to the emptiest of those that joined.
+    fn fill_one(&mut self, adds: &[i32], serving: &[i32]) -> bool {
+        let fullest = serving.iter().max_by_key(|id| self.held(**id)).copied();
+        let emptiest = adds.iter().min_by_key(|id| self.held(**id)).copied();
+        let (Some(from), Some(to)) = (fullest, emptiest) else {
+            return false;
+        };
+        if self.held(from) <= self.held(to) + 1 {
+            return false;
+        }
+        let fits = |replicas: &&mut Vec<i32>| replicas.contains(&from) && !replicas.contains(&to);
+        if let Some(replicas) = self.replicas.iter_mut().find(fits) {
+            replicas.retain(|id| *id != from);
+            replicas.push(to);
+        }
+        true
     }
 
     fn held(&self, id: i32) -> usize {

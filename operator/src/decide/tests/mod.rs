@@ -9,6 +9,7 @@ mod racks;
 mod removal;
 mod reporting;
 mod rollout;
+mod scale;
 mod secret;
 mod volumes;
 mod voters;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use kintsugi_forecast::Sample;
+
 use super::balancer_model::BalancerModel;
 use super::quorum_model::QuorumModel;
 use super::*;
@@ -11,6 +13,7 @@ use crate::names::{
 };
 use crate::observe::{BrokerView, ObservedPod, ObservedSecret, PodTrouble, Removal, TroubleKind};
 use crate::plan::VolumeChange;
+use crate::scale::{State, step};
 
 /// Ticks from creation to ready, from deletion to gone, from ready to in sync.
 const START_TICKS: i64 = 3;
@@ -30,6 +33,8 @@ pub struct World {
     pub quorum: QuorumModel,
     /// Where replicas are, and what moves them.
     pub balancer: BalancerModel,
+    /// What is measured of the load, where the cluster is scaled by it.
+    pub measured: Option<Sample>,
     versions: u64,
     served: BTreeSet<Member>,
     since: BTreeMap<String, i64>,
@@ -40,11 +45,12 @@ pub struct World {
 pub struct Operator {
     pub history: History,
     pub status: Option<KafkaClusterStatus>,
+    scale: State,
 }
 
 impl Operator {
     pub fn look(&mut self, world: &World) -> Plan {
-        let (cluster, observed) = (&world.cluster, &world.observed);
+        let (cluster, observed) = (&self.sized(world), &world.observed);
         let now = at(world.now);
         self.history.remember_secret(&observed.secret);
         self.history
@@ -53,6 +59,32 @@ impl Operator {
         let plan = decide(cluster, observed, written, &self.history, now);
         self.history.remember_closed(&plan.closed);
         plan
+    }
+
+    /// The cluster with its size, as `reconcile` and `validate` have it.
+    fn sized(&mut self, world: &World) -> Cluster {
+        let (mut cluster, observed) = (world.cluster.clone(), &world.observed);
+        let Some(autoscaling) = cluster.autoscaling.clone() else {
+            return cluster;
+        };
+        let status = self.status.as_ref();
+        let written = status.and_then(|status| status.autoscaling.clone());
+        let written = written.or_else(|| self.scale.last());
+        let start = cluster.brokers.replicas;
+        cluster.brokers.replicas =
+            size_in_force(Some(&autoscaling), start, written.as_ref(), observed);
+        cluster.autoscaling_written = written;
+        let (measured, now) = (world.measured, at(world.now));
+        let sizing = step(
+            &mut self.scale,
+            &cluster,
+            &autoscaling,
+            observed,
+            measured,
+            now,
+        );
+        cluster.sizing = Some(sizing);
+        cluster
     }
 
     /// As `act` does: the first failure ends the acts, but not the status.
@@ -86,6 +118,7 @@ impl World {
             refuses: false,
             quorum: QuorumModel::of(&whole()),
             balancer: BalancerModel::default(),
+            measured: None,
             versions: 1,
             served: members().into_iter().collect(),
             since: BTreeMap::new(),

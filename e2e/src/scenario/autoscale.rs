@@ -1,0 +1,118 @@
+//! The number of brokers follows real bytes: one joins, carries its share, and leaves again.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use super::baseline;
+use super::environment::{Environment, HEAL_LIMIT};
+use super::grow::wait_for_brokers;
+use super::under_load;
+use crate::bench::topology::Topology;
+
+/// The least and the most brokers.
+const LEAST: usize = 3;
+const MOST: usize = 4;
+/// Bytes a second that a broker is said to be able to receive: the verifying load, with its copies,
+/// is more than seven tenths of it on each of three brokers.
+const RECEIVES: u32 = 200_000;
+/// How long the decision may take: loads are measured for 15 s, and a size decided each 15 s.
+const DECISION_LIMIT: Duration = Duration::from_secs(120);
+/// How long the new broker may take to be filled.
+const FILL_LIMIT: Duration = Duration::from_secs(300);
+/// How long the way back may take: 300 s are observed first.
+const SHRINK_LIMIT: Duration = Duration::from_secs(900);
+
+/// Lets the operator choose, under load and after it.
+///
+/// # Errors
+/// If no broker joins, it gets no share, it does not leave once the load is gone, or a record is
+/// lost.
+pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
+    let before: BTreeSet<i32> = environment.brokers()?.into_keys().collect();
+    let brokers = before.len();
+    ensure!(
+        brokers == LEAST,
+        "there are {brokers} brokers, and {LEAST} are needed to begin with"
+    );
+    let autoscaling = json!({
+        "minReplicas": LEAST,
+        "maxReplicas": MOST,
+        "targets": {"cpuPercent": 0, "networkIn": {"bytesPerSecond": RECEIVES}},
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
+    });
+    let judged = under_load::judge(environment, "autoscale", |environment, topology| {
+        set(environment, &autoscaling)?;
+        let started = Instant::now();
+        let reason = wait_for_size(environment, MOST, DECISION_LIMIT)?;
+        println!("  decided after {:.1?}: {reason}", started.elapsed());
+        wait_for_brokers(environment, MOST)?;
+        baseline::wait(environment, HEAL_LIMIT)?;
+        let mut brokers = environment.brokers()?.into_keys();
+        let joined = brokers.find(|id| !before.contains(id));
+        let joined = joined.context("no broker has another id than those before")?;
+        let bootstrap = environment.bootstrap()?;
+        let (kubernetes, topic) = (&environment.kubernetes, &topology.topic);
+        let (led, followed) = kubernetes.wait("the new broker's share", FILL_LIMIT, |_| {
+            let now = Topology::fetch(&bootstrap, topic)?;
+            let (led, followed) = (now.led_by(joined).len(), now.followed_by(joined).len());
+            let told = format!("it leads {led} and follows {followed}");
+            Ok((led > 0 && followed > 0)
+                .then_some((led, followed))
+                .ok_or(told))
+        })?;
+        println!(
+            "  broker {joined} leads {led} and follows {followed}, after {:.1?}",
+            started.elapsed()
+        );
+        Ok(())
+    })?;
+    let started = Instant::now();
+    let reason = wait_for_size(environment, LEAST, SHRINK_LIMIT)?;
+    println!(
+        "  decided {:.1?} after the load's end: {reason}",
+        started.elapsed()
+    );
+    let left = environment
+        .kubernetes
+        .wait("the broker to be gone", SHRINK_LIMIT, |_| {
+            let pods = environment.brokers()?;
+            Ok((pods.len() == LEAST)
+                .then_some(pods.len())
+                .ok_or(format!("{} pods", pods.len())))
+        })?;
+    println!("  {left} brokers are left, after {:.1?}", started.elapsed());
+    set(environment, &Value::Null)?;
+    baseline::wait(environment, HEAL_LIMIT)?;
+    judged.read_again(environment)
+}
+
+fn set(environment: &Environment, autoscaling: &Value) -> anyhow::Result<()> {
+    let brokers = json!({"replicas": LEAST, "autoscaling": autoscaling});
+    let change = json!({"spec": {"brokers": brokers}});
+    environment
+        .kubernetes
+        .patch_cluster(&environment.cluster, &change)
+}
+
+/// Waits until the status says this size; gives the reason.
+fn wait_for_size(
+    environment: &Environment,
+    size: usize,
+    limit: Duration,
+) -> anyhow::Result<String> {
+    let what = format!("{size} brokers to be decided");
+    environment.kubernetes.wait(&what, limit, |kubernetes| {
+        let status = kubernetes.cluster_status(&environment.cluster)?;
+        let decided = &status["autoscaling"];
+        let reason = decided["reason"]
+            .as_str()
+            .context("no reason is told yet")?;
+        let is_decided = decided["desiredReplicas"] == json!(size);
+        Ok(is_decided
+            .then(|| reason.to_owned())
+            .ok_or_else(|| decided.to_string()))
+    })
+}

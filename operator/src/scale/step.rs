@@ -1,0 +1,209 @@
+//! One look at the size of one cluster. Pure: time comes in as an argument.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kintsugi_crds::{Autoscaling, AutoscalingStatus};
+use kintsugi_forecast::{Direction, Sample, Scaler, Settings};
+
+use super::settings::{constraints, settings};
+use crate::cluster::Cluster;
+use crate::decide::{has_unfilled, unsettled};
+use crate::observe::Observed;
+use crate::plan::Announcement;
+
+/// How often a size is decided: as often as a HorizontalPodAutoscaler does.
+pub const DECIDE_EVERY: SignedDuration = SignedDuration::from_secs(15);
+/// A reason that says the same with other numbers is written this often, to spare the API server.
+const TELL_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// Characters of a reason; the schema allows this many.
+const REASON_CHARACTERS_MAX: usize = 1_024;
+
+/// What is remembered between looks.
+#[derive(Debug, Default)]
+pub struct State {
+    scaler: Option<(Settings, Scaler)>,
+    decided: Option<Timestamp>,
+    /// The change that is under way: which way, and since when.
+    begun: Option<(Direction, Timestamp)>,
+    /// What the status was last given, and when.
+    told: Option<(Timestamp, AutoscalingStatus)>,
+}
+
+impl State {
+    /// What was decided last.
+    pub fn last(&self) -> Option<AutoscalingStatus> {
+        self.told.as_ref().map(|(_, status)| status.clone())
+    }
+}
+
+/// What there is to say, and to have changed by the next look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sizing {
+    /// For the status. Its number is in force from the next look on.
+    pub status: AutoscalingStatus,
+    /// Told once by an Event.
+    pub news: Option<Announcement>,
+}
+
+/// Decides the size of `cluster`, whose `brokers.replicas` is the size in force, by what was
+/// `measured` of its load.
+pub fn step(
+    state: &mut State,
+    cluster: &Cluster,
+    autoscaling: &Autoscaling,
+    observed: &Observed,
+    measured: Option<Sample>,
+    now: Timestamp,
+) -> Sizing {
+    let written = cluster.autoscaling_written.as_ref();
+    let current = cluster.brokers.replicas;
+    let stays = |reason: String, wanted: Option<i32>| AutoscalingStatus {
+        desired_replicas: current,
+        wanted_replicas: wanted.filter(|wanted| *wanted != current),
+        reason: reason.chars().take(REASON_CHARACTERS_MAX).collect(),
+        last_scale_time: written.and_then(|written| written.last_scale_time.clone()),
+    };
+    let last = || written.cloned().unwrap_or_default();
+    let is_due = state
+        .decided
+        .is_none_or(|decided| now.duration_since(decided) >= DECIDE_EVERY);
+    if !is_due {
+        let kept = stays(last().reason, last().wanted_replicas);
+        return silent(kept);
+    }
+    state.decided = Some(now);
+    let scaler = match scaler(&mut state.scaler, autoscaling) {
+        Ok(scaler) => scaler,
+        Err(problem) => return silent(stays(problem, None)),
+    };
+    let now_ms = now.as_millisecond();
+    let refused = measured.and_then(|sample| scaler.observe(now_ms, sample).err());
+    if let Some(problem) = refused {
+        return silent(stays(problem.to_string(), None));
+    }
+    let amiss = unsettled(cluster, observed, now);
+    if amiss.is_none() && !has_unfilled(cluster, observed) {
+        if let Some((direction, since)) = state.begun.take() {
+            let took = now.duration_since(since).as_millis();
+            scaler.scale_finished(direction, i64::try_from(took).unwrap_or(i64::MAX));
+        }
+    }
+    let size = u32::try_from(current).unwrap_or(1);
+    let decision = match scaler.decide(now_ms, size, constraints(autoscaling)) {
+        Ok(decision) => decision,
+        Err(problem) => return silent(stays(problem.to_string(), None)),
+    };
+    let wanted = i32::try_from(decision.wanted).unwrap_or(current);
+    let reason = decision.reason.to_string();
+    let held = match (wanted == current, amiss) {
+        (true, _) => None,
+        (false, _) if autoscaling.dry_run => Some("dryRun is set".to_owned()),
+        (false, Some(amiss)) => Some(format!("the change waits: {amiss}")),
+        (false, None) if wanted < current => rebalances(observed),
+        (false, None) => None,
+    };
+    if wanted == current || held.is_some() {
+        let reason = match &held {
+            Some(held) => format!("{wanted} brokers are wanted: {reason}; {held}"),
+            None => reason,
+        };
+        let status = told(state, stays(reason, Some(wanted)), now);
+        return Sizing {
+            news: would_scale(autoscaling, written, &status),
+            status,
+        };
+    }
+    let direction = match wanted > current {
+        true => Direction::Up,
+        false => Direction::Down,
+    };
+    scaler.scaled(now_ms, size, decision.wanted);
+    state.begun = Some((direction, now));
+    let status = AutoscalingStatus {
+        desired_replicas: wanted,
+        last_scale_time: Some(seconds(now)),
+        ..stays(reason.clone(), None)
+    };
+    state.told = Some((now, status.clone()));
+    let word = match direction {
+        Direction::Up => "ScaledUp",
+        Direction::Down => "ScaledDown",
+    };
+    Sizing {
+        status,
+        news: Some(announcement(
+            word,
+            format!("{wanted} brokers instead of {current}: {reason}"),
+        )),
+    }
+}
+
+fn silent(status: AutoscalingStatus) -> Sizing {
+    Sizing { status, news: None }
+}
+
+/// The scaler by the settings of now. Where they change, what was learned is kept.
+fn scaler<'a>(
+    held: &'a mut Option<(Settings, Scaler)>,
+    autoscaling: &Autoscaling,
+) -> Result<&'a mut Scaler, String> {
+    let wanted = settings(autoscaling);
+    let next = match held.take() {
+        Some((known, scaler)) if known == wanted => scaler,
+        Some((_, scaler)) => {
+            Scaler::restore(scaler, wanted.clone()).map_err(|problem| problem.to_string())?
+        }
+        None => Scaler::new(wanted.clone()).map_err(|problem| problem.to_string())?,
+    };
+    Ok(&mut held.insert((wanted, next)).1)
+}
+
+/// What a shrink waits for, if a KafkaRebalance is under way: it may move data that the shrink would
+/// move again.
+fn rebalances(observed: &Observed) -> Option<String> {
+    let mut under_way = observed.rebalances.iter().filter(|one| one.is_moving());
+    let name = &under_way.next()?.name;
+    Some(format!("the change waits for KafkaRebalance {name} to end"))
+}
+
+/// The status to write: the last one for a while, if it says the same but for its numbers.
+fn told(state: &mut State, status: AutoscalingStatus, now: Timestamp) -> AutoscalingStatus {
+    let is_same = |known: &AutoscalingStatus| {
+        (known.desired_replicas, known.wanted_replicas)
+            == (status.desired_replicas, status.wanted_replicas)
+    };
+    if let Some((at, known)) = &state.told
+        && is_same(known)
+        && now.duration_since(*at) < TELL_EVERY
+    {
+        return known.clone();
+    }
+    state.told = Some((now, status.clone()));
+    status
+}
+
+/// In a dry run, what would have been done, once.
+fn would_scale(
+    autoscaling: &Autoscaling,
+    written: Option<&AutoscalingStatus>,
+    status: &AutoscalingStatus,
+) -> Option<Announcement> {
+    let wanted = status.wanted_replicas.filter(|_| autoscaling.dry_run)?;
+    let known = written.and_then(|written| written.wanted_replicas);
+    (known != Some(wanted)).then(|| announcement("WouldScale", status.reason.clone()))
+}
+
+fn announcement(reason: &'static str, note: String) -> Announcement {
+    Announcement {
+        reason,
+        subject: "brokers".to_owned(),
+        note,
+        warning: false,
+    }
+}
+
+/// RFC 3339 in whole seconds, as Kubernetes writes times.
+fn seconds(now: Timestamp) -> String {
+    Timestamp::from_second(now.as_second())
+        .unwrap_or(now)
+        .to_string()
+}
