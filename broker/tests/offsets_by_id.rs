@@ -8,13 +8,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use bytes::Bytes;
-use kafka_protocol::messages::{OffsetCommitRequest, OffsetFetchRequest};
+use kafka_protocol::messages::{FindCoordinatorRequest, OffsetCommitRequest, OffsetFetchRequest};
 use kafka_protocol::protocol::Request;
 use kintsugi_wire::api::Api;
 use kintsugi_wire::frame::ResponseFrame;
 use kintsugi_wire::message::decode_response;
 use support::records::create_topic;
-use support::{Node, PATIENCE, metadata, single};
+use support::{Node, PATIENCE, metadata, single, text};
 
 const VERSION: i16 = 10;
 const GROUP: &str = "g";
@@ -110,8 +110,10 @@ async fn offsets_are_committed_and_fetched_by_topic_id_and_an_unknown_id_is_refu
     let id = found.topics[0].topic_id.into_bytes();
 
     let errors = support::eventually("a coordinator", async || {
+        // Asking for it makes the topic of offsets, without which there is none.
+        let request = FindCoordinatorRequest::default().with_key(text(GROUP));
+        connection.request(3, &request).await.ok()?;
         let errors = commit(&node, &[id, NOBODY], 42);
-        // Until the topic of offsets exists, its coordinator is not there.
         (errors[0].1 == 0).then_some(errors)
     })
     .await;
