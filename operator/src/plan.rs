@@ -302,13 +302,6 @@ impl Command {
             ),
             Command::RemoveVoter(change) => change.removed(),
             Command::AddVoter(change) => change.added(),
-            Command::Cordon(_)
-            | Command::Uncordon(_)
-            | Command::Unregister(_)
-            | Command::CreateRebalance(_)
-            | Command::StopRebalance(_)
-            | Command::DeleteRebalance(_)
-            | Command::DeleteVolume(_) => removal::told(self)?,
             Command::Announce(announcement) => return Some(announcement.clone()),
             Command::DeleteConfigMap { name, .. } => (
                 "ConfigMapDeleted",
@@ -320,7 +313,8 @@ impl Command {
                 name.clone(),
                 format!("Deleted NetworkPolicy {name}: spec.networkPolicy is Disabled"),
             ),
-            Command::WriteStatus(_) | Command::RehearsePod(_) => return None,
+            // What is left tells of the removal of brokers, or is no act on the cluster.
+            _ => removal::told(self)?,
         };
         Some(Announcement {
             reason,

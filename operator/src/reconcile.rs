@@ -13,12 +13,13 @@ use kube::{Client, ResourceExt};
 
 use crate::act::{ActError, act};
 use crate::causes::with_causes;
+use crate::cluster::Cluster;
 use crate::decide::{decide, invalid_status, suspicions};
 use crate::history::{History, Refusal};
 use crate::kafka;
-use crate::load::Loads;
+use crate::load::{Key, Loads};
 use crate::metrics::{Kind, Metrics};
-use crate::observe::{ObserveError, observe, read_cluster};
+use crate::observe::{ObserveError, Observed, observe, read_cluster};
 use crate::plan::{Command, Plan};
 use crate::rebalance;
 use crate::scale::Scales;
@@ -108,17 +109,7 @@ pub async fn reconcile(
         }
     };
     context.loads.watch(&watched, &cluster, &observed);
-    if cluster.autoscaling_written.is_none()
-        && let Some(last) = context.scales.last(&watched, &cluster.uid)
-    {
-        cluster.take_back_size(last, &observed);
-    }
-    cluster.sizing = context
-        .scales
-        .look(&watched, &cluster, &observed, &context.loads, now);
-    context
-        .metrics
-        .size(&namespace, &name, cluster.sizing.as_ref());
+    context.size(&watched, &mut cluster, &observed, now);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
     history.remember_secret(&observed.secret);
@@ -137,8 +128,22 @@ pub async fn reconcile(
         &plan.commands,
     )
     .await;
+    remember_outcome(&mut history, &cluster, &plan, &acted, now);
+    context.remember(key, history);
+    context.metrics.acts(Kind::Cluster, acted?);
+    Ok(Action::requeue(plan.requeue))
+}
+
+/// What came of a plan: what the API server refused, and what else failed.
+fn remember_outcome(
+    history: &mut History,
+    cluster: &Cluster,
+    plan: &Plan,
+    acted: &Result<usize, ActError>,
+    now: Timestamp,
+) {
     let rehearsed = |command: &Command| matches!(command, Command::RehearsePod(_));
-    match &acted {
+    match acted {
         Err(ActError::Refused { pod, message }) => {
             history.refusal = Some(Refusal {
                 generation: cluster.generation,
@@ -149,13 +154,10 @@ pub async fn reconcile(
         Ok(_) if plan.commands.iter().any(rehearsed) => history.refusal = None,
         _ => {}
     }
-    history.last_failure = match &acted {
+    history.last_failure = match acted {
         Err(error) if !matches!(error, ActError::Conflict { .. }) => Some(error.to_string()),
         _ => None,
     };
-    context.remember(key, history);
-    context.metrics.acts(Kind::Cluster, acted?);
-    Ok(Action::requeue(plan.requeue))
 }
 
 /// When to look again after `error`.
@@ -186,6 +188,17 @@ pub fn error_policy(
 }
 
 impl Context {
+    /// Has the cluster the size that was decided last, and decides anew.
+    fn size(&self, key: &Key, cluster: &mut Cluster, observed: &Observed, now: Timestamp) {
+        if cluster.autoscaling_written.is_none()
+            && let Some(last) = self.scales.last(key, &cluster.uid)
+        {
+            cluster.take_back_size(last, observed);
+        }
+        cluster.sizing = self.scales.look(key, cluster, observed, &self.loads, now);
+        self.metrics.size(&key.0, &key.1, cluster.sizing.as_ref());
+    }
+
     async fn hold(&self, plan: &Plan) {
         let deletes = |command: &Command| matches!(command, Command::DeletePod(_));
         if self.hold_before_act.is_zero() || !plan.commands.iter().any(deletes) {

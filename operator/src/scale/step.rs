@@ -82,10 +82,7 @@ pub fn step(
     }
     let amiss = unsettled(cluster, observed, now);
     if amiss.is_none() && !has_unfilled(cluster, observed) {
-        if let Some((direction, since)) = state.begun.take() {
-            let took = now.duration_since(since).as_millis();
-            scaler.scale_finished(direction, i64::try_from(took).unwrap_or(i64::MAX));
-        }
+        finish(&mut state.begun, scaler, now);
     }
     let size = u32::try_from(current).unwrap_or(1);
     let decision = match scaler.decide(now_ms, size, constraints(autoscaling)) {
@@ -94,12 +91,10 @@ pub fn step(
     };
     let wanted = i32::try_from(decision.wanted).unwrap_or(current);
     let reason = decision.reason.to_string();
-    let held = match (wanted == current, amiss) {
-        (true, _) => None,
-        (false, _) if autoscaling.dry_run => Some("dryRun is set".to_owned()),
-        (false, Some(amiss)) => Some(format!("the change waits: {amiss}")),
-        (false, None) if wanted < current => rebalances(observed),
-        (false, None) => None,
+    let held = match autoscaling.dry_run {
+        _ if wanted == current => None,
+        true => Some("dryRun is set".to_owned()),
+        false => waits_for(observed, amiss, wanted < current),
     };
     if wanted == current || held.is_some() {
         let reason = match &held {
@@ -124,16 +119,35 @@ pub fn step(
         ..stays(reason.clone(), None)
     };
     state.told = Some((now, status.clone()));
+    let note = format!("{wanted} brokers instead of {current}: {reason}");
+    Sizing {
+        status,
+        news: Some(scaled(direction, note)),
+    }
+}
+
+/// Tells the scaler how long the change took that is over.
+fn finish(begun: &mut Option<(Direction, Timestamp)>, scaler: &mut Scaler, now: Timestamp) {
+    if let Some((direction, since)) = begun.take() {
+        let took = now.duration_since(since).as_millis();
+        scaler.scale_finished(direction, i64::try_from(took).unwrap_or(i64::MAX));
+    }
+}
+
+fn scaled(direction: Direction, note: String) -> Announcement {
     let word = match direction {
         Direction::Up => "ScaledUp",
         Direction::Down => "ScaledDown",
     };
-    Sizing {
-        status,
-        news: Some(announcement(
-            word,
-            format!("{wanted} brokers instead of {current}: {reason}"),
-        )),
+    announcement(word, note)
+}
+
+/// What a change waits for, if for anything.
+fn waits_for(observed: &Observed, amiss: Option<String>, shrinks: bool) -> Option<String> {
+    match amiss {
+        Some(amiss) => Some(format!("the change waits: {amiss}")),
+        None if shrinks => rebalances(observed),
+        None => None,
     }
 }
 

@@ -6,8 +6,10 @@ use super::field::{Field, Kind, Schema, structure_bytes_min};
 use super::{ELEMENTS_MAX, SchemaError, TAGGED_FIELDS_MAX};
 use crate::primitive::{CodecError, LengthKind, Reader};
 
-/// Checks that `body` is one whole message of this schema and version, and that decoding it
-/// allocates no more than [`ELEMENTS_MAX`] elements and [`TAGGED_FIELDS_MAX`] tagged fields.
+/// Checks that `body` begins with one whole message of this schema and version, and that decoding
+/// it allocates no more than [`ELEMENTS_MAX`] elements and [`TAGGED_FIELDS_MAX`] tagged fields.
+/// Bytes after it are passed over, as Kafka does: librdkafka sends some where it asks for the
+/// metadata of all topics.
 ///
 /// # Errors
 /// [`SchemaError`], with the field at which the message is wrong.
@@ -19,12 +21,7 @@ pub fn validate(schema: &Schema, version: i16, body: &Bytes) -> Result<(), Schem
         elements: 0,
         tagged_fields: 0,
     };
-    walk.structure(schema.fields)?;
-    let end = walk.reader.finish();
-    end.map_err(|source| SchemaError::Field {
-        field: "end",
-        source,
-    })
+    walk.structure(schema.fields)
 }
 
 struct Walk<'a> {
