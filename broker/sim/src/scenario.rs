@@ -106,9 +106,6 @@ pub(crate) struct Scenario {
     pub(crate) churns: bool,
     /// Whether somebody moves partitions.
     pub(crate) moves: bool,
-    /// Whether each new leader of the quorum may find itself cut off from some voters at once, and the
-    /// operator changes its mind about who they are to be.
-    pub(crate) splits_leaders: bool,
     pub(crate) climate: Climate,
 }
 
@@ -122,7 +119,6 @@ impl Scenario {
         };
         let (replication_factor, min_isr) =
             [(3, 2), (3, 2), (3, 2), (3, 1), (2, 1)][rng.usize(..5)];
-        let splits_leaders = rng.u8(..4) == 0 && options.faults;
         Self {
             cluster: cluster.expect("a legal cluster id"),
             controllers: 3,
@@ -146,8 +142,7 @@ impl Scenario {
             members: rng.usize(1..=3),
             churns: rng.bool() && options.faults,
             moves: options.faults,
-            splits_leaders,
-            climate: Climate::draw(rng, splits_leaders),
+            climate: Climate::draw(rng),
         }
     }
 }
