@@ -11,13 +11,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kintsugi_crds::{DeletionPolicy, KafkaCluster, KafkaClusterStatus};
+use kintsugi_crds::{DeletionPolicy, KafkaCluster};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::resource::{merging, write_status};
 use crate::build::Object;
 use crate::http_client::HttpError;
 use crate::kafka::KafkaError;
@@ -28,6 +29,7 @@ use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
 mod brokers;
 mod controllers;
 mod rebalance;
+pub mod resource;
 mod secret;
 
 /// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
@@ -254,7 +256,12 @@ async fn carry_out(
             delete(&api, &one.name, &unchanged(&one.uid, &one.resource_version)).await
         }
         Command::Announce(_) => Ok(()),
-        Command::WriteStatus(status) => write_status(client, cluster, status).await,
+        Command::WriteStatus(status) => {
+            let version = cluster.metadata.resource_version.as_ref();
+            let written = cluster.status.as_ref();
+            let wrote = write_status(client, cluster, version, written, status.as_ref());
+            wrote.await.map(drop)
+        }
     }
 }
 
@@ -314,13 +321,9 @@ async fn change_volume(
     }
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
     let act = format!("change volume claim {}", change.name);
-    let parameters = PatchParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..Default::default()
-    };
     bounded(
         act,
-        api.patch(&change.name, &parameters, &Patch::Merge(patch)),
+        api.patch(&change.name, &merging(), &Patch::Merge(patch)),
     )
     .await
 }
@@ -359,16 +362,8 @@ async fn mark_pod(client: &Client, namespace: &str, mark: &PodMark) -> Result<()
         "resourceVersion": mark.resource_version,
         "annotations": {RESTART_ANNOTATION: mark.restart_for},
     }});
-    let parameters = PatchParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..Default::default()
-    };
     let act = format!("mark pod {}", mark.name);
-    bounded(
-        act,
-        api.patch(&mark.name, &parameters, &Patch::Merge(patch)),
-    )
-    .await
+    bounded(act, api.patch(&mark.name, &merging(), &Patch::Merge(patch))).await
 }
 
 /// Parameters of a delete that is refused if the object is another one by now, or has changed.
@@ -399,41 +394,6 @@ async fn delete_pod(
     .await
 }
 
-async fn write_status(
-    client: &Client,
-    cluster: &KafkaCluster,
-    status: &KafkaClusterStatus,
-) -> Result<(), ActError> {
-    let api: Api<KafkaCluster> = Api::all(client.clone())
-        .constrain(cluster.metadata.namespace.as_deref().unwrap_or_default());
-    let name = cluster.metadata.name.as_deref().unwrap_or_default();
-    let patch = json!({
-        "metadata": {"resourceVersion": cluster.metadata.resource_version},
-        "status": with_nulls(status),
-    });
-    let parameters = PatchParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..Default::default()
-    };
-    let act = format!("write the status of KafkaCluster {name}");
-    bounded(
-        act,
-        api.patch_status(name, &parameters, &Patch::Merge(patch)),
-    )
-    .await
-}
-
-/// The status for a merge patch, which would keep what is only absent.
-fn with_nulls(status: &KafkaClusterStatus) -> Value {
-    let mut value = json!(status);
-    for field in ["autoscaling", "partitions"] {
-        if value[field].is_null() {
-            value[field] = Value::Null;
-        }
-    }
-    value
-}
-
 fn creating() -> PostParams {
     PostParams {
         field_manager: Some(OPERATOR.to_owned()),
@@ -441,14 +401,22 @@ fn creating() -> PostParams {
     }
 }
 
-/// Bounds a write in time, and tells conflicts (look again) from refusals.
+/// As [`answered`], where nothing but success is asked of the answer.
 pub(crate) async fn bounded<T>(
     act: String,
     write: impl Future<Output = kube::Result<T>>,
 ) -> Result<(), ActError> {
+    answered(act, write).await.map(drop)
+}
+
+/// Bounds a write in time, and tells conflicts (look again) from refusals.
+async fn answered<T>(
+    act: String,
+    write: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ActError> {
     match tokio::time::timeout(REQUEST_TIMEOUT, write).await {
         Err(_) => Err(ActError::Timeout { act }),
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(answer)) => Ok(answer),
         // 409 is a stale version or a name that exists already; 404 is an object that is gone.
         Ok(Err(kube::Error::Api(status))) if status.code == 409 || status.code == 404 => {
             Err(ActError::Conflict { act })

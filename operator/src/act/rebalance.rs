@@ -1,12 +1,12 @@
 //! KafkaRebalances that the operator makes: created, stopped, deleted.
 
 use kintsugi_crds::{KafkaRebalance, REBALANCE_ANNOTATION, RebalanceWord};
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::{Api, Client};
 use serde_json::json;
 
+use super::resource::merging;
 use super::{ActError, bounded, creating, delete, unchanged};
-use crate::names::OPERATOR;
 use crate::plan::ObjectVersion;
 
 /// Creates it.
@@ -29,12 +29,8 @@ pub async fn stop(client: &Client, namespace: &str, one: &ObjectVersion) -> Resu
         "resourceVersion": one.resource_version,
         "annotations": {REBALANCE_ANNOTATION: RebalanceWord::Stop.as_str()},
     }});
-    let parameters = PatchParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..PatchParams::default()
-    };
     let act = format!("stop KafkaRebalance {}", one.name);
-    bounded(act, api.patch(&one.name, &parameters, &Patch::Merge(patch))).await
+    bounded(act, api.patch(&one.name, &merging(), &Patch::Merge(patch))).await
 }
 
 /// Deletes it.

@@ -9,24 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kintsugi_crds::{KafkaRebalance, REBALANCE_ANNOTATION};
 use kintsugi_types::ErrorCode;
-use kube::api::{Patch, PatchParams};
-use kube::runtime::events::Recorder;
-use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 
 use super::plan::{Command, Intent, MarkChange};
 use super::validate::ENDED;
-use crate::act::{ActError, announce};
+use crate::act::ActError;
+use crate::act::resource::{Hands, mark, write_status};
 use crate::kafka::{
     Alteration, ConfigResource, KafkaError, Operation, Session, alter_configs, cancel,
     elect_preferred, reassign,
 };
-use crate::metrics::{Kind, Metrics};
+use crate::metrics::Kind;
 use crate::names::{
-    CLUSTER_LABEL, OPERATOR, REBALANCE_ENDED_ANNOTATION, REBALANCE_FINALIZER,
-    REBALANCE_UNDERWAY_ANNOTATION,
+    CLUSTER_LABEL, REBALANCE_ENDED_ANNOTATION, REBALANCE_FINALIZER, REBALANCE_UNDERWAY_ANNOTATION,
 };
-use crate::observe::REQUEST_TIMEOUT;
 
 /// The settings of brokers that bound what moves copy (KIP-73).
 const RATES: [&str; 2] = [
@@ -54,19 +50,6 @@ pub enum RebalanceActError {
     NoSession(&'static str),
 }
 
-/// What acts go through.
-#[derive(Clone, Copy)]
-pub struct Hands<'a> {
-    /// To the API server.
-    pub client: &'a Client,
-    /// For Events.
-    pub recorder: &'a Recorder,
-    /// Counts acts.
-    pub metrics: &'a Metrics,
-    /// To a broker, where one answered.
-    pub session: Option<&'a Session>,
-}
-
 /// Carries out `commands` for `resource`.
 ///
 /// # Errors
@@ -79,17 +62,8 @@ pub async fn act(
     let mut version = resource.metadata.resource_version.clone();
     for command in commands {
         carry_out(hands, resource, &mut version, command).await?;
-        hands.metrics.acts(Kind::Rebalance, 1);
-        if let Some(announcement) = command.announcement() {
-            tracing::info!(
-                rebalance = resource.metadata.name,
-                namespace = resource.metadata.namespace,
-                reason = announcement.reason,
-                "{}",
-                announcement.note
-            );
-            announce(hands.recorder, &resource.object_ref(&()), &announcement).await;
-        }
+        let told = command.announcement();
+        hands.done(Kind::Rebalance, resource, told).await;
     }
     Ok(())
 }
@@ -103,22 +77,13 @@ async fn carry_out(
     match command {
         Command::Announce(_) => {}
         Command::Mark(change) => {
-            let patch = json!({ "metadata": marks(resource, version.as_ref(), change)? });
-            let act = format!("mark KafkaRebalance {}", name(resource));
-            let api = api(hands.client, resource);
-            let parameters = parameters();
-            let patch = Patch::Merge(patch);
-            let marked = api.patch(name(resource), &parameters, &patch);
-            *version = written(act, marked).await?;
+            let metadata = marks(resource, version.as_ref(), change)?;
+            *version = mark(hands.client, resource, &metadata).await?;
         }
         Command::WriteStatus(status) => {
-            let patch = json!({"metadata": {"resourceVersion": version}, "status": status});
-            let act = format!("write the status of KafkaRebalance {}", name(resource));
-            let api = api(hands.client, resource);
-            let parameters = parameters();
-            let patch = Patch::Merge(patch);
-            let wrote = api.patch_status(name(resource), &parameters, &patch);
-            *version = written(act, wrote).await?;
+            let (seen, written) = (version.as_ref(), resource.status.as_ref());
+            let wrote = write_status(hands.client, resource, seen, written, status.as_ref());
+            *version = wrote.await?;
         }
         _ => {
             let session = hands
@@ -225,38 +190,4 @@ pub fn marks(
         metadata["labels"][CLUSTER_LABEL] = Value::from(cluster.as_str());
     }
     Ok(metadata)
-}
-
-/// Bounds a write in time, tells conflicts (look again) from refusals, and gives the new version.
-async fn written(
-    act: String,
-    write: impl Future<Output = kube::Result<KafkaRebalance>>,
-) -> Result<Option<String>, ActError> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, write).await {
-        Err(_) => Err(ActError::Timeout { act }),
-        Ok(Ok(resource)) => Ok(resource.metadata.resource_version),
-        Ok(Err(kube::Error::Api(status))) if status.code == 409 || status.code == 404 => {
-            Err(ActError::Conflict { act })
-        }
-        Ok(Err(source)) => Err(ActError::Kubernetes {
-            act,
-            source: Box::new(source),
-        }),
-    }
-}
-
-fn name(resource: &KafkaRebalance) -> &str {
-    resource.metadata.name.as_deref().unwrap_or_default()
-}
-
-fn api(client: &Client, resource: &KafkaRebalance) -> Api<KafkaRebalance> {
-    let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
-    Api::namespaced(client.clone(), namespace)
-}
-
-fn parameters() -> PatchParams {
-    PatchParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..PatchParams::default()
-    }
 }

@@ -4,19 +4,17 @@
 //! ends them; every write is bounded in time; writes to the resource name the version that the
 //! decision saw.
 
-use kintsugi_crds::{KafkaTopic, KafkaTopicStatus};
-use kube::api::{Patch, PatchParams};
-use kube::runtime::events::Recorder;
-use kube::{Api, Client, Resource};
+use kintsugi_crds::KafkaTopic;
 use serde_json::{Value, json};
 
 use super::plan::{Command, Marks};
-use crate::act::{ActError, announce, bounded};
+use crate::act::ActError;
+use crate::act::resource::{Hands, mark, write_status};
 use crate::kafka::{
-    KafkaError, Session, alter_topic_configs, create_partitions, create_topic, delete_topic,
+    KafkaError, alter_topic_configs, create_partitions, create_topic, delete_topic,
 };
-use crate::metrics::{Kind, Metrics};
-use crate::names::{APPLIED_SETTINGS_ANNOTATION, CLUSTER_LABEL, OPERATOR, TOPIC_KEY_LABEL};
+use crate::metrics::Kind;
+use crate::names::{APPLIED_SETTINGS_ANNOTATION, CLUSTER_LABEL, TOPIC_KEY_LABEL};
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -30,19 +28,6 @@ pub enum TopicActError {
     /// The plan has an act on the topic though no broker answered: a mistake in the decision.
     #[error("failed to {0} a topic: no broker answered in this look")]
     NoSession(&'static str),
-}
-
-/// What acts go through.
-#[derive(Clone, Copy)]
-pub struct Hands<'a> {
-    /// To the API server.
-    pub client: &'a Client,
-    /// For Events.
-    pub recorder: &'a Recorder,
-    /// Counts acts.
-    pub metrics: &'a Metrics,
-    /// To a broker, where one answered.
-    pub session: Option<&'a Session>,
 }
 
 /// Carries out `commands` for `resource`.
@@ -64,17 +49,8 @@ pub async fn act(
             }
             Err(error) => return Err(failed.unwrap_or(error)),
         }
-        hands.metrics.acts(Kind::Topic, 1);
-        if let Some(announcement) = command.announcement() {
-            tracing::info!(
-                topic = resource.metadata.name,
-                namespace = resource.metadata.namespace,
-                reason = announcement.reason,
-                "{}",
-                announcement.note
-            );
-            announce(hands.recorder, &resource.object_ref(&()), &announcement).await;
-        }
+        let told = command.announcement();
+        hands.done(Kind::Topic, resource, told).await;
     }
     failed.map_or(Ok(()), Err)
 }
@@ -89,8 +65,14 @@ async fn carry_out(
         .ok_or(TopicActError::NoSession(command.name()));
     match command {
         Command::Announce(_) => {}
-        Command::Mark(marks) => mark(hands.client, resource, marks).await?,
-        Command::WriteStatus(status) => write_status(hands.client, resource, status).await?,
+        Command::Mark(marks) => {
+            mark(hands.client, resource, &metadata(resource, marks)).await?;
+        }
+        Command::WriteStatus(status) => {
+            let version = resource.metadata.resource_version.as_ref();
+            let written = resource.status.as_ref();
+            write_status(hands.client, resource, version, written, status.as_ref()).await?;
+        }
         Command::Create { topic, .. } => create_topic(session?, topic).await?,
         Command::Grow { topic, partitions } => {
             create_partitions(session?, topic, *partitions).await?;
@@ -103,7 +85,8 @@ async fn carry_out(
     Ok(())
 }
 
-async fn mark(client: &Client, resource: &KafkaTopic, marks: &Marks) -> Result<(), ActError> {
+/// The metadata to merge.
+fn metadata(resource: &KafkaTopic, marks: &Marks) -> Value {
     let mut metadata = json!({
         "uid": resource.metadata.uid,
         "resourceVersion": resource.metadata.resource_version,
@@ -121,39 +104,5 @@ async fn mark(client: &Client, resource: &KafkaTopic, marks: &Marks) -> Result<(
         let keys: Vec<&str> = applied.iter().map(String::as_str).collect();
         metadata["annotations"][APPLIED_SETTINGS_ANNOTATION] = keys.join(",").into();
     }
-    let name = resource.metadata.name.as_deref().unwrap_or_default();
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let act = format!("mark KafkaTopic {name}");
-    bounded(
-        act,
-        api(client, resource).patch(name, &parameters(), &patch),
-    )
-    .await
-}
-
-async fn write_status(
-    client: &Client,
-    resource: &KafkaTopic,
-    status: &KafkaTopicStatus,
-) -> Result<(), ActError> {
-    let name = resource.metadata.name.as_deref().unwrap_or_default();
-    let patch = Patch::Merge(json!({
-        "metadata": {"resourceVersion": resource.metadata.resource_version},
-        "status": status,
-    }));
-    let act = format!("write the status of KafkaTopic {name}");
-    let api = api(client, resource);
-    bounded(act, api.patch_status(name, &parameters(), &patch)).await
-}
-
-fn api(client: &Client, resource: &KafkaTopic) -> Api<KafkaTopic> {
-    let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
-    Api::namespaced(client.clone(), namespace)
-}
-
-fn parameters() -> PatchParams {
-    PatchParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..PatchParams::default()
-    }
+    metadata
 }

@@ -2,12 +2,13 @@
 //! the resource, for no broker runs here.
 
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::{KafkaRebalance, RebalancePhase};
+use kintsugi_crds::{KafkaRebalance, KafkaRebalanceStatus, RebalancePhase};
 use kintsugi_operator::act::ActError;
+use kintsugi_operator::act::resource::Hands;
 use kintsugi_operator::kafka::Pool;
 use kintsugi_operator::load::Loads;
 use kintsugi_operator::metrics::Metrics;
-use kintsugi_operator::rebalance::act::{Hands, RebalanceActError, act};
+use kintsugi_operator::rebalance::act::{RebalanceActError, act};
 use kintsugi_operator::rebalance::decide::{Look, decide};
 use kintsugi_operator::rebalance::observe::{observe, read_rebalance};
 use kintsugi_operator::rebalance::plan::{Command, Intent, MarkChange, Marks, Underway};
@@ -18,7 +19,7 @@ use kube::discovery::ApiResource;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use super::rules::{Case, compare};
+use super::rules::{Case, Tried};
 use super::{NAME, create_cluster, recorder};
 
 fn births() -> Vec<Case> {
@@ -90,31 +91,10 @@ fn changes() -> Vec<Case> {
 
 /// Tries every case against `client`.
 pub async fn rules(client: &Client) {
-    let resource = ApiResource::erase::<KafkaRebalance>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
-    let dry_run = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    for (spec, expected) in births() {
-        let object = DynamicObject::new("born", &resource).data(json!({"spec": spec}));
-        compare(&spec, expected, api.create(&dry_run, &object).await);
-    }
+    let tried = Tried::new::<KafkaRebalance>(client);
+    tried.births(births()).await;
     let spec = json!({"clusterName": "demo", "scope": "AddBrokers", "brokers": [3]});
-    let object = DynamicObject::new("changed", &resource).data(json!({"spec": spec}));
-    api.create(&PostParams::default(), &object).await.unwrap();
-    let dry_run = PatchParams {
-        dry_run: true,
-        ..PatchParams::default()
-    };
-    for (spec, expected) in changes() {
-        let patch = Patch::Merge(json!({"spec": spec}));
-        compare(
-            &spec,
-            expected,
-            api.patch("changed", &dry_run, &patch).await,
-        );
-    }
+    tried.changes(&spec, changes()).await;
 }
 
 fn underway(moves: usize) -> Vec<Command> {
@@ -208,6 +188,17 @@ pub async fn acts_on_the_resource_follow_each_other_and_a_stale_one_is_refused(c
     act(hands, &now, &[Command::Mark(free)]).await.unwrap();
     let freed = read().await;
     assert_eq!(freed.finalizers(), Vec::<String>::new());
+    let open = KafkaRebalanceStatus {
+        gate: None,
+        ..status
+    };
+    let commands = [Command::WriteStatus(Box::new(open.clone()))];
+    act(hands, &freed, &commands).await.unwrap();
+    assert_eq!(
+        read().await.status,
+        Some(open),
+        "a gate that opened is gone"
+    );
     assert!(
         !freed
             .annotations()
