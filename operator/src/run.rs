@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join_all;
+use futures::{StreamExt, TryFuture};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::{KafkaCluster, KafkaRebalance};
 use kube::core::PartialObjectMeta;
-use kube::runtime::controller::{Config as ControllerConfig, Controller};
+use kube::runtime::controller::{Action, Config as ControllerConfig, Controller, Error};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
@@ -44,14 +44,15 @@ const LEASE_GRACE_SECONDS: u64 = 5;
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a definition that is too old is looked at again.
 const DEFINITION_INTERVAL: Duration = Duration::from_secs(5);
-/// Clusters that are looked at at once.
+/// Resources of a kind that are looked at at once. Of one cluster only one KafkaRebalance moves
+/// anything.
 const CONCURRENCY: u16 = 4;
 /// Events within this time lead to one look.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Objects a page of a watch's first list.
-pub(crate) const WATCH_PAGE_SIZE: u32 = 50;
+const WATCH_PAGE_SIZE: u32 = 50;
 
-/// Namespaces that are watched one by one; each costs nine watches.
+/// Namespaces that are watched one by one; each costs ten watches.
 pub const NAMESPACES_MAX: usize = 20;
 
 /// How the operator is run.
@@ -233,8 +234,8 @@ async fn wait_for(held: &mut watch::Receiver<bool>, state: bool) -> Result<(), R
     }
 }
 
-/// Controls the clusters, topics and rebalances of all `namespaces`, or of every one where none is named. Each has its own
-/// watches, for which rights in that namespace are enough.
+/// Controls the clusters, topics and rebalances of all `namespaces`, or of every one where none is
+/// named. Each has its own watches, for which rights in that namespace are enough.
 async fn control(client: &Client, namespaces: &BTreeSet<String>, context: Arc<Context>) {
     if namespaces.is_empty() {
         control_kinds(client, None, context).await;
@@ -248,9 +249,62 @@ async fn control(client: &Client, namespaces: &BTreeSet<String>, context: Arc<Co
 
 async fn control_kinds(client: &Client, namespace: Option<&str>, context: Arc<Context>) {
     let clusters = control_in(client, namespace, Arc::clone(&context));
-    let topics = topic::run::control_in(client, namespace, Arc::clone(&context));
-    let rebalances = rebalance::run::control_in(client, namespace, context);
+    // KafkaClusters are not watched for topics and rebalances: while a cluster fails over its status
+    // changes often, and each change would call for a look at all of its topics; those that wait for
+    // it look again by themselves.
+    let topics = control_alone(
+        scoped(client, namespace),
+        Arc::clone(&context),
+        topic::reconcile::reconcile,
+        topic::reconcile::error_policy,
+        |context, namespace, name| context.metrics.forget_topic(namespace, name),
+    );
+    let rebalances = control_alone(
+        scoped(client, namespace),
+        context,
+        rebalance::reconcile::reconcile,
+        rebalance::reconcile::error_policy,
+        Context::forget_rebalance,
+    );
     tokio::join!(clusters, topics, rebalances);
+}
+
+/// Looks at the resources of a kind that owns no objects, whenever one changes and whenever it is time.
+/// The watch carries metadata only and only triggers: what is decided on is read live.
+async fn control_alone<K, F>(
+    resources: Api<PartialObjectMeta<K>>,
+    context: Arc<Context>,
+    reconcile: impl FnMut(Arc<PartialObjectMeta<K>>, Arc<Context>) -> F,
+    error_policy: impl Fn(Arc<PartialObjectMeta<K>>, &F::Error, Arc<Context>) -> Action,
+    forget: impl Fn(&Context, &str, &str),
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
+    F: TryFuture<Ok = Action> + Send + 'static,
+    F::Error: std::error::Error + Send + 'static,
+{
+    let main = watcher::Config::default()
+        .any_semantic()
+        .page_size(WATCH_PAGE_SIZE);
+    let config = ControllerConfig::default()
+        .concurrency(CONCURRENCY)
+        .debounce(DEBOUNCE);
+    Controller::new(resources, main)
+        .with_config(config)
+        .run(reconcile, error_policy, Arc::clone(&context))
+        .for_each(|looked| {
+            match looked {
+                Ok(_) => {}
+                // Its next look was due, and it is gone. A deletion itself calls for no look.
+                Err(Error::ObjectNotFound(gone)) => {
+                    let namespace = gone.namespace.as_deref().unwrap_or_default();
+                    forget(&context, namespace, &gone.name);
+                }
+                // Failures of a look were logged by the error policy; the rest is about watches.
+                Err(error) => tracing::debug!(%error, "a watch or a look failed"),
+            }
+            std::future::ready(())
+        })
+        .await;
 }
 
 /// Looks at clusters whenever a watch tells of a change. Watches carry metadata only and only
@@ -314,7 +368,7 @@ async fn control_in(client: &Client, namespace: Option<&str>, context: Arc<Conte
         .await;
 }
 
-pub(crate) fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug,
 {

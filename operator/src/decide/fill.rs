@@ -11,7 +11,6 @@ use super::members::Members;
 use super::rollout::checks::first_amiss;
 use crate::build::rebalance;
 use crate::cluster::Cluster;
-use crate::names::Role;
 use crate::observe::Observed;
 use crate::plan::Command;
 
@@ -21,8 +20,7 @@ pub fn step(cluster: &Cluster, observed: &Observed, members: &Members<'_>, draft
         return;
     }
     let new = new_brokers(observed, members);
-    // Of no node with this id anything is amiss.
-    let is_whole = first_amiss(observed, members, (Role::Broker, -1)).is_none();
+    let is_whole = first_amiss(observed, members, None).is_none();
     if new.is_empty() || !is_whole {
         return;
     }

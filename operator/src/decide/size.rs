@@ -69,8 +69,7 @@ pub fn unsettled(cluster: &Cluster, observed: &Observed, now: Timestamp) -> Opti
     if let Some(next) = rollout.outdated.first() {
         return Some(format!("{} is to be restarted", next.pod.name));
     }
-    // Of no node with this id anything is amiss.
-    first_amiss(observed, &members, (Role::Broker, -1))
+    first_amiss(observed, &members, None)
 }
 
 /// Whether brokers that joined do not carry their share yet.

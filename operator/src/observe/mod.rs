@@ -21,7 +21,9 @@ pub use controllers::{
     BrokerView, Membership, Partitions, QuorumView, add_voter, grant_generation, remove_voter,
 };
 pub use pod::{ObservedPod, PodState};
-pub use read::{ObserveError, REQUEST_TIMEOUT, observe, observe_nodes, read_cluster};
+pub use read::{
+    ObserveError, REQUEST_TIMEOUT, bounded, list, observe, observe_nodes, read_cluster,
+};
 pub use rebalance::ObservedRebalance;
 pub use secret::ObservedSecret;
 pub use trouble::{PodTrouble, TroubleKind};
@@ -29,9 +31,17 @@ pub use volume::{ObservedVolume, Removal};
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 pub use crate::load::Disk;
+
+/// The uid of the KafkaCluster that owns an object, if one does.
+fn owner(metadata: &ObjectMeta) -> Option<String> {
+    let mut owners = metadata.owner_references.iter().flatten();
+    let cluster = owners.find(|owner| owner.kind == "KafkaCluster")?;
+    Some(cluster.uid.clone())
+}
 
 /// Everything that was seen of one cluster.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -53,20 +53,11 @@ pub enum ObserveError {
         /// What was listed.
         kind: String,
     },
-    /// The Secret could not be read.
-    #[error("failed to read Secret {name}")]
-    ReadSecret {
-        /// Its name.
-        name: String,
-        /// The cause.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The KafkaCluster itself could not be read.
-    #[error("failed to read KafkaCluster {name}")]
-    ReadCluster {
-        /// `namespace/name`.
-        name: String,
+    /// The API server refused or broke off while one object, or one short list, was read.
+    #[error("failed to read {what}")]
+    Read {
+        /// What was read.
+        what: String,
         /// The cause.
         #[source]
         source: Box<kube::Error>,
@@ -83,13 +74,23 @@ pub async fn read_cluster(
     name: &str,
 ) -> Result<Option<KafkaCluster>, ObserveError> {
     let api: Api<KafkaCluster> = Api::namespaced(client.clone(), namespace);
-    match tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(name)).await {
-        Ok(read) => read.map_err(|source| ObserveError::ReadCluster {
-            name: format!("{namespace}/{name}"),
+    let what = format!("KafkaCluster {namespace}/{name}");
+    bounded(what, api.get_opt(name)).await
+}
+
+/// Bounds one read in time.
+///
+/// # Errors
+/// [`ObserveError::Read`] or [`ObserveError::Timeout`].
+pub async fn bounded<T>(
+    what: String,
+    read: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ObserveError> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, read).await {
+        Err(_) => Err(ObserveError::Timeout { kind: what }),
+        Ok(read) => read.map_err(|source| ObserveError::Read {
+            what,
             source: Box::new(source),
-        }),
-        Err(_) => Err(ObserveError::Timeout {
-            kind: "KafkaCluster".to_owned(),
         }),
     }
 }
@@ -260,7 +261,10 @@ where
 }
 
 /// Lists page by page and hands each page on, so that no more than one is held.
-pub(super) async fn list<K>(
+///
+/// # Errors
+/// [`ObserveError`] if any page fails, or the list does not end.
+pub async fn list<K>(
     api: Api<K>,
     selector: &str,
     mut each_page: impl FnMut(&[K]),

@@ -46,12 +46,7 @@ impl ObservedRebalance {
             name: metadata.name.clone()?,
             uid: metadata.uid.clone()?,
             resource_version: metadata.resource_version.clone()?,
-            owner: metadata
-                .owner_references
-                .iter()
-                .flatten()
-                .find(|owner| owner.kind == "KafkaCluster")
-                .map(|owner| owner.uid.clone()),
+            owner: super::owner(metadata),
             terminating: metadata.deletion_timestamp.is_some(),
             adds: match rebalance.spec.scope {
                 RebalanceScope::AddBrokers => rebalance.spec.brokers.clone(),

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kintsugi_secret::Keys;
 use kube::{Api, Client};
 
-use super::{ObserveError, REQUEST_TIMEOUT};
+use super::{ObserveError, bounded};
 use crate::build::secret::FILE;
 use crate::names::secret;
 
@@ -54,15 +54,8 @@ pub async fn read(
 ) -> Result<ObservedSecret, ObserveError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let name = secret(cluster);
-    match tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(&name)).await {
-        Ok(Ok(None)) => Ok(ObservedSecret::Absent),
-        Ok(Ok(Some(secret))) => Ok(ObservedSecret::from_secret(&secret)),
-        Ok(Err(source)) => Err(ObserveError::ReadSecret {
-            name,
-            source: Box::new(source),
-        }),
-        Err(_) => Err(ObserveError::Timeout {
-            kind: format!("Secret {name}"),
-        }),
-    }
+    let read = bounded(format!("Secret {name}"), api.get_opt(&name)).await?;
+    Ok(read.map_or(ObservedSecret::Absent, |secret| {
+        ObservedSecret::from_secret(&secret)
+    }))
 }

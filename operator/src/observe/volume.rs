@@ -97,12 +97,7 @@ impl ObservedVolume {
             last_good: annotation(LAST_GOOD_ANNOTATION).and_then(|text| Template::parse(&text)),
             removal: annotation(REMOVAL_ANNOTATION).and_then(|text| Removal::parse(&text)),
             size: size.unwrap_or_default(),
-            owner: metadata
-                .owner_references
-                .iter()
-                .flatten()
-                .find(|owner| owner.kind == "KafkaCluster")
-                .map(|owner| owner.uid.clone()),
+            owner: super::owner(metadata),
         })
     }
 }

@@ -22,7 +22,6 @@ pub mod observe;
 pub mod plan;
 mod propose;
 pub mod reconcile;
-pub mod run;
 mod standing;
 mod status;
 mod throttle;

@@ -12,7 +12,6 @@ use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{ConditionStatus, KafkaCluster, KafkaRebalance};
 use kintsugi_survey::{Cluster, PartitionKey, PartitionLoads};
-use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::validate::{self, Rebalance};
@@ -20,13 +19,10 @@ use crate::kafka::{KafkaError, Moving, Pool, Session, cluster, reassignments};
 use crate::load::Loads;
 use crate::names::{CLUSTER_LABEL, Role};
 use crate::observe::{
-    Observed as ObservedCluster, ObservedPod, QuorumView, REQUEST_TIMEOUT, ask_brokers,
+    ObserveError, Observed as ObservedCluster, ObservedPod, QuorumView, ask_brokers, bounded, list,
     observe_nodes, read_cluster,
 };
 use crate::quantity::units;
-
-/// KafkaRebalances of one cluster that are looked at.
-const RIVALS_MAX: u32 = 200;
 
 /// Everything that was seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,35 +105,6 @@ pub struct LoadView {
     pub cpu_cores: Option<f64>,
     /// The greatest share of it that a broker uses.
     pub cpu_share: Option<f64>,
-}
-
-/// Why a rebalance could not be observed.
-#[derive(Debug, thiserror::Error)]
-pub enum ObserveError {
-    /// The KafkaCluster or its pods could not be read.
-    #[error(transparent)]
-    Cluster(#[from] crate::observe::ObserveError),
-    /// The API server refused or broke off.
-    #[error("failed to read {what}")]
-    Read {
-        /// What was read.
-        what: String,
-        /// The cause.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The API server did not answer in time.
-    #[error("failed to read {what}: no answer from the API server within {} s", REQUEST_TIMEOUT.as_secs())]
-    Timeout {
-        /// What was read.
-        what: String,
-    },
-    /// More of them than are looked at: one that is under way might be missed.
-    #[error(
-        "failed to read KafkaRebalances: cluster {0} has more than {RIVALS_MAX}: delete those that \
-         are over"
-    )]
-    TooMany(String),
 }
 
 /// Reads the resource itself, live. None if it is gone.
@@ -232,39 +199,31 @@ async fn rivals(
 ) -> Result<(Vec<Rival>, BTreeSet<i32>), ObserveError> {
     let api: Api<KafkaRebalance> = Api::namespaced(client.clone(), &rebalance.namespace);
     let selector = format!("{CLUSTER_LABEL}={}", rebalance.cluster);
-    let parameters = ListParams::default().labels(&selector).limit(RIVALS_MAX);
-    let list = bounded("KafkaRebalances".to_owned(), api.list(&parameters)).await?;
-    if list
-        .metadata
-        .continue_
-        .is_some_and(|token| !token.is_empty())
-    {
-        return Err(ObserveError::TooMany(rebalance.cluster.clone()));
-    }
-    let mut leaving = BTreeSet::new();
-    let mut rivals = Vec::new();
-    for other in &list.items {
-        if other.metadata.uid.as_ref() == Some(&rebalance.uid)
-            || other.spec.cluster_name != rebalance.cluster
-        {
-            continue;
-        }
-        leaving.extend(validate::empties(other, &rebalance.cluster));
-        // What was noted and cannot be read may be anything.
-        let has_begun = validate::marks(other).map_or(true, |marks| marks.underway.is_some());
-        rivals.push(Rival {
-            name: other.metadata.name.clone().unwrap_or_default(),
-            uid: other.metadata.uid.clone().unwrap_or_default(),
-            created: other
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map(|time| time.0),
-            has_begun,
-            wants_to_begin: validate::is_held(other),
+    let (mut rivals, mut leaving) = (Vec::new(), BTreeSet::new());
+    list(api, &selector, |page: &[KafkaRebalance]| {
+        let others = page.iter().filter(|other| {
+            other.metadata.uid.as_ref() != Some(&rebalance.uid)
+                && other.spec.cluster_name == rebalance.cluster
         });
-    }
+        for other in others {
+            leaving.extend(validate::empties(other, &rebalance.cluster));
+            rivals.push(rival(other));
+        }
+    })
+    .await?;
     Ok((rivals, leaving))
+}
+
+fn rival(other: &KafkaRebalance) -> Rival {
+    let metadata = &other.metadata;
+    Rival {
+        name: metadata.name.clone().unwrap_or_default(),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+        // What was noted and cannot be read may be anything.
+        has_begun: validate::marks(other).map_or(true, |marks| marks.underway.is_some()),
+        wants_to_begin: validate::is_held(other),
+    }
 }
 
 fn rollout(
@@ -360,19 +319,5 @@ fn planners(load: &kintsugi_load::Load) -> kintsugi_planner::Load {
         network_in_bytes_per_second: load.network_in_bytes_per_second,
         network_out_bytes_per_second: load.network_out_bytes_per_second,
         cpu: load.cpu,
-    }
-}
-
-async fn bounded<T>(
-    what: String,
-    read: impl Future<Output = kube::Result<T>>,
-) -> Result<T, ObserveError> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, read).await {
-        Err(_) => Err(ObserveError::Timeout { what }),
-        Ok(Err(source)) => Err(ObserveError::Read {
-            what,
-            source: Box::new(source),
-        }),
-        Ok(Ok(value)) => Ok(value),
     }
 }

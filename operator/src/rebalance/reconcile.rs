@@ -10,17 +10,19 @@ use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 
-use super::act::{Hands, RebalanceActError, act};
+use super::act::{RebalanceActError, act};
 use super::decide::{Look, decide};
 use super::held::Held;
-use super::observe::{ObserveError, Observed, observe, read_rebalance};
+use super::observe::{Observed, observe, read_rebalance};
 use super::plan::{Command, MarkChange, Marks, Plan};
 use super::status::{Told, tell_invalid};
 use super::validate::{Rebalance, ValidateError, is_held, validate};
 use crate::act::ActError;
+use crate::act::resource::Hands;
 use crate::causes::with_causes;
 use crate::metrics::Kind;
 use crate::names::CLUSTER_LABEL;
+use crate::observe::ObserveError;
 use crate::plan::Announcement;
 use crate::reconcile::Context;
 

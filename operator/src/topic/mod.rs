@@ -13,7 +13,6 @@ pub mod decide;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;
-pub mod run;
 mod status;
 pub mod validate;
 

@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use super::validate::{Topic, topic_name};
 use crate::kafka::{KafkaError, Pool, Session, TopicDescription, describe_topic, topic_configs};
 use crate::names::TOPIC_KEY_LABEL;
-use crate::observe::{REQUEST_TIMEOUT, ask_brokers, read_cluster};
+use crate::observe::{ObserveError, ask_brokers, bounded, read_cluster};
 
 /// KafkaTopics with one key that are looked at. More than two are a mistake already.
 const RIVALS_MAX: u32 = 50;
@@ -73,29 +73,6 @@ pub struct TopicView {
     pub description: TopicDescription,
     /// The settings that it carries itself.
     pub config: BTreeMap<String, String>,
-}
-
-/// Why a topic could not be observed.
-#[derive(Debug, thiserror::Error)]
-pub enum ObserveError {
-    /// The KafkaCluster could not be read.
-    #[error(transparent)]
-    Cluster(#[from] crate::observe::ObserveError),
-    /// The API server refused or broke off.
-    #[error("failed to read {what}")]
-    Read {
-        /// What was read.
-        what: String,
-        /// The cause.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The API server did not answer in time.
-    #[error("failed to read {what}: no answer from the API server within {} s", REQUEST_TIMEOUT.as_secs())]
-    Timeout {
-        /// What was read.
-        what: String,
-    },
 }
 
 /// Reads the resource itself, live. None if it is gone.
@@ -178,18 +155,4 @@ async fn rivals(client: &Client, topic: &Topic) -> Result<Vec<Rival>, ObserveErr
         is_terminating: other.metadata.deletion_timestamp.is_some(),
     });
     Ok(rivals.collect())
-}
-
-async fn bounded<T>(
-    what: String,
-    read: impl Future<Output = kube::Result<T>>,
-) -> Result<T, ObserveError> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, read).await {
-        Err(_) => Err(ObserveError::Timeout { what }),
-        Ok(Err(source)) => Err(ObserveError::Read {
-            what,
-            source: Box::new(source),
-        }),
-        Ok(Ok(value)) => Ok(value),
-    }
 }

@@ -10,17 +10,19 @@ use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 
-use super::act::{Hands, TopicActError, act};
+use super::act::{TopicActError, act};
 use super::decide::{decide, on_refusal};
-use super::observe::{ObserveError, observe, read_topic};
+use super::observe::{observe, read_topic};
 use super::plan::{Command, Plan};
 use super::status::{is_ready, not_ready, status};
 use super::validate::{ValidateError, marks, validate};
 use crate::act::ActError;
+use crate::act::resource::Hands;
 use crate::causes::with_causes;
 use crate::kafka::KafkaError;
 use crate::metrics::Kind;
 use crate::names::{CLUSTER_LABEL, TOPIC_FINALIZER};
+use crate::observe::ObserveError;
 use crate::reconcile::Context;
 
 /// When to look again after the resource or the topic changed under the plan.

@@ -22,7 +22,7 @@ pub fn stop_checks(
     let answering = quorum.map_or(0, |quorum| quorum.answering.len());
     let active = quorum.is_some_and(|quorum| quorum.brokers.is_some());
     let majority = cluster.majority();
-    let amiss = first_amiss(observed, members, (Role::Broker, id));
+    let amiss = first_amiss(observed, members, Some((Role::Broker, id)));
     vec![
         (
             Gate::Pause,

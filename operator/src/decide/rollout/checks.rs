@@ -92,16 +92,16 @@ fn quorum_health(
 /// Every other node runs, is ready and registered, and has all its copies in sync: the restart
 /// before this one is over, and nothing else is amiss.
 fn others_are_whole(observed: &Observed, members: &Members<'_>, pod: &ObservedPod) -> Check {
-    let amiss = first_amiss(observed, members, (pod.member.role, pod.member.id));
+    let amiss = first_amiss(observed, members, Some((pod.member.role, pod.member.id)));
     let reason = amiss.clone().unwrap_or_default();
     (Gate::OneDisruption, amiss.is_none(), reason)
 }
 
-/// What is amiss with any node but `except`, if something is.
+/// What is amiss with any node, but for that of `except`, if something is.
 pub fn first_amiss(
     observed: &Observed,
     members: &Members<'_>,
-    except: (Role, i32),
+    except: Option<(Role, i32)>,
 ) -> Option<String> {
     let nodes = members
         .controllers
@@ -112,7 +112,7 @@ pub fn first_amiss(
         .iter()
         .map(|(id, volume)| (Role::Broker, id, volume));
     for (role, id, volume) in nodes.chain(brokers) {
-        if (role, *id) == except {
+        if Some((role, *id)) == except {
             continue;
         }
         let other = volume.and_then(|volume| observed.pod(volume.member));
@@ -131,7 +131,7 @@ pub fn first_amiss(
     let others = members
         .broker_ids
         .iter()
-        .filter(|id| (Role::Broker, **id) != except);
+        .filter(|id| Some((Role::Broker, **id)) != except);
     for id in others {
         match observed.broker(*id) {
             None => return Some(format!("broker {id} has not registered")),
