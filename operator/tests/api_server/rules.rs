@@ -1,9 +1,9 @@
 //! What the definition's CEL rules accept and refuse.
 
-use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
+use kube::{Client, Resource};
 use serde_json::{Value, json};
 
 use kintsugi_crds::KafkaCluster;
@@ -163,37 +163,68 @@ fn changes() -> Vec<Case> {
     ]
 }
 
+/// A kind, tried without keeping what is accepted but for the resource that is changed.
+pub(super) struct Tried {
+    pub(super) api: Api<DynamicObject>,
+    pub(super) resource: ApiResource,
+}
+
+impl Tried {
+    pub(super) fn new<K: Resource<DynamicType = ()>>(client: &Client) -> Self {
+        let resource = ApiResource::erase::<K>(&());
+        let api = Api::namespaced_with(client.clone(), "default", &resource);
+        Self { api, resource }
+    }
+
+    fn object(&self, name: &str, spec: &Value) -> DynamicObject {
+        DynamicObject::new(name, &self.resource).data(json!({"spec": spec}))
+    }
+
+    /// Has a resource of this name created.
+    pub(super) async fn birth(&self, name: &str, spec: &Value, expected: &str) {
+        let dry_run = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let created = self.api.create(&dry_run, &self.object(name, spec)).await;
+        compare(spec, expected, created);
+    }
+
+    pub(super) async fn births(&self, cases: Vec<Case>) {
+        for (spec, expected) in cases {
+            self.birth("born", &spec, expected).await;
+        }
+    }
+
+    /// Creates a resource and has it changed in each way.
+    pub(super) async fn changes(&self, spec: &Value, cases: Vec<Case>) {
+        let object = self.object("changed", spec);
+        self.api
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap();
+        let dry_run = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        for (spec, expected) in cases {
+            let patch = Patch::Merge(json!({"spec": spec}));
+            let changed = self.api.patch("changed", &dry_run, &patch).await;
+            compare(&spec, expected, changed);
+        }
+    }
+}
+
 /// Tries every case against `client`.
 pub async fn check(client: &Client) {
-    let resource = ApiResource::erase::<KafkaCluster>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
-    let dry_run = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    for (spec, expected) in births() {
-        let object = DynamicObject::new("born", &resource).data(json!({"spec": spec}));
-        compare(&spec, expected, api.create(&dry_run, &object).await);
-    }
+    let tried = Tried::new::<KafkaCluster>(client);
+    tried.births(births()).await;
     for name in ["a.b", "1a", &"a".repeat(37)] {
-        let object = DynamicObject::new(name, &resource).data(json!({"spec": {}}));
-        let created = api.create(&dry_run, &object).await;
-        compare(&json!(name), "use at most 36 characters", created);
+        let expected = "use at most 36 characters";
+        tried.birth(name, &json!({}), expected).await;
     }
-    let object = DynamicObject::new("changed", &resource).data(json!({"spec": {}}));
-    api.create(&PostParams::default(), &object).await.unwrap();
-    let dry_run = PatchParams {
-        dry_run: true,
-        ..PatchParams::default()
-    };
-    for (spec, expected) in changes() {
-        let patch = Patch::Merge(json!({"spec": spec}));
-        compare(
-            &spec,
-            expected,
-            api.patch("changed", &dry_run, &patch).await,
-        );
-    }
+    tried.changes(&json!({}), changes()).await;
+    let Tried { api, resource } = tried;
     a_scaled_cluster_is_not_scaled_by_hand(&api, &resource).await;
     let scale = api.get_scale("changed").await.unwrap();
     assert_eq!(scale.spec.and_then(|spec| spec.replicas), Some(3));
@@ -226,7 +257,7 @@ async fn a_scaled_cluster_is_not_scaled_by_hand(api: &Api<DynamicObject>, resour
     assert!(said.contains(refused), "{said}");
 }
 
-pub(super) fn compare(spec: &Value, expected: &str, answer: kube::Result<DynamicObject>) {
+fn compare(spec: &Value, expected: &str, answer: kube::Result<DynamicObject>) {
     match answer {
         Ok(_) => assert!(
             expected.is_empty(),

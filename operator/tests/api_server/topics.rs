@@ -4,9 +4,10 @@
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{ConditionStatus, KafkaCluster, KafkaTopic};
 use kintsugi_operator::act::ActError;
+use kintsugi_operator::act::resource::Hands;
 use kintsugi_operator::kafka::Pool;
 use kintsugi_operator::metrics::Metrics;
-use kintsugi_operator::topic::act::{Hands, TopicActError, act};
+use kintsugi_operator::topic::act::{TopicActError, act};
 use kintsugi_operator::topic::decide::decide;
 use kintsugi_operator::topic::observe::{observe, read_topic};
 use kintsugi_operator::topic::plan::Command;
@@ -17,7 +18,7 @@ use kube::discovery::ApiResource;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::rules::{Case, compare};
+use super::rules::{Case, Tried};
 use super::{NAME, create_cluster, recorder};
 
 fn births() -> Vec<Case> {
@@ -98,37 +99,15 @@ fn changes() -> Vec<Case> {
 
 /// Tries every case against `client`.
 pub async fn rules(client: &Client) {
-    let resource = ApiResource::erase::<KafkaTopic>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &resource);
-    let dry_run = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    for (spec, expected) in births() {
-        let object = DynamicObject::new("born", &resource).data(json!({"spec": spec}));
-        compare(&spec, expected, api.create(&dry_run, &object).await);
-    }
+    let tried = Tried::new::<KafkaTopic>(client);
+    tried.births(births()).await;
     let long = "a".repeat(250);
     let named = json!({"clusterName": "demo", "topicName": "short"});
     for (spec, expected) in [(json!({"clusterName": "demo"}), "at most 249"), (named, "")] {
-        let object = DynamicObject::new(&long, &resource).data(json!({"spec": spec}));
-        compare(&spec, expected, api.create(&dry_run, &object).await);
+        tried.birth(&long, &spec, expected).await;
     }
     let spec = json!({"clusterName": "demo", "partitions": 6});
-    let object = DynamicObject::new("changed", &resource).data(json!({"spec": spec}));
-    api.create(&PostParams::default(), &object).await.unwrap();
-    let dry_run = PatchParams {
-        dry_run: true,
-        ..PatchParams::default()
-    };
-    for (spec, expected) in changes() {
-        let patch = Patch::Merge(json!({"spec": spec}));
-        compare(
-            &spec,
-            expected,
-            api.patch("changed", &dry_run, &patch).await,
-        );
-    }
+    tried.changes(&spec, changes()).await;
 }
 
 /// What the looks at one namespace share.
