@@ -42,6 +42,7 @@ preflight:
 verify: preflight $(TOOLS)/cargo-deny ## check formatting, lints, generated files and dependencies; changes nothing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --profile image -- -D warnings
+	cargo clippy --workspace --test api_server --profile image -- -D warnings
 	$(TOOLS)/cargo-deny --all-features check bans licenses sources
 	cd e2e/localkube/launcher && test -z "$$(gofmt -l .)" && go vet ./...
 	e2e/house-rules.sh

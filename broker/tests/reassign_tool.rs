@@ -12,7 +12,7 @@ use kintsugi_types::TimestampMs;
 use kintsugi_wire::records::{Record, build};
 use support::java::{Ran, run};
 use support::reassign::{alter, list};
-use support::records::{create_topic, produce_batch};
+use support::records::{create_topic, write_batch};
 use support::{Cluster, eventually, partition};
 
 const TOOL: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
@@ -90,15 +90,7 @@ async fn fill(cluster: &Cluster) {
                 ..Record::default()
             };
             let batch = build(&[record]).unwrap();
-            eventually("a batch to be written", async || {
-                let leader = partition(&connection, "t", index).await?.leader_id.0;
-                let leader = cluster.brokers.iter().find(|node| node.id == leader)?;
-                let leader = leader.connect().await;
-                produce_batch(&leader, "t", index, batch.clone())
-                    .await?
-                    .ok()
-            })
-            .await;
+            write_batch(&cluster, "t", index, &batch).await;
         }
     }
 }

@@ -25,7 +25,7 @@ use kintsugi_types::TimestampMs;
 use kintsugi_wire::records::{Record, build};
 use serde_json::{Value, json};
 use support::reassign::list;
-use support::records::{consume, create_topic, produce_batch};
+use support::records::{consume, create_topic, write_batch};
 use support::{Cluster, eventually, partition, text};
 
 const PARTITIONS: i32 = 12;
@@ -168,15 +168,7 @@ async fn fill(cluster: &Cluster) {
     };
     let batch = build(&[record]).unwrap();
     for index in 0..PARTITIONS {
-        eventually("a batch to be written", async || {
-            let leader = partition(&connection, "t", index).await?.leader_id.0;
-            let leader = cluster.brokers.iter().find(|node| node.id == leader)?;
-            let leader = leader.connect().await;
-            produce_batch(&leader, "t", index, batch.clone())
-                .await?
-                .ok()
-        })
-        .await;
+        write_batch(cluster, "t", index, &batch).await;
     }
 }
 

@@ -10,7 +10,7 @@ use kintsugi_types::TimestampMs;
 use kintsugi_wire::batch::split;
 use kintsugi_wire::records::{Record, build, read};
 
-use super::text;
+use super::{Cluster, eventually, partition, text};
 
 /// Creates a topic; gives the error code.
 pub async fn create_topic(
@@ -44,6 +44,20 @@ pub async fn produce(
     };
     let batch = build(&[record]).unwrap();
     produce_batch(connection, topic, partition, batch).await
+}
+
+/// Writes a batch to whoever leads the partition, once one of them takes it.
+pub async fn write_batch(cluster: &Cluster, topic: &str, index: i32, batch: &Bytes) {
+    let connection = cluster.brokers[0].connect().await;
+    eventually("a batch to be written", async || {
+        let leader = partition(&connection, topic, index).await?.leader_id.0;
+        let leader = cluster.brokers.iter().find(|node| node.id == leader)?;
+        let leader = leader.connect().await;
+        produce_batch(&leader, topic, index, batch.clone())
+            .await?
+            .ok()
+    })
+    .await;
 }
 
 /// Produces one batch as it is, the same way.

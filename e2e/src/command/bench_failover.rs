@@ -1,6 +1,5 @@
 //! `bench-failover`: faults under load, on Kintsugi and on Apache Kafka, one after the other.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use crate::bench::failover::{FailoverSettings, run};
 use crate::bench::roll;
 use crate::bench::topology::{Topology, wait_for};
 use crate::host::{load, machine};
-use crate::processes::{BROKERS, Cluster, Engine, Kafka, Kintsugi};
+use crate::processes::{self, BROKERS, Cluster, Engine, Kafka, Kintsugi};
 use crate::verify::Verdict;
 
 use super::faults::{Fault, Processes};
@@ -169,19 +168,7 @@ fn run_engine<E: Engine>(
     own: &[(String, String)],
 ) -> anyhow::Result<Verdict> {
     let folder = tempfile::tempdir().context("failed to make a folder for the cluster")?;
-    let mut settings = BTreeMap::from([
-        ("min.insync.replicas".to_owned(), "2".to_owned()),
-        ("default.replication.factor".to_owned(), "3".to_owned()),
-        // Leaders go back soon after each kill, so that every kill meets the same picture.
-        (
-            "leader.imbalance.check.interval.seconds".to_owned(),
-            "2".to_owned(),
-        ),
-        (
-            "leader.imbalance.per.broker.percentage".to_owned(),
-            "0".to_owned(),
-        ),
-    ]);
+    let mut settings = processes::settings();
     settings.extend(own.iter().cloned());
     let started = Instant::now();
     let cluster = Cluster::start(engine, folder.path(), settings)?;

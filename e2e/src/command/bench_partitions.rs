@@ -1,6 +1,5 @@
 //! `bench-partitions`: what many partitions cost three brokers on this machine.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, ensure};
 
 use crate::bench::partitions::{Idle, ManyPartitions, Start};
 use crate::host::{load, machine};
-use crate::processes::{BROKERS, Cluster, Kintsugi};
+use crate::processes::{self, BROKERS, Cluster, Kintsugi};
 
 /// Starts, idle processors, memory and descriptors of brokers with many partitions.
 #[derive(Debug, clap::Args)]
@@ -53,18 +52,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.partitions
     );
     let folder = tempfile::tempdir().context("failed to make a folder for the cluster")?;
-    let mut settings = BTreeMap::from([
-        ("min.insync.replicas".to_owned(), "2".to_owned()),
-        ("default.replication.factor".to_owned(), "3".to_owned()),
-        (
-            "leader.imbalance.check.interval.seconds".to_owned(),
-            "2".to_owned(),
-        ),
-        (
-            "leader.imbalance.per.broker.percentage".to_owned(),
-            "0".to_owned(),
-        ),
-    ]);
+    let mut settings = processes::settings();
     settings.extend(arguments.setting.iter().cloned());
     let engine = Kintsugi {
         binary: arguments.broker.clone(),

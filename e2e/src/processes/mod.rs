@@ -25,6 +25,21 @@ pub use steps::Steps;
 pub const CONTROLLERS: i32 = 3;
 /// How many brokers a cluster has.
 pub const BROKERS: i32 = 3;
+
+/// The settings of a cluster that is measured. Leaders go back soon after each fault, so that every
+/// fault meets the same picture.
+#[must_use]
+pub fn settings() -> BTreeMap<String, String> {
+    let settings = [
+        ("min.insync.replicas", "2"),
+        ("default.replication.factor", "3"),
+        ("leader.imbalance.check.interval.seconds", "2"),
+        ("leader.imbalance.per.broker.percentage", "0"),
+    ];
+    settings
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
 /// The first controller's id.
 const CONTROLLER_ID_FIRST: i32 = 1_000;
 

@@ -13,9 +13,7 @@ use kintsugi_operator::rebalance::decide::{Look, decide};
 use kintsugi_operator::rebalance::observe::{observe, read_rebalance};
 use kintsugi_operator::rebalance::plan::{Command, Intent, MarkChange, Marks, Underway};
 use kintsugi_operator::rebalance::validate::validate;
-use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::core::DynamicObject;
-use kube::discovery::ApiResource;
+use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
@@ -119,10 +117,7 @@ fn underway(moves: usize) -> Vec<Command> {
     })]
 }
 
-/// A mark and the status after it in one look; as many notes as there may ever be; and a write that
-/// was decided on an older version.
-pub async fn acts_on_the_resource_follow_each_other_and_a_stale_one_is_refused(client: &Client) {
-    let namespace = "rebalances";
+async fn create(client: &Client, namespace: &str) {
     create_cluster(client, namespace).await;
     let api: Api<KafkaRebalance> = Api::namespaced(client.clone(), namespace);
     let rebalance: KafkaRebalance = serde_json::from_value(json!({
@@ -135,6 +130,31 @@ pub async fn acts_on_the_resource_follow_each_other_and_a_stale_one_is_refused(c
     api.create(&PostParams::default(), &rebalance)
         .await
         .unwrap();
+}
+
+/// What a look decides while no broker runs.
+async fn decided(client: &Client, resource: &KafkaRebalance) -> Vec<Command> {
+    let rebalance = validate(resource).unwrap();
+    let (pool, loads) = (Pool::default(), Loads::default());
+    let (observed, session) = observe(client, &pool, &loads, "image", &rebalance, true)
+        .await
+        .unwrap();
+    assert!(session.is_none(), "no broker runs");
+    let plan = decide(&Look {
+        rebalance: &rebalance,
+        observed: &observed,
+        held: None,
+        written: None,
+        now: Timestamp::now(),
+    });
+    plan.commands
+}
+
+/// A mark and the status after it in one look; as many notes as there may ever be; and a write that
+/// was decided on an older version.
+pub async fn acts_on_the_resource_follow_each_other_and_a_stale_one_is_refused(client: &Client) {
+    let namespace = "rebalances";
+    create(client, namespace).await;
     let (recorder, metrics) = (recorder(client), Metrics::new().unwrap());
     let hands = Hands {
         client,
@@ -150,21 +170,8 @@ pub async fn acts_on_the_resource_follow_each_other_and_a_stale_one_is_refused(c
     };
     let stale = read().await;
 
-    let observed = validate(&stale).unwrap();
-    let (pool, loads) = (Pool::default(), Loads::default());
-    let (observed, session) = observe(client, &pool, &loads, "image", &observed, true)
-        .await
-        .unwrap();
-    assert!(session.is_none(), "no broker runs");
-    let plan = decide(&Look {
-        rebalance: &validate(&stale).unwrap(),
-        observed: &observed,
-        held: None,
-        written: None,
-        now: Timestamp::now(),
-    });
     let mut commands = underway(200);
-    commands.extend(plan.commands);
+    commands.extend(decided(client, &stale).await);
     act(hands, &stale, &commands).await.unwrap();
     let now = read().await;
     let status = now.status.clone().unwrap();

@@ -11,6 +11,7 @@ use kintsugi_crds::KafkaCluster;
 /// A spec, and what the refusal must say; an empty text means that it is accepted.
 pub(super) type Case = (Value, &'static str);
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn births() -> Vec<Case> {
     vec![
         (json!({}), ""),
@@ -252,8 +253,9 @@ async fn a_scaled_cluster_is_not_scaled_by_hand(api: &Api<DynamicObject>, resour
         compare(&spec, expected, answer);
     }
     let patch = Patch::Merge(json!({"spec": {"replicas": 4}}));
-    let scaled = api.patch_scale("scaled", &PatchParams::default(), &patch);
-    let said = scaled.await.unwrap_err().to_string();
+    let parameters = PatchParams::default();
+    let scaled = api.patch_scale("scaled", &parameters, &patch).await;
+    let said = scaled.unwrap_err().to_string();
     assert!(said.contains(refused), "{said}");
 }
 

@@ -13,8 +13,6 @@ use kintsugi_operator::topic::observe::{observe, read_topic};
 use kintsugi_operator::topic::plan::Command;
 use kintsugi_operator::topic::validate::validate;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use kube::core::DynamicObject;
-use kube::discovery::ApiResource;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
