@@ -53,7 +53,7 @@ pub async fn serve(call: Call) -> Result<Answer, ApiError> {
     };
     let cluster = call.broker().settings.cluster.as_str();
     let response = MetadataResponse::default()
-        .with_brokers(brokers(&view.image))
+        .with_brokers(brokers(&view))
         .with_cluster_id(Some(own(cluster)))
         .with_controller_id(controller(&view.image, call.broker().id))
         .with_topics(topics)
@@ -136,25 +136,32 @@ async fn create_missing(call: &Call, asked: &[Asked]) {
     }
 }
 
-/// Every broker that is worth a connection, by id.
+/// Every broker that is worth a connection, by id, and those that clients must not forget yet.
 ///
 /// One that has handed everything over and is about to end is left out before it closes its
 /// connections: a client that still knows it then dials its address again and again, with pauses
 /// that grow to 10 s (librdkafka's `reconnect.backoff.max.ms`) and go on when the broker is back
-/// at another address. What it forgot it dials at once.
-fn listed_brokers(image: &Image) -> Vec<&BrokerImage> {
-    let live = || image.brokers.iter().filter(|(_, broker)| !broker.fenced);
-    let staying = live().filter(|(id, _)| !image.is_leaving(**id));
-    let staying: Vec<&BrokerImage> = staying.map(|(_, broker)| broker).collect();
-    if staying.is_empty() {
+/// at another address. What it forgot it dials at once. But it is not left out of the answer that
+/// tells of the new leaders: see [`MetadataView::lingering`].
+fn listed_brokers(view: &MetadataView) -> Vec<&BrokerImage> {
+    let image = &view.image;
+    let is_listed = |id: &BrokerId, broker: &BrokerImage| {
+        let stays = !broker.fenced && !image.is_leaving(*id);
+        stays || view.lingering.contains(id)
+    };
+    let all = || image.brokers.iter();
+    let listed = all().filter(|(id, broker)| is_listed(id, broker));
+    let listed: Vec<&BrokerImage> = listed.map(|(_, broker)| broker).collect();
+    if listed.is_empty() {
         // Clients take an answer without brokers for an error.
-        return live().map(|(_, broker)| broker).collect();
+        let live = all().filter(|(_, broker)| !broker.fenced);
+        return live.map(|(_, broker)| broker).collect();
     }
-    staying
+    listed
 }
 
-fn brokers(image: &Image) -> Vec<MetadataResponseBroker> {
-    let listed = listed_brokers(image).into_iter().map(|broker| {
+fn brokers(view: &MetadataView) -> Vec<MetadataResponseBroker> {
+    let listed = listed_brokers(view).into_iter().map(|broker| {
         let registration = &broker.registration;
         let endpoint = &registration.client_endpoint;
         MetadataResponseBroker::default()
@@ -284,7 +291,7 @@ mod tests {
     }
 
     /// Whom a client is told of, where broker 0 stops and this broker leads the only partition.
-    fn listed(leader: i32, others: &[MetadataRecord]) -> Vec<i32> {
+    fn listed(leader: i32, others: &[MetadataRecord], lingering: &[i32]) -> Vec<i32> {
         let created = MetadataRecord::TopicCreated {
             topic: TOPIC,
             name: "t".parse().unwrap(),
@@ -294,18 +301,28 @@ mod tests {
         records.extend_from_slice(others);
         let mut image = Image::default();
         image.apply(MetadataOffset(1), &records, &mut Delta::default());
-        let listed = brokers(&image);
+        let view = MetadataView {
+            image: Arc::new(image),
+            suspects: BTreeSet::new(),
+            lingering: lingering.iter().copied().map(BrokerId).collect(),
+        };
+        let listed = brokers(&view);
         listed.iter().map(|broker| broker.node_id.0).collect()
     }
 
     #[test]
     fn a_broker_that_has_handed_over_before_it_stops_is_named_no_more() {
-        assert_eq!(listed(1, &[broker(1, false)]), [1]);
+        assert_eq!(listed(1, &[broker(1, false)], &[]), [1]);
+    }
+
+    #[test]
+    fn a_broker_that_lingers_is_listed_beside_the_others() {
+        assert_eq!(listed(1, &[broker(1, false)], &[0]), [0, 1]);
     }
 
     #[test]
     fn a_stopping_broker_is_named_while_it_leads_and_while_there_is_no_other() {
-        assert_eq!(listed(0, &[broker(1, false)]), [0, 1]);
-        assert_eq!(listed(1, &[]), [0]);
+        assert_eq!(listed(0, &[broker(1, false)], &[]), [0, 1]);
+        assert_eq!(listed(1, &[], &[]), [0]);
     }
 }

@@ -56,6 +56,12 @@ pub struct Timeouts {
     /// How long a broker that has handed over goes on answering that others lead now: clients that
     /// hear it need not find out by a broken connection.
     pub farewell: Duration,
+    /// For how long Metadata lists a broker that has handed over: shorter than `farewell`, so that
+    /// clients have forgotten its address before it closes their connections.
+    pub listed_after_handing_over: Duration,
+    /// For how long Metadata lists a broker that was fenced: longer than it takes until a frozen
+    /// one is killed, which is when its clients ask.
+    pub listed_after_fencing: Duration,
 }
 
 impl Default for Timeouts {
@@ -78,6 +84,8 @@ impl Default for Timeouts {
             stop: Duration::from_secs(15),
             drain: Duration::from_secs(5),
             farewell: Duration::from_millis(200),
+            listed_after_handing_over: Duration::from_millis(150),
+            listed_after_fencing: Duration::from_secs(5),
         }
     }
 }

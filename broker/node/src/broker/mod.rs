@@ -14,6 +14,7 @@ mod heartbeat;
 mod isr_changes;
 mod life_signs;
 mod link;
+mod listed;
 mod metadata_answers;
 mod producer_ids;
 mod stop;
@@ -40,6 +41,7 @@ use heartbeat::Heartbeats;
 use isr_changes::IsrChanges;
 use life_signs::LifeSigns;
 use link::Link;
+use listed::Listed;
 use metadata_answers::MetadataAnswers;
 use producer_ids::ProducerIds;
 use stop::Stop;
@@ -55,6 +57,7 @@ pub struct Broker {
     admin: AdminRequests,
     producer_ids: ProducerIds,
     doubt: Doubt,
+    listed: Listed,
     life_signs: LifeSigns,
     metadata_answers: MetadataAnswers,
     stop: Stop,
@@ -83,6 +86,7 @@ impl Broker {
             admin: AdminRequests::default(),
             producer_ids: ProducerIds::new(timeouts),
             doubt: Doubt::new(timeouts),
+            listed: Listed::new(timeouts),
             life_signs: LifeSigns::new(timeouts),
             metadata_answers: MetadataAnswers::new(id),
             stop: Stop::No,
@@ -151,7 +155,7 @@ impl Broker {
             Event::ShardProgress { shard, at } => self.heartbeats.progressed(shard, at),
             Event::Metadata { token, topics } => {
                 let until = now + self.config.timeouts.metadata_hold;
-                let view = self.view();
+                let view = self.view(now);
                 let signs = &mut self.life_signs;
                 self.metadata_answers
                     .ask(now, (token, topics), until, &view, signs, out);
@@ -199,7 +203,7 @@ impl Broker {
         }
         if self.view_changed || now >= self.metadata_answers.next_wake() {
             self.view_changed = false;
-            let view = self.view();
+            let view = self.view(now);
             let signs = &mut self.life_signs;
             self.metadata_answers.release(now, &view, signs, out);
         }
@@ -344,10 +348,11 @@ impl Broker {
         }
     }
 
-    fn view(&self) -> Arc<MetadataView> {
+    fn view(&self, now: Time) -> Arc<MetadataView> {
         Arc::new(MetadataView {
             image: Arc::clone(&self.image),
             suspects: self.doubt.suspects(&self.image),
+            lingering: self.listed.lingering(now),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Command lists of a broker's control.
 
 mod life_signs;
+mod listed;
 mod log_ends;
 mod producer_ids;
 
@@ -150,9 +151,15 @@ impl Fixture {
     }
 
     fn view(&self, suspects: &[i32]) -> Arc<MetadataView> {
+        self.view_listing(suspects, &[])
+    }
+
+    fn view_listing(&self, suspects: &[i32], lingering: &[i32]) -> Arc<MetadataView> {
+        let brokers = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
         Arc::new(MetadataView {
             image: Arc::clone(self.0.image()),
-            suspects: suspects.iter().copied().map(BrokerId).collect(),
+            suspects: brokers(suspects),
+            lingering: brokers(lingering),
         })
     }
 }
@@ -329,7 +336,7 @@ fn metadata_that_would_name_a_dead_leader_waits_for_the_next_one() {
         matches!(commands[0], Command::Publish { .. }),
         "{commands:?}"
     );
-    let view = fixture.view(&[]);
+    let view = fixture.view_listing(&[], &[1]);
     assert_eq!(commands[1..], [Command::AnswerMetadata { token: 5, view }]);
 }
 

@@ -55,6 +55,7 @@ impl Broker {
     ) {
         self.doubt.image_changed(&image);
         self.life_signs.image_changed(&image);
+        self.listed.image_changed(now, &image);
         let was_unfenced = self.is_unfenced();
         self.image = Arc::new(image);
         if self.is_unfenced() && !was_unfenced {

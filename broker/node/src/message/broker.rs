@@ -115,6 +115,9 @@ pub struct MetadataView {
     /// Brokers there is evidence against: where one leads, say leader -1 with
     /// `LeaderNotAvailable`.
     pub suspects: BTreeSet<BrokerId>,
+    /// Brokers that are gone or about to be since so short a time that they are listed all the
+    /// same.
+    pub lingering: BTreeSet<BrokerId>,
 }
 
 /// What a broker's control wants done.
