@@ -59,11 +59,12 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         wiper.end()?;
 
         baseline::wait(environment, HEAL_LIMIT)?;
-        let now = conditions(&kubernetes.cluster_status(cluster)?);
-        ensure!(
-            now == expected,
-            "the conditions were {expected:?} and are {now:?}"
-        );
+        // The operator's last acts follow the last pod: until then it says that it goes on.
+        kubernetes.wait("the same conditions as before", HEAL_LIMIT, |kubernetes| {
+            let now = conditions(&kubernetes.cluster_status(cluster)?);
+            let difference = format!("they were {expected:?} and are {now:?}");
+            Ok((now == expected).then_some(()).ok_or(difference))
+        })?;
         let mut added = kubernetes.claims(cluster)?;
         let kept = claims
             .iter()

@@ -217,7 +217,7 @@ fn replacement_gates(
     ]
 }
 
-/// A claim of the same name that is being deleted must be gone first.
+/// A claim of the same name must be gone first: one that is being deleted, or whose volume is gone.
 fn create_if_name_is_free(
     cluster: &Cluster,
     observed: &Observed,
@@ -225,15 +225,18 @@ fn create_if_name_is_free(
     zone: Option<&str>,
     draft: &mut Draft,
 ) {
-    if observed
-        .volumes
-        .iter()
-        .any(|volume| volume.member == member)
-    {
-        draft.waiting.push(format!(
-            "{} is going, and must be gone before it is created again",
-            member.volume_name(&cluster.name)
-        ));
+    let former = observed.volumes.iter().find(|v| v.member == member);
+    if let Some(former) = former {
+        let name = member.volume_name(&cluster.name);
+        // Claims are never deleted here, not even those that nothing is behind any more.
+        draft.waiting.push(if former.lost && !former.terminating {
+            format!(
+                "the volume behind claim {name} is gone: delete the claim to have it created \
+                 again (kubectl delete pvc {name})"
+            )
+        } else {
+            format!("{name} is going, and must be gone before it is created again")
+        });
         return;
     }
     let claim = volume::build(cluster, member, zone);

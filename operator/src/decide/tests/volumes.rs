@@ -97,6 +97,22 @@ fn a_volume_being_deleted_under_a_running_pod_is_left_to_the_pod() {
 }
 
 #[test]
+fn growing_to_an_id_whose_retained_claim_is_lost_says_what_to_do() {
+    let mut observed = volume_lost();
+    let brokers = observed.quorum.as_mut().unwrap().brokers.as_mut();
+    brokers.unwrap().remove(&1);
+    let mut claim = crate::fixtures::volume(BROKER_1);
+    claim.lost = true;
+    observed.volumes.push(claim);
+    let history = History::default();
+    assert_eq!(plan(&cluster(), &observed, &history, at(0)), [""; 0]);
+    let status = status(&cluster(), &observed, &history);
+    let message = &condition(&status, "Progressing").message;
+    let advice = "kubectl delete pvc data-demo-broker-1-1";
+    assert!(message.contains(advice), "{message}");
+}
+
+#[test]
 fn a_grown_size_and_a_changed_policy_reach_the_volumes() {
     let mut cluster = cluster();
     cluster.brokers.size = "20Gi".to_owned();
