@@ -12,9 +12,8 @@ use kintsugi_types::{PartitionId, Time};
 
 use super::Shard;
 
-/// The most logs that are made in one event: four syncs, each of which takes 10 ms and more on many
-/// disks. What is served here waits so long.
-pub(super) const LOGS_MADE_MAX: usize = 2;
+/// The most logs that are made in one event: some tens of milliseconds on a disk that syncs in one.
+pub(super) const LOGS_MADE_MAX: usize = 32;
 
 /// New partitions whose logs have yet to be made. Until then they are not led or followed here.
 #[derive(Debug, Default)]
