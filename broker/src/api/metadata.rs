@@ -8,7 +8,7 @@ use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResponse};
-use kintsugi_metadata::{BrokerImage, Image, PartitionState, TopicImage};
+use kintsugi_metadata::{Image, PartitionState, TopicImage};
 use kintsugi_node::message::broker::MetadataView;
 use kintsugi_types::{BrokerId, ErrorCode, PartitionIndex, TopicId, TopicName};
 use uuid::Uuid;
@@ -136,32 +136,12 @@ async fn create_missing(call: &Call, asked: &[Asked]) {
     }
 }
 
-/// Every broker that is worth a connection, by id, and those that clients must not forget yet.
-///
-/// One that has handed everything over and is about to end is left out before it closes its
-/// connections: a client that still knows it then dials its address again and again, with pauses
-/// that grow to 10 s (librdkafka's `reconnect.backoff.max.ms`) and go on when the broker is back
-/// at another address. What it forgot it dials at once. But it is not left out of the answer that
-/// tells of the new leaders: see [`MetadataView::lingering`].
-fn listed_brokers(view: &MetadataView) -> Vec<&BrokerImage> {
-    let image = &view.image;
-    let is_listed = |id: &BrokerId, broker: &BrokerImage| {
-        let stays = !broker.fenced && !image.is_leaving(*id);
-        stays || view.lingering.contains(id)
-    };
-    let all = || image.brokers.iter();
-    let listed = all().filter(|(id, broker)| is_listed(id, broker));
-    let listed: Vec<&BrokerImage> = listed.map(|(_, broker)| broker).collect();
-    if listed.is_empty() {
-        // Clients take an answer without brokers for an error.
-        let live = all().filter(|(_, broker)| !broker.fenced);
-        return live.map(|(_, broker)| broker).collect();
-    }
-    listed
-}
-
 fn brokers(view: &MetadataView) -> Vec<MetadataResponseBroker> {
-    let listed = listed_brokers(view).into_iter().map(|broker| {
+    let listed = view
+        .listed
+        .iter()
+        .filter_map(|id| view.image.brokers.get(id));
+    let listed = listed.map(|broker| {
         let registration = &broker.registration;
         let endpoint = &registration.client_endpoint;
         MetadataResponseBroker::default()
@@ -225,104 +205,4 @@ fn describe_partition(
         .with_replica_nodes(wire(&state.replicas))
         .with_isr_nodes(wire(&state.isr))
         .with_offline_replicas(offline.map(|id| WireBrokerId(id.0)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use kintsugi_metadata::{BrokerRegistration, Delta, MetadataRecord, RecoveryState};
-    use kintsugi_types::{
-        BootId, BrokerEpoch, Endpoint, Generation, Incarnation, LeaderEpoch, MetadataOffset,
-        PartitionEpoch, PartitionId, StartCounter,
-    };
-
-    use super::*;
-
-    const TOPIC: TopicId = TopicId(Uuid::from_u128(1));
-
-    fn broker(id: i32, stopping: bool) -> MetadataRecord {
-        let endpoint = Endpoint {
-            host: "broker".to_owned(),
-            port: 9092,
-        };
-        let registration = BrokerRegistration {
-            incarnation: Incarnation {
-                broker: BrokerId(id),
-                generation: Generation(1),
-                start: StartCounter(1),
-            },
-            directories: Vec::new(),
-            boot: BootId(Uuid::nil()),
-            rack: None,
-            client_endpoint: endpoint.clone(),
-            replication_endpoint: endpoint.clone(),
-            control_endpoint: endpoint,
-            shards: 1,
-            clean_stop_epoch: None,
-            recovered_to_checkpoint: true,
-        };
-        MetadataRecord::BrokerRestored {
-            registration: Arc::new(registration),
-            epoch: BrokerEpoch(1),
-            fenced: false,
-            stopping,
-        }
-    }
-
-    fn led_by(id: i32) -> MetadataRecord {
-        MetadataRecord::Partition {
-            partition: PartitionId {
-                topic: TOPIC,
-                index: PartitionIndex(0),
-            },
-            state: Arc::new(PartitionState {
-                replicas: vec![BrokerId(0), BrokerId(1)],
-                isr: vec![BrokerId(0), BrokerId(1)],
-                elr: Vec::new(),
-                last_known_leader: None,
-                leader: Some(BrokerId(id)),
-                leader_epoch: LeaderEpoch(1),
-                partition_epoch: PartitionEpoch(1),
-                recovery: RecoveryState::Recovered,
-                reassignment: None,
-            }),
-        }
-    }
-
-    /// Whom a client is told of, where broker 0 stops and this broker leads the only partition.
-    fn listed(leader: i32, others: &[MetadataRecord], lingering: &[i32]) -> Vec<i32> {
-        let created = MetadataRecord::TopicCreated {
-            topic: TOPIC,
-            name: "t".parse().unwrap(),
-            configs: BTreeMap::new(),
-        };
-        let mut records = vec![broker(0, true), created, led_by(leader)];
-        records.extend_from_slice(others);
-        let mut image = Image::default();
-        image.apply(MetadataOffset(1), &records, &mut Delta::default());
-        let view = MetadataView {
-            image: Arc::new(image),
-            suspects: BTreeSet::new(),
-            lingering: lingering.iter().copied().map(BrokerId).collect(),
-        };
-        let listed = brokers(&view);
-        listed.iter().map(|broker| broker.node_id.0).collect()
-    }
-
-    #[test]
-    fn a_broker_that_has_handed_over_before_it_stops_is_named_no_more() {
-        assert_eq!(listed(1, &[broker(1, false)], &[]), [1]);
-    }
-
-    #[test]
-    fn a_broker_that_lingers_is_listed_beside_the_others() {
-        assert_eq!(listed(1, &[broker(1, false)], &[0]), [0, 1]);
-    }
-
-    #[test]
-    fn a_stopping_broker_is_named_while_it_leads_and_while_there_is_no_other() {
-        assert_eq!(listed(0, &[broker(1, false)], &[]), [0, 1]);
-        assert_eq!(listed(1, &[], &[]), [0]);
-    }
 }

@@ -1,10 +1,15 @@
-//! Brokers that Metadata goes on listing for a while after they are gone.
+//! Which brokers Metadata lists: those that serve, and for a while those that did.
 //!
 //! librdkafka takes a broker that an answer does not list out of service, and does so on that
 //! broker's thread. Where the same answer moves the broker's partitions to other leaders, the two
 //! race: if the thread is late, it takes every moved partition from its new leader again
 //! (`rd_kafka_broker_fail` in rdkafka_broker.c, 2.12 to 2.15), and they stay without one until the
 //! scan of topics, once a second. So a broker is first listed without leading, then not at all.
+//!
+//! One that has handed over is left out before it closes its connections. A client that still
+//! knows it then dials its address again and again, with pauses that grow to 10 s
+//! (`reconnect.backoff.max.ms`) and go on when the broker is back at another address; what it
+//! forgot it dials at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +18,19 @@ use kintsugi_types::{BrokerId, Incarnation, Time};
 
 use super::config::Timeouts;
 
-/// Until when a broker is listed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Until {
-    /// It serves.
-    Further,
-    /// It is gone, or about to be.
-    Then(Time),
-}
-
-/// Brokers that served since this one knows the cluster.
+/// The brokers that serve, or did since this one knows the cluster.
 #[derive(Debug)]
 pub(super) struct Listed {
     timeouts: Timeouts,
-    served: BTreeMap<Incarnation, Until>,
+    /// Until when each is listed; [`Time::NEVER`] while it serves.
+    until: BTreeMap<Incarnation, Time>,
 }
 
 impl Listed {
     pub const fn new(timeouts: Timeouts) -> Self {
         Self {
             timeouts,
-            served: BTreeMap::new(),
+            until: BTreeMap::new(),
         }
     }
 
@@ -41,7 +38,7 @@ impl Listed {
     /// kept: its address may be wrong.
     pub fn image_changed(&mut self, now: Time, image: &Image) {
         let incarnation_of = |id| image.brokers.get(&id).map(|b| b.registration.incarnation);
-        self.served
+        self.until
             .retain(|incarnation, _| incarnation_of(incarnation.broker) == Some(*incarnation));
         for (id, broker) in &image.brokers {
             let incarnation = broker.registration.incarnation;
@@ -50,19 +47,25 @@ impl Listed {
             } else if image.is_leaving(*id) {
                 self.timeouts.listed_after_handing_over
             } else {
-                self.served.insert(incarnation, Until::Further);
+                self.until.insert(incarnation, Time::NEVER);
                 continue;
             };
-            if let Some(until @ Until::Further) = self.served.get_mut(&incarnation) {
-                *until = Until::Then(now + listed_for);
+            if let Some(until) = self.until.get_mut(&incarnation) {
+                *until = (*until).min(now + listed_for);
             }
         }
     }
 
-    /// Brokers that are gone or about to be, and listed all the same.
-    pub fn lingering(&self, now: Time) -> BTreeSet<BrokerId> {
-        let lingers = |until: &Until| matches!(until, Until::Then(then) if now < *then);
-        let served = self.served.iter().filter(|(_, until)| lingers(until));
-        served.map(|(incarnation, _)| incarnation.broker).collect()
+    /// Whom an answer lists now. Where none of them lives, also everybody who does, on the way out
+    /// or not: an answer has to name somebody to ask next.
+    pub fn listed(&self, now: Time, image: &Image) -> BTreeSet<BrokerId> {
+        let listed = self.until.iter().filter(|(_, until)| now < **until);
+        let mut listed: BTreeSet<BrokerId> =
+            listed.map(|(incarnation, _)| incarnation.broker).collect();
+        if !listed.iter().any(|id| image.is_unfenced(*id)) {
+            let all = image.brokers.keys().copied();
+            listed.extend(all.filter(|id| image.is_unfenced(*id)));
+        }
+        listed
     }
 }

@@ -352,7 +352,7 @@ impl Broker {
         Arc::new(MetadataView {
             image: Arc::clone(&self.image),
             suspects: self.doubt.suspects(&self.image),
-            lingering: self.listed.lingering(now),
+            listed: self.listed.listed(now, &self.image),
         })
     }
 

@@ -150,16 +150,13 @@ impl Fixture {
         out
     }
 
+    /// What clients are told; both brokers are listed.
     fn view(&self, suspects: &[i32]) -> Arc<MetadataView> {
-        self.view_listing(suspects, &[])
-    }
-
-    fn view_listing(&self, suspects: &[i32], lingering: &[i32]) -> Arc<MetadataView> {
         let brokers = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
         Arc::new(MetadataView {
             image: Arc::clone(self.0.image()),
             suspects: brokers(suspects),
-            lingering: brokers(lingering),
+            listed: brokers(&[0, 1]),
         })
     }
 }
@@ -336,7 +333,7 @@ fn metadata_that_would_name_a_dead_leader_waits_for_the_next_one() {
         matches!(commands[0], Command::Publish { .. }),
         "{commands:?}"
     );
-    let view = fixture.view_listing(&[], &[1]);
+    let view = fixture.view(&[]);
     assert_eq!(commands[1..], [Command::AnswerMetadata { token: 5, view }]);
 }
 

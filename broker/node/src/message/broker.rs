@@ -107,7 +107,7 @@ pub enum Evidence {
     Answered,
 }
 
-/// What clients are told about the cluster: the image, and whom not to name as a leader.
+/// What clients are told about the cluster: the image, whom not to name as a leader, whom to list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MetadataView {
     /// The metadata.
@@ -115,9 +115,9 @@ pub struct MetadataView {
     /// Brokers there is evidence against: where one leads, say leader -1 with
     /// `LeaderNotAvailable`.
     pub suspects: BTreeSet<BrokerId>,
-    /// Brokers that are gone or about to be since so short a time that they are listed all the
-    /// same.
-    pub lingering: BTreeSet<BrokerId>,
+    /// The brokers to list: those that serve, and those that are gone since so short a time that
+    /// clients must not forget them yet.
+    pub listed: BTreeSet<BrokerId>,
 }
 
 /// What a broker's control wants done.

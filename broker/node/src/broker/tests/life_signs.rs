@@ -13,12 +13,6 @@ fn answered(fixture: &Fixture, token: u64, suspects: &[i32]) -> Command {
     Command::AnswerMetadata { token, view }
 }
 
-/// The answer once [`failed_over`] is known: broker 1 is listed though it is gone.
-fn answered_after_failover(fixture: &Fixture, token: u64) -> Command {
-    let view = fixture.view_listing(&[], &[1]);
-    Command::AnswerMetadata { token, view }
-}
-
 /// Broker 1 is dead and fenced; this one leads its partition.
 fn failed_over() -> Event {
     let fenced = MetadataRecord::BrokerFenced {
@@ -48,7 +42,8 @@ fn a_leader_whose_process_is_dying_is_not_named_before_anything_speaks_against_i
     assert_eq!(fixture.on(15, Event::Wake), [look(2)]);
     assert_eq!(fixture.on(16, looked(2, DialOutcome::Refused)), []);
     let commands = fixture.on(60, failed_over());
-    assert_eq!(commands[1..], [answered_after_failover(&fixture, 1)]);
+    let answer = answered(&fixture, 1, &[]);
+    assert_eq!(commands[1..], [answer]);
 }
 
 #[test]
@@ -62,7 +57,7 @@ fn a_dial_that_began_before_the_request_confirms_nothing() {
     assert_eq!(fixture.on(15, Event::Wake), [look(2)]);
     assert_eq!(fixture.on(16, looked(2, DialOutcome::Silent)), []);
     let commands = fixture.on(60, failed_over());
-    assert_eq!(commands[1..], [answered_after_failover(&fixture, 2)]);
+    assert_eq!(commands[1..], [answered(&fixture, 2, &[])]);
 }
 
 #[test]
@@ -107,7 +102,7 @@ fn answers_that_name_no_other_broker_wait_for_nothing() {
     assert_eq!(commands, [answered(&fixture, 1, &[])]);
     fixture.on(20, failed_over());
     let commands = fixture.on(21, metadata(2));
-    assert_eq!(commands, [answered_after_failover(&fixture, 2)]);
+    assert_eq!(commands, [answered(&fixture, 2, &[])]);
 }
 
 #[test]
