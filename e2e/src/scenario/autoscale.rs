@@ -18,6 +18,8 @@ const MOST: usize = 4;
 /// Bytes a second that a broker is said to be able to receive: the verifying load, with its copies,
 /// is more than seven tenths of it on each of three brokers.
 const RECEIVES: u32 = 200_000;
+/// The field of the decision that holds the number in force.
+const IN_FORCE: &str = "desiredReplicas";
 /// How long the decision may take: loads are measured for 15 s, and a size decided each 15 s.
 const DECISION_LIMIT: Duration = Duration::from_secs(120);
 /// How long the new broker may take to be filled.
@@ -37,16 +39,23 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         brokers == LEAST,
         "there are {brokers} brokers, and {LEAST} are needed to begin with"
     );
-    let autoscaling = json!({
-        "minReplicas": LEAST,
-        "maxReplicas": MOST,
-        "targets": {"cpuPercent": 0, "networkIn": {"bytesPerSecond": RECEIVES}},
-        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
-    });
+    let autoscaling = |dry_run: bool| {
+        json!({
+            "minReplicas": LEAST,
+            "maxReplicas": MOST,
+            "dryRun": dry_run,
+            "targets": {"cpuPercent": 0, "networkIn": {"bytesPerSecond": RECEIVES}},
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
+        })
+    };
+    // What earlier scenarios sent and moved counts as load for a while. The decision, and the plan
+    // that fills the new broker, are to be about the load of this one.
+    set(environment, &autoscaling(true))?;
+    wait_for_size(environment, "wantedReplicas", LEAST, SHRINK_LIMIT)?;
     let judged = under_load::judge(environment, "autoscale", |environment, topology| {
-        set(environment, &autoscaling)?;
+        set(environment, &autoscaling(false))?;
         let started = Instant::now();
-        let reason = wait_for_size(environment, MOST, DECISION_LIMIT)?;
+        let reason = wait_for_size(environment, IN_FORCE, MOST, DECISION_LIMIT)?;
         println!("  decided after {:.1?}: {reason}", started.elapsed());
         wait_for_brokers(environment, MOST)?;
         baseline::wait(environment, HEAL_LIMIT)?;
@@ -70,7 +79,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         Ok(())
     })?;
     let started = Instant::now();
-    let reason = wait_for_size(environment, LEAST, SHRINK_LIMIT)?;
+    let reason = wait_for_size(environment, IN_FORCE, LEAST, SHRINK_LIMIT)?;
     println!(
         "  decided {:.1?} after the load's end: {reason}",
         started.elapsed()
@@ -97,9 +106,10 @@ fn set(environment: &Environment, autoscaling: &Value) -> anyhow::Result<()> {
         .patch_cluster(&environment.cluster, &change)
 }
 
-/// Waits until the status says this size; gives the reason.
+/// Waits until `field` of the decision in the status says this size; gives the reason.
 fn wait_for_size(
     environment: &Environment,
+    field: &str,
     size: usize,
     limit: Duration,
 ) -> anyhow::Result<String> {
@@ -110,7 +120,7 @@ fn wait_for_size(
         let reason = decided["reason"]
             .as_str()
             .context("no reason is told yet")?;
-        let is_decided = decided["desiredReplicas"] == json!(size);
+        let is_decided = decided[field] == json!(size);
         Ok(is_decided
             .then(|| reason.to_owned())
             .ok_or_else(|| decided.to_string()))
