@@ -142,6 +142,7 @@ fn build(options: &Options) -> World {
         last_answer: String::new(),
         is_last_copy: false,
         members_wanted: None,
+        split: (Vec::new(), 0),
         decays: Vec::new(),
         is_rolling: false,
         is_troubled: false,

@@ -12,7 +12,7 @@ use crate::fabric::{Fabric, KNOCK_TIMEOUT};
 use crate::faults::{Decay, Fault, Replacement};
 use crate::happening::{Frame, Happening, Input, Knock};
 use crate::network::hits;
-use crate::place::Node;
+use crate::place::{Node, controller_index};
 use crate::scenario::Scenario;
 use crate::site::{ANY_LIFE, Site, Standing};
 use crate::stream::{Side, StreamId};
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) is_last_copy: bool,
     /// The controllers that are to be the quorum's members, while they are not.
     pub(crate) members_wanted: Option<Vec<usize>>,
+    /// The ways that the last split of the controllers cut, and its number.
+    pub(crate) split: (Vec<(Node, Node)>, u64),
     /// Bits that disks changed and that are not mended, as far as is known.
     pub(crate) decays: Vec<Decay>,
     /// Whether a rolling restart goes on.
@@ -54,7 +56,11 @@ impl World {
         match happening {
             Happening::Arrive { to, life, input } => self.arrive(to, life, input),
             Happening::Datagram { from, to, message } => {
-                self.arrive(to, ANY_LIFE, Input::Message { from, message });
+                let sender = Node::Controller(controller_index(from));
+                // A cut also takes what is on its way.
+                if !self.fabric.network.is_cut(sender, to) {
+                    self.arrive(to, ANY_LIFE, Input::Message { from, message });
+                }
             }
             Happening::Connect { stream } => self.connect(stream),
             Happening::DialTimeout { stream } => self.dial_timeout(stream),
@@ -87,7 +93,11 @@ impl World {
                 if let Some(end) = process.take_end() {
                     self.ended(to, end);
                 }
-                if self.fabric.oracles.raft.elections > elections && self.members_wanted.is_some() {
+                let is_elected = self.fabric.oracles.raft.elections > elections;
+                if is_elected && self.is_troubled && self.scenario.splits_leaders {
+                    self.split_from(index);
+                }
+                if is_elected && self.members_wanted.is_some() {
                     let delay = Duration::from_micros(self.fabric.rng.u64(..NEWS_MICROS_MAX));
                     let asks = Fault::AskNewLeader(index);
                     self.fabric.after(delay, Happening::Fault(asks));

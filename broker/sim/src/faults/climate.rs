@@ -60,13 +60,17 @@ const USUAL: [(Kind, u32); 18] = [
 pub(crate) struct Climate(Vec<(Kind, u32)>);
 
 impl Climate {
-    pub(crate) fn draw(rng: &mut fastrand::Rng) -> Self {
+    /// A run that splits the quorum's leaders from other voters changes those voters often.
+    pub(crate) fn draw(rng: &mut fastrand::Rng, splits_leaders: bool) -> Self {
         let mut kinds: Vec<_> = USUAL
             .iter()
             .map(|(kind, usual)| (*kind, usual * [0, 1, 1, 3][rng.usize(..4)]))
             .collect();
         // Whatever is left out, something happens.
         kinds.push((Kind::KillBroker, 1));
+        if splits_leaders {
+            kinds.push((Kind::ResizeQuorum, 60));
+        }
         Self(kinds)
     }
 

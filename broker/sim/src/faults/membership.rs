@@ -10,7 +10,7 @@ use kintsugi_types::{ControllerId, Generation};
 use super::Fault;
 use crate::happening::{Happening, Input};
 use crate::place::{CONTROLLERS, Node, controller_id, controller_index};
-use crate::site::{ANY_LIFE, Standing};
+use crate::site::{ANY_LIFE, Site, Standing};
 use crate::world::World;
 
 /// How many voters there are when it has not grown.
@@ -36,18 +36,22 @@ impl World {
         if !self.is_quorum_settled() {
             return false;
         }
+        let in_force = |site: &&Site<_>| site.standing == Standing::InForce;
+        let present = self.controllers.iter().filter(in_force).count();
+        self.want_so_many(present <= USUAL);
+        true
+    }
+
+    /// All controllers, or any [`USUAL`] of them.
+    fn want_so_many(&mut self, all: bool) {
         let mut wanted: Vec<usize> = (0..self.controllers.len()).collect();
-        let present = wanted
-            .iter()
-            .filter(|index| self.controllers[**index].standing == Standing::InForce);
-        if present.count() > USUAL {
+        if all {
+            wanted.truncate(CONTROLLERS);
+        } else {
             self.fabric.rng.shuffle(&mut wanted);
             wanted.truncate(USUAL);
-        } else {
-            wanted.truncate(CONTROLLERS);
         }
         self.want(wanted);
-        true
     }
 
     /// A controller's disk is lost; it comes back on an empty one, of the next generation.
@@ -82,8 +86,9 @@ impl World {
                 self.restart_later(Node::Controller(*index), 20..500);
             }
         }
-        self.members_wanted = Some(wanted);
-        self.change_members_later();
+        if self.members_wanted.replace(wanted).is_none() {
+            self.change_members_later();
+        }
     }
 
     fn change_members_later(&mut self) {
@@ -126,6 +131,11 @@ impl World {
     /// The operator asks who was just elected at once: a leader must refuse what comes before an entry
     /// of its own term is committed.
     pub(super) fn ask_new_leader(&mut self, index: usize) {
+        let changes_mind = self.scenario.splits_leaders && self.is_troubled;
+        if changes_mind && self.members_wanted.is_some() && self.fabric.rng.bool() {
+            let all = self.fabric.rng.u8(..4) == 0;
+            self.want_so_many(all);
+        }
         let (Some(wanted), Some(process)) = (
             self.members_wanted.clone(),
             self.controllers[index].process.as_ref(),
@@ -148,23 +158,30 @@ impl World {
             let site = self.controllers.get(controller_index(id))?;
             site.process.as_ref().map(|process| process.directory())
         };
-        let all = members.voters.iter().chain(&members.learners);
-        for (id, member) in all {
-            let is_wanted = wanted.contains(&controller_index(*id));
-            let now = directory_of(*id);
-            let is_other = now.is_some() && member.directory.is_some() && now != member.directory;
-            if let Some(directory) = member.directory.filter(|_| !is_wanted || is_other) {
-                return Some(MemberChange::Remove { id: *id, directory });
-            }
-        }
-        let absent = wanted.iter().map(|index| controller_id(*index));
-        let mut absent = absent.filter(|id| members.member(*id).is_none());
-        let id = absent.find(|id| directory_of(*id).is_some())?;
-        Some(MemberChange::Add {
-            id,
-            directory: directory_of(id)?,
-            endpoint: Some(Node::Controller(controller_index(id)).endpoint()),
-        })
+        let all = || members.voters.iter().chain(&members.learners);
+        let remove = |id: &ControllerId, directory| MemberChange::Remove { id: *id, directory };
+        // Whose disk is another one now votes no more, and its id has to be free.
+        let lost = all().find_map(|(id, member)| {
+            let (recorded, now) = (member.directory?, directory_of(*id)?);
+            (recorded != now).then(|| remove(id, recorded))
+        });
+        // Those who come are added before the others go, so that there are always enough.
+        let added = || {
+            let absent = wanted.iter().map(|index| controller_id(*index));
+            let mut absent = absent.filter(|id| members.member(*id).is_none());
+            let (id, directory) = absent.find_map(|id| Some((id, directory_of(id)?)))?;
+            Some(MemberChange::Add {
+                id,
+                directory,
+                endpoint: Some(Node::Controller(controller_index(id)).endpoint()),
+            })
+        };
+        let removed = || {
+            let is_wanted = |id: &ControllerId| wanted.contains(&controller_index(*id));
+            let mut unwanted = all().filter(|(id, _)| !is_wanted(id));
+            unwanted.find_map(|(id, member)| Some(remove(id, member.directory?)))
+        };
+        lost.or_else(added).or_else(removed)
     }
 
     fn is_as_wanted(&self, members: &Membership, wanted: &[usize]) -> bool {

@@ -33,6 +33,8 @@ pub(crate) enum Fault {
         life: u64,
     },
     Heal(Vec<(Node, Node)>),
+    /// The split of this number ends, if it is the last one.
+    HealSplit(u64),
     /// This life of a process ends, if it has not.
     Kill {
         node: Node,
@@ -58,6 +60,7 @@ impl World {
             Fault::Restart(node) => self.start(node),
             Fault::Thaw { node, life } => self.thaw(node, life),
             Fault::Heal(ways) => self.heal(&ways),
+            Fault::HealSplit(number) => self.heal_split(number),
             Fault::Kill { node, life } => {
                 let (now, _, is_running) = self.state_of(node);
                 if now == life && is_running {
@@ -154,6 +157,7 @@ impl World {
     pub(crate) fn calm_down(&mut self) {
         self.is_troubled = false;
         self.fabric.network.weather = crate::network::Weather::CALM;
+        self.split.0.clear();
         for (from, to) in self.fabric.network.heal_all() {
             self.fabric.unstall(from, to);
         }

@@ -109,6 +109,43 @@ impl World {
         }
     }
 
+    /// The controllers fall into two halves: a new leader with some of the others, and the rest. What
+    /// it has said so far reaches none of the rest. The split before it, if there is one, ends.
+    pub(crate) fn split_from(&mut self, leader: usize) {
+        self.heal_split(self.split.1);
+        // Sometimes nobody is cut off, so that changes are committed too.
+        if self.fabric.rng.u8(..4) == 0 {
+            return;
+        }
+        let others = (0..self.controllers.len()).filter(|index| *index != leader);
+        let (mut near, far): (Vec<usize>, Vec<usize>) =
+            others.partition(|_| self.fabric.rng.bool());
+        near.push(leader);
+        let mut ways = Vec::new();
+        for (near, far) in near
+            .iter()
+            .flat_map(|near| far.iter().map(move |far| (near, far)))
+        {
+            let (near, far) = (Node::Controller(*near), Node::Controller(*far));
+            ways.extend([(near, far), (far, near)]);
+        }
+        for (from, to) in &ways {
+            self.fabric.network.cut(*from, *to);
+        }
+        self.fabric.counts.cuts += 1;
+        self.split = (ways, self.split.1 + 1);
+        let delay = Duration::from_millis(self.fabric.rng.u64(300..3_500));
+        let healed = Fault::HealSplit(self.split.1);
+        self.fabric.after(delay, Happening::Fault(healed));
+    }
+
+    pub(super) fn heal_split(&mut self, number: u64) {
+        if self.split.1 == number {
+            let ways = std::mem::take(&mut self.split.0);
+            self.heal(&ways);
+        }
+    }
+
     /// Some connections are reset though both ends live.
     pub(super) fn reset_some(&mut self) -> bool {
         let ids: Vec<StreamId> = self.fabric.streams.keys().copied().collect();
