@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret, Service};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -55,6 +55,29 @@ impl Kubernetes {
         let api: Api<Namespace> = Api::all(self.client.clone());
         self.call(api.delete(&self.namespace, &DeleteParams::default()))
             .map(drop)
+    }
+
+    /// The uid of a Secret, while there is one.
+    ///
+    /// # Errors
+    /// If the API server does not say.
+    pub fn secret_uid(&self, name: &str) -> anyhow::Result<Option<String>> {
+        let secret = self.call(self.secrets_api().get_opt(name))?;
+        Ok(secret.and_then(|secret| secret.uid()))
+    }
+
+    /// Deletes a Secret.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub fn delete_secret(&self, name: &str) -> anyhow::Result<()> {
+        let parameters = DeleteParams::default();
+        self.call(self.secrets_api().delete(name, &parameters))
+            .map(drop)
+    }
+
+    fn secrets_api(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// The volume claims of a cluster: the uid of each by its name.

@@ -23,6 +23,7 @@ pub mod operator_killed;
 pub mod pending;
 pub mod rebalance;
 pub mod rolling_restart;
+pub mod secret_replaced;
 pub mod shrink;
 pub mod status_wiped;
 pub mod stopped_rollout;
@@ -136,6 +137,12 @@ pub const ALL: &[Scenario] = &[
         shows: "the chart is upgraded, uninstalled and installed again, then the KafkaCluster: data and load go on",
         needs: WITH_HELM,
         run: chart_lifecycle::run,
+    },
+    Scenario {
+        name: "secret-replaced",
+        shows: "the nodes' Secret is lost with the operator: the next one makes another, and a new pod joins by it",
+        needs: WITH_HELM,
+        run: secret_replaced::run,
     },
     Scenario {
         name: "grow",
