@@ -18,12 +18,13 @@ if [ ! -f "$storage/driver" ]; then
   echo "$driver" >"$storage/driver"
 fi
 
-# build_image NAME DOCKERFILE CONTEXT [OPTION...]
+# build_image NAME DOCKERFILE CONTEXT [OPTION...], within build_seconds_max.
+build_seconds_max=1200
 build_image() {
   local name=$1 file=$2 context=$3
   shift 3
   # Chroot isolation needs neither runc nor systemd; nothing is ever pulled.
-  timeout 1200 buildah --root "$storage/root" --runroot "$storage/run" --storage-driver "$driver" \
+  timeout "$build_seconds_max" buildah --root "$storage/root" --runroot "$storage/run" --storage-driver "$driver" \
     build --isolation chroot --pull-never --quiet "$@" --tag "$name" --file "$file" "$context" >/dev/null
 }
 

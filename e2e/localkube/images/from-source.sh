@@ -10,6 +10,8 @@ repository=$(cd "$here/../../.." && pwd)
 "$here/../setup.sh" >/dev/null
 cache=${KINTSUGI_CACHE:-$HOME/.cache/kintsugi}/localkube
 . "$here/buildah.sh"
+# Both programs and their dependencies are compiled, maybe beside other builds.
+build_seconds_max=3600
 command -v debootstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq debootstrap >/dev/null
 command -v readelf >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq binutils >/dev/null
 architectures=("$@")
