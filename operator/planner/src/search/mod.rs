@@ -10,6 +10,7 @@ mod gather;
 mod leaders;
 mod min_leaders;
 mod offline;
+mod pool;
 mod pull;
 mod push;
 mod racks;
