@@ -121,7 +121,7 @@ fn variants(model: &Model, seed: u64) -> Vec<Variant> {
 /// Counted by the checker, from what has changed.
 fn count_after(tally: &Tally, state: &State<'_>, profile: &Profile) -> Vec<(Goal, u64)> {
     let mut tally = tally.clone();
-    for (partition, seat) in &state.changed {
+    for (partition, seat) in state.changes() {
         tally.reseat(state.row(*partition), seat);
     }
     tally.count(profile, &state.model.topics)

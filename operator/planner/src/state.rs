@@ -2,9 +2,14 @@
 //!
 //! Arrays as long as the partitions start as zero pages, so that only what is touched costs.
 
+use std::hint::black_box;
+
 use crate::dims::{self, Vector};
 use crate::input::BrokerState;
 use crate::model::{Model, Row, Seat};
+
+/// Rows that are read at once before they are worked on.
+pub(crate) const WARMED: usize = 16;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -36,6 +41,24 @@ impl<'m> State<'m> {
     #[inline]
     pub fn row(&self, partition: u32) -> &'m Row {
         &self.model.rows[partition as usize]
+    }
+
+    /// What has changed, with the rows read some at a time.
+    pub fn changes(&self) -> impl Iterator<Item = &(u32, Seat)> {
+        self.changed.chunks(WARMED).flat_map(|some| {
+            self.warm(some.iter().map(|(partition, _)| *partition));
+            some
+        })
+    }
+
+    /// Reads at most [`WARMED`] rows that are needed next. Each is a miss of the cache, and misses
+    /// wait for each other unless there is little between them.
+    #[inline]
+    pub fn warm(&self, partitions: impl Iterator<Item = u32>) {
+        for partition in partitions.take(WARMED) {
+            black_box(self.changed_at[partition as usize]);
+            black_box(self.row(partition).topic);
+        }
     }
 
     #[inline]
@@ -143,6 +166,6 @@ impl<'m> State<'m> {
         let copied = |(partition, seat): &(u32, Seat)| {
             self.moved_replicas(*partition, seat) as f64 * self.row(*partition).bytes()
         };
-        self.changed.iter().map(copied).sum()
+        self.changes().map(copied).sum()
     }
 }
