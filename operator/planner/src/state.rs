@@ -152,6 +152,25 @@ impl<'m> State<'m> {
         dims::add(&mut self.sums[usize::from(to)], &vector, 1.0);
     }
 
+    /// Gives replicas that came back, perhaps by another's way, their place in the preferred order.
+    pub fn restore_order(&mut self) {
+        for (partition, seat) in &mut self.changed {
+            let before = &self.model.rows[*partition as usize].seat;
+            let (old, leader) = (*seat, seat.leader_broker());
+            let mut new = old.replicas().iter().copied();
+            let mut new = std::iter::from_fn(|| new.find(|at| before.place_of(*at).is_none()));
+            for (place, home) in before.replicas().iter().copied().enumerate() {
+                let stays = old.place_of(home).is_some();
+                if let Some(broker) = if stays { Some(home) } else { new.next() } {
+                    seat.brokers[place] = broker;
+                }
+            }
+            if let Some(place) = leader.and_then(|leader| seat.place_of(leader)) {
+                seat.leader = place as u8;
+            }
+        }
+    }
+
     /// Replicas that a changed partition has on brokers where it had none.
     pub fn moved_replicas(&self, partition: u32, seat: &Seat) -> usize {
         let before = &self.row(partition).seat;
@@ -159,6 +178,15 @@ impl<'m> State<'m> {
             .iter()
             .filter(|broker| before.place_of(**broker).is_none())
             .count()
+    }
+
+    /// Replicas and leaderships that the changes so far move.
+    pub fn moves(&self) -> usize {
+        let moved = |(partition, seat): &(u32, Seat)| {
+            let leader = self.row(*partition).seat.leader_broker();
+            self.moved_replicas(*partition, seat) + usize::from(leader != seat.leader_broker())
+        };
+        self.changes().map(moved).sum()
     }
 
     /// Bytes that the changes so far copy.
