@@ -1,8 +1,9 @@
 """Finds the least bytes for each cluster of examples/optimum.rs with HiGHS and compares.
 
-Fails unless bound <= optimum <= plan <= 1.2 x optimum everywhere. Where HiGHS is stopped by its
-time limit it leaves an interval for the optimum: the bound is held against its upper end, the plan
-against its lower end.
+HiGHS is stopped by a time limit and leaves an interval for the optimum. The bound is held against its
+upper end. The plan must not be below its lower end, and is within the factor of 1.2 where it is so of
+the lower end; it is too dear where it is not even so of the upper end; between the two there is no
+proof. Fails where a bound is above, a plan below or too dear, or goals that can be met are not.
 """
 
 import json
@@ -13,7 +14,8 @@ import numpy as np
 
 LIMIT = 1.10
 FACTOR = 1.2
-ROUNDING = 1e-6
+ROUNDING = 1e-5
+NO_PROOF = "HiGHS has no proof that it is within the factor"
 
 
 def optimum(instance: dict, seconds: float) -> tuple[float, float] | None:
@@ -69,40 +71,59 @@ def optimum(instance: dict, seconds: float) -> tuple[float, float] | None:
     if status == highspy.HighsModelStatus.kInfeasible:
         return None
     info = highs.getInfo()
-    return max(info.mip_dual_bound, 0.0) * scale, info.objective_function_value * scale
+    most = float("inf")
+    if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
+        most = info.objective_function_value * scale
+    return max(info.mip_dual_bound, 0.0) * scale, most
+
+
+def verdict(instance: dict, least: float, most: float) -> str:
+    """What is wrong with a plan of a cluster whose goals can be met; nothing where it is right."""
+    bound, copied = instance["bound_bytes"] or 0, instance["bytes"]
+    if instance["violations"] > 0:
+        return "the goals can be met, but the plan does not meet them"
+    if bound > most * (1 + ROUNDING) + 1:
+        return "the bound is above the optimum"
+    if copied < least * (1 - ROUNDING) - 1:
+        return "the plan is below the optimum"
+    if copied > FACTOR * most + 1:
+        return "the plan is too dear"
+    return "" if copied <= FACTOR * least + 1 else NO_PROOF
 
 
 def main() -> int:
     instances, seconds = json.load(open(sys.argv[1])), float(sys.argv[2])
-    broken, factors, closed, infeasible = 0, [], 0, 0
+    broken, unproven, closed, infeasible, unknown, factors = 0, 0, 0, 0, 0, []
     for instance in instances:
         name = (f"seed {instance['seed']}: {len(instance['racks'])} brokers, "
                 f"{len(instance['partitions'])} partitions")
         found = optimum(instance, seconds)
-        bound, bytes_ = instance["bound_bytes"] or 0, instance["bytes"]
         if found is None:
             infeasible += 1
             print(f"{name}: the goals cannot be met; {instance['violations']} left by the plan")
             broken += instance["violations"] == 0
             continue
         least, most = found
-        closed += most - least <= 1e-4 * max(most, 1.0)
-        holds = (
-            instance["violations"] == 0
-            and bound <= most * (1 + ROUNDING) + 1
-            and least <= bytes_ * (1 + ROUNDING) + 1
-            and bytes_ <= FACTOR * least + 1
-        )
-        broken += not holds
-        factor = bytes_ / least if least > 0 else 1.0 if bytes_ == 0 else float("inf")
+        if most == float("inf") and instance["violations"] > 0:
+            unknown += 1
+            print(f"{name}: HiGHS did not find whether the goals can be met; "
+                  f"{instance['violations']} left by the plan", flush=True)
+            continue
+        closed += most < float("inf") and most - least <= 1e-3 * max(most, 1.0)
+        wrong = verdict(instance, least, most)
+        unproven += wrong == NO_PROOF
+        broken += wrong not in ("", NO_PROOF)
+        factor = instance["bytes"] / least if least > 0 else float("inf") if instance["bytes"] else 1.0
         factors.append(factor)
-        print(f"{name}: bound {bound:.4e} <= optimum {least:.4e} to {most:.4e} <= plan "
-              f"{bytes_:.4e}, {factor:.3f} of the optimum, {instance['violations']} violations"
-              f"{'' if holds else '  BROKEN'}", flush=True)
+        print(f"{name}: bound {instance['bound_bytes'] or 0:.4e}, optimum {least:.4e} to {most:.4e}, "
+              f"plan {instance['bytes']:.4e}, at most {factor:.3f} of the optimum"
+              f"{': ' + wrong if wrong else ''}", flush=True)
     factors.sort()
-    print(f"{len(instances)} clusters, {infeasible} of them without a solution, {closed} solved to "
-          f"the end: plan / optimum median {factors[len(factors) // 2]:.3f}, worst "
-          f"{factors[-1]:.3f}; {broken} broken")
+    shares = (f"plan / optimum median {factors[len(factors) // 2]:.3f}, worst {factors[-1]:.3f}"
+              if factors else "none to compare")
+    print(f"{len(instances)} clusters, {infeasible} of them without a solution, {unknown} open; of the "
+          f"other {len(factors)}, {closed} solved to the end: {shares}; {unproven} without a proof of "
+          f"{FACTOR}; {broken} broken")
     return broken > 0
 
 

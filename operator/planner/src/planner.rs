@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod variants;
 
 use crate::bound::{self, COVERED};
 use crate::checker::Tally;
@@ -13,13 +14,8 @@ use crate::report;
 use crate::search::{Leaving, Permissions, Search, Variant};
 use crate::state::State;
 
-/// Clusters with at most this many replicas are searched several times, as that takes no time and
-/// single large replicas matter there.
-const SMALL_REPLICAS: usize = 6_000;
-/// How often.
-const VARIANTS_OF_SMALL: u64 = 24;
-/// Up to here a move costs more beside its bytes, so that fewer replicas move.
-const MOVE_PRICE: f64 = 1.0;
+/// A plan of a small cluster that copies up to so many times its bound is good enough.
+const GOOD: f64 = 1.01;
 
 /// Plans: see [`Plan`]. The same arguments give the same plan. The work is bounded by counts, not
 /// by time: it grows with the replicas of the brokers that break a goal.
@@ -44,43 +40,25 @@ pub fn plan(
         tally.set_state(broker, *state);
     }
     let start = State::new(model, states);
-    let mut best: Option<(Found<'_>, Vec<(Goal, u64)>)> = None;
-    for variant in variants(model, limits.seed) {
-        let moves = limits.max_moves;
-        let mut search = Search::new(
-            State::new(model, start.states.clone()),
-            profile,
-            permissions.clone(),
-            variant,
-            moves,
-        );
-        search.run(&leaving);
-        let found = Found {
-            state: search.state,
-            swaps: search.swaps,
-            chains: search.chains,
-        };
-        let after = count_after(&tally, &found.state, profile);
-        let better = best.as_ref().is_none_or(|(than, counts)| {
-            let key = |counts: &[(Goal, u64)]| counts.iter().map(|(_, count)| *count).collect();
-            let (now, then): (Vec<u64>, Vec<u64>) = (key(&after), key(counts));
-            now < then || now == then && found.state.bytes() < than.state.bytes()
-        });
-        if better {
-            best = Some((found, after));
-        }
-    }
-    let (found, after) = best.ok_or(PlanError::NoBrokers)?;
     let before = tally.count(profile, &model.topics);
-    let bound_bytes = certificate(&start, profile, &leaving, &before, &after, limits);
+    let judge = Judge {
+        start: &start,
+        profile,
+        leaving: &leaving,
+        limits,
+        tally: &tally,
+        before: &before,
+    };
+    let found = judge.best(&permissions).ok_or(PlanError::NoBrokers)?;
+    let bound_bytes = judge.certificate(&found.after);
     Ok(report::report(&report::Result {
         start: &start,
         found: &found.state,
         profile,
         scope,
         rates: &limits.rates,
-        before,
-        after,
+        before: before.clone(),
+        after: found.after,
         bound_bytes,
         swaps: found.swaps,
         chains: found.chains,
@@ -91,70 +69,120 @@ struct Found<'m> {
     state: State<'m>,
     swaps: usize,
     chains: usize,
+    after: Counts,
 }
 
-fn variants(model: &Model, seed: u64) -> Vec<Variant> {
-    let first = Variant {
-        seed,
-        move_price: MOVE_PRICE,
-        refine: false,
-        blur: 0.0,
-    };
-    if model.replicas() > SMALL_REPLICAS {
-        return vec![first];
+type Counts = Vec<(Goal, u64)>;
+
+/// What searches start from, and what they are measured by.
+struct Judge<'a, 'm> {
+    start: &'a State<'m>,
+    profile: &'a Profile,
+    leaving: &'a Leaving,
+    limits: &'a Limits,
+    tally: &'a Tally,
+    before: &'a Counts,
+}
+
+impl<'m> Judge<'_, 'm> {
+    /// The best that any variant of the search finds.
+    fn best(&self, permissions: &Permissions) -> Option<Found<'m>> {
+        let model = self.start.model;
+        let mut best: Option<Found<'m>> = None;
+        for variant in variants::plain(model, self.limits.seed) {
+            let found = self.run(permissions, variant);
+            if best.as_ref().is_none_or(|than| is_better(&found, than)) {
+                best = Some(found);
+            }
+        }
+        let mut best = best?;
+        let annealed = variants::annealed(model, self.limits.seed);
+        let may_gain = permissions.balancing && permissions.replicas && !annealed.is_empty();
+        if !may_gain || self.is_good(&best) {
+            return Some(best);
+        }
+        for variant in annealed {
+            let found = self.run(permissions, variant);
+            if found.state.moves() <= self.limits.max_moves && is_better_throughout(&found, &best) {
+                best = found;
+            }
+        }
+        Some(best)
     }
-    let prices = [1.0, 0.1, 3.0, 0.01, 0.3, 10.0];
-    (0..VARIANTS_OF_SMALL)
-        .map(|at| Variant {
-            seed: seed.wrapping_add(at),
-            move_price: prices[at as usize % prices.len()],
-            refine: true,
-            blur: if (at as usize) < prices.len() {
-                0.0
-            } else {
-                1.0
-            },
-        })
-        .collect()
+
+    fn run(&self, permissions: &Permissions, variant: Variant) -> Found<'m> {
+        let state = State::new(self.start.model, self.start.states.clone());
+        let permissions = permissions.clone();
+        let moves = self.limits.max_moves;
+        let mut search = Search::new(state, self.profile, permissions, variant, moves);
+        search.run(self.leaving);
+        let after = count_after(self.tally, &search.state, self.profile);
+        Found {
+            state: search.state,
+            swaps: search.swaps,
+            chains: search.chains,
+            after,
+        }
+    }
+
+    /// Whether there is next to nothing left to gain.
+    fn is_good(&self, found: &Found<'_>) -> bool {
+        let bytes = found.state.bytes();
+        let bound = || self.certificate(&found.after).map(|bound| bound as f64);
+        found.after.iter().all(|(_, count)| *count == 0)
+            && (bytes == 0.0 || bound().is_some_and(|bound| bytes <= bound * GOOD))
+    }
+
+    /// The bound, where it holds and is asked for.
+    fn certificate(&self, after: &Counts) -> Option<u64> {
+        let holds = |goal: &Goal| COVERED.contains(goal) || *goal == Goal::OfflineReplicas;
+        let met = after
+            .iter()
+            .all(|(goal, count)| !holds(goal) || *count == 0);
+        let needed = self
+            .before
+            .iter()
+            .any(|(goal, count)| holds(goal) && *count > 0)
+            || !self.leaving.replicas.is_empty();
+        if !self.limits.certify || !met || !needed {
+            return None;
+        }
+        let whole = self
+            .leaving
+            .brokers
+            .iter()
+            .flat_map(|at| &self.start.model.members[usize::from(*at)]);
+        let single = self.leaving.replicas.iter().map(|(_, partition)| partition);
+        let offline: f64 = whole
+            .chain(single)
+            .map(|partition| self.start.row(*partition).bytes())
+            .sum();
+        let bytes = bound::bound_bytes(self.start, self.profile, offline);
+        (bytes >= 1.0).then_some(bytes as u64)
+    }
+}
+
+/// Whether a higher goal is broken in fewer places, or all in as many for fewer bytes.
+fn is_better(found: &Found<'_>, than: &Found<'_>) -> bool {
+    let counts =
+        |of: &Found<'_>| -> Vec<u64> { of.after.iter().map(|(_, count)| *count).collect() };
+    let (now, then) = (counts(found), counts(than));
+    now < then || now == then && found.state.bytes() < than.state.bytes()
+}
+
+/// As [`is_better`], with no goal broken in more places: random steps do not heed the order of goals.
+fn is_better_throughout(found: &Found<'_>, than: &Found<'_>) -> bool {
+    let mut pairs = found.after.iter().zip(&than.after);
+    pairs.all(|(now, then)| now.1 <= then.1) && is_better(found, than)
 }
 
 /// Counted by the checker, from what has changed.
 fn count_after(tally: &Tally, state: &State<'_>, profile: &Profile) -> Vec<(Goal, u64)> {
     let mut tally = tally.clone();
-    for (partition, seat) in &state.changed {
+    for (partition, seat) in state.changes() {
         tally.reseat(state.row(*partition), seat);
     }
     tally.count(profile, &state.model.topics)
-}
-
-fn certificate(
-    start: &State<'_>,
-    profile: &Profile,
-    leaving: &Leaving,
-    before: &[(Goal, u64)],
-    after: &[(Goal, u64)],
-    limits: &Limits,
-) -> Option<u64> {
-    let holds = |goal: &Goal| COVERED.contains(goal) || *goal == Goal::OfflineReplicas;
-    let met = after
-        .iter()
-        .all(|(goal, count)| !holds(goal) || *count == 0);
-    let needed = before.iter().any(|(goal, count)| holds(goal) && *count > 0)
-        || !leaving.replicas.is_empty();
-    if !limits.certify || !met || !needed {
-        return None;
-    }
-    let whole = leaving
-        .brokers
-        .iter()
-        .flat_map(|at| &start.model.members[usize::from(*at)]);
-    let single = leaving.replicas.iter().map(|(_, partition)| partition);
-    let offline: f64 = whole
-        .chain(single)
-        .map(|partition| start.row(*partition).bytes())
-        .sum();
-    let bytes = bound::bound_bytes(start, profile, offline);
-    (bytes >= 1.0).then_some(bytes as u64)
 }
 
 fn check_rates(rates: &Rates) -> Result<(), PlanError> {

@@ -32,7 +32,7 @@ pub(crate) fn report(result: &Result<'_, '_>) -> Plan {
     };
     let mut copying = Copying::new(result.start.states.len());
     let mut bytes = 0.0;
-    for (partition, seat) in &result.found.changed {
+    for (partition, seat) in result.found.changes() {
         let before = result.found.row(*partition).seat;
         let after = leader_first(&before, seat);
         if after == before {
@@ -52,7 +52,8 @@ pub(crate) fn report(result: &Result<'_, '_>) -> Plan {
             each * copied as f64,
         ));
     }
-    changes.sort_by_key(|change| {
+    // Cached, as a change is long and would be moved about with each step of the sorting.
+    changes.sort_by_cached_key(|change| {
         let urgency = if change.is_endangered() {
             change.online_replicas
         } else {

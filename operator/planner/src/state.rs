@@ -2,9 +2,14 @@
 //!
 //! Arrays as long as the partitions start as zero pages, so that only what is touched costs.
 
+use std::hint::black_box;
+
 use crate::dims::{self, Vector};
 use crate::input::BrokerState;
 use crate::model::{Model, Row, Seat};
+
+/// Rows that are read at once before they are worked on.
+pub(crate) const WARMED: usize = 16;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -36,6 +41,24 @@ impl<'m> State<'m> {
     #[inline]
     pub fn row(&self, partition: u32) -> &'m Row {
         &self.model.rows[partition as usize]
+    }
+
+    /// What has changed, with the rows read some at a time.
+    pub fn changes(&self) -> impl Iterator<Item = &(u32, Seat)> {
+        self.changed.chunks(WARMED).flat_map(|some| {
+            self.warm(some.iter().map(|(partition, _)| *partition));
+            some
+        })
+    }
+
+    /// Reads at most [`WARMED`] rows that are needed next. Each is a miss of the cache, and misses
+    /// wait for each other unless there is little between them.
+    #[inline]
+    pub fn warm(&self, partitions: impl Iterator<Item = u32>) {
+        for partition in partitions.take(WARMED) {
+            black_box(self.changed_at[partition as usize]);
+            black_box(self.row(partition).topic);
+        }
     }
 
     #[inline]
@@ -129,6 +152,25 @@ impl<'m> State<'m> {
         dims::add(&mut self.sums[usize::from(to)], &vector, 1.0);
     }
 
+    /// Gives replicas that came back, perhaps by another's way, their place in the preferred order.
+    pub fn restore_order(&mut self) {
+        for (partition, seat) in &mut self.changed {
+            let before = &self.model.rows[*partition as usize].seat;
+            let (old, leader) = (*seat, seat.leader_broker());
+            let mut new = old.replicas().iter().copied();
+            let mut new = std::iter::from_fn(|| new.find(|at| before.place_of(*at).is_none()));
+            for (place, home) in before.replicas().iter().copied().enumerate() {
+                let stays = old.place_of(home).is_some();
+                if let Some(broker) = if stays { Some(home) } else { new.next() } {
+                    seat.brokers[place] = broker;
+                }
+            }
+            if let Some(place) = leader.and_then(|leader| seat.place_of(leader)) {
+                seat.leader = place as u8;
+            }
+        }
+    }
+
     /// Replicas that a changed partition has on brokers where it had none.
     pub fn moved_replicas(&self, partition: u32, seat: &Seat) -> usize {
         let before = &self.row(partition).seat;
@@ -138,11 +180,20 @@ impl<'m> State<'m> {
             .count()
     }
 
+    /// Replicas and leaderships that the changes so far move.
+    pub fn moves(&self) -> usize {
+        let moved = |(partition, seat): &(u32, Seat)| {
+            let leader = self.row(*partition).seat.leader_broker();
+            self.moved_replicas(*partition, seat) + usize::from(leader != seat.leader_broker())
+        };
+        self.changes().map(moved).sum()
+    }
+
     /// Bytes that the changes so far copy.
     pub fn bytes(&self) -> f64 {
         let copied = |(partition, seat): &(u32, Seat)| {
             self.moved_replicas(*partition, seat) as f64 * self.row(*partition).bytes()
         };
-        self.changed.iter().map(copied).sum()
+        self.changes().map(copied).sum()
     }
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use kintsugi_planner::synthetic::Skewed;
 use kintsugi_planner::{
     ClusterInput, Limits, Model, PartitionInput, Profile, Scope, Thresholds, plan,
 };
@@ -147,5 +148,43 @@ proptest! {
                 prop_assert!(bound as f64 <= least * (1.0 + 1e-6) + 1.0, "{bound} over {least}");
             }
         }
+    }
+}
+
+/// Brokers, new ones, racks, partitions, replicas of each, seed, and the least bytes, as HiGHS
+/// proved them; see bench/optimum.py.
+const PROVEN: [(u32, u32, u32, u32, u32, u64, f64); 4] = [
+    (4, 0, 4, 30, 3, 17, 3.53545e10),
+    (9, 0, 3, 111, 3, 48, 9.27018e10),
+    (6, 0, 4, 54, 2, 70, 4.14701e09),
+    (6, 1, 5, 31, 2, 76, 1.11872e10),
+];
+
+#[test]
+fn a_small_cluster_whose_optimum_is_known_gets_a_plan_that_is_at_most_a_fifth_dearer() {
+    for (brokers, new_brokers, racks, partitions, replication, seed, least) in PROVEN {
+        let skewed = Skewed {
+            brokers,
+            new_brokers,
+            racks,
+            partitions,
+            replication,
+            topics: 10,
+            seed,
+        };
+        let mut cluster = skewed.cluster();
+        for broker in &mut cluster.brokers {
+            broker.capacity = load(1e6, 1e12, 1e12, 1e6);
+        }
+        let model = Model::build(cluster).expect("sound");
+        let profile = Profile::kintsugi(Thresholds::default()).expect("sound");
+        let plan = plan(&model, &profile, &Scope::Full, &Limits::default()).expect("a plan");
+        let left: u64 = plan.goals.iter().map(|goal| goal.violations_after).sum();
+        assert_eq!(left, 0, "seed {seed}: {:?}", plan.goals);
+        let share = plan.bytes as f64 / least;
+        assert!(
+            (1.0 - 1e-4..1.2).contains(&share),
+            "seed {seed}: {share} of the optimum"
+        );
     }
 }

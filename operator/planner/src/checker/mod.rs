@@ -73,31 +73,34 @@ impl Tally {
         self.put(row, &row.seat, -1);
     }
 
-    /// Takes the partition of a row from its place to another.
+    /// Takes the partition of a row from its place to another. A replica that stays, in its role,
+    /// is left alone.
     pub fn reseat(&mut self, row: &Row, to: &Seat) {
-        self.put(row, &row.seat, -1);
-        self.put(row, to, 1);
+        self.put_but(row, &row.seat, to, -1);
+        self.put_but(row, to, &row.seat, 1);
     }
 
     fn put(&mut self, row: &Row, seat: &Seat, sign: i64) {
+        let nowhere = Seat { count: 0, ..*seat };
+        self.put_but(row, seat, &nowhere, sign);
+    }
+
+    /// Adds the replicas of a seat that another seat does not have in the same role.
+    fn put_but(&mut self, row: &Row, seat: &Seat, other: &Seat, sign: i64) {
         let factor = sign as f64;
         let width = self.brokers.len();
-        let mut distinct: i64 = 0;
+        self.replicas_sharing_a_rack += sign * self.sharing_a_rack(seat);
         for (position, id) in seat.brokers.iter().take(seat.count.into()).enumerate() {
             let leads = position == usize::from(seat.leader);
+            let there = other.place_of(*id);
+            if there.is_some_and(|place| leads == (place == usize::from(other.leader))) {
+                continue;
+            }
             let uses = if leads {
                 row.leader_load
             } else {
                 row.follower_load
             };
-            let earlier = &seat.brokers[..position];
-            let rack = self.brokers[usize::from(*id)].rack;
-            if earlier
-                .iter()
-                .all(|other| self.brokers[usize::from(*other)].rack != rack)
-            {
-                distinct += 1;
-            }
             let broker = &mut self.brokers[usize::from(*id)];
             for (sum, value) in broker.used.iter_mut().zip(uses) {
                 *sum += factor * f64::from(value);
@@ -115,7 +118,18 @@ impl Tally {
                 *count = count.wrapping_add_signed(sign as i32);
             }
         }
-        self.replicas_sharing_a_rack += sign * (i64::from(seat.count) - distinct);
+    }
+
+    /// Replicas of a seat on racks that an earlier one is on.
+    fn sharing_a_rack(&self, seat: &Seat) -> i64 {
+        let replicas = &seat.brokers[..usize::from(seat.count)];
+        let rack = |id: &u16| self.brokers[usize::from(*id)].rack;
+        let shares = |(place, id): &(usize, &u16)| {
+            replicas[..*place]
+                .iter()
+                .any(|other| rack(other) == rack(id))
+        };
+        replicas.iter().enumerate().filter(shares).count() as i64
     }
 }
 

@@ -1,9 +1,12 @@
 //! What changes between two plans: loads, places, states of brokers.
 
+use std::hint::black_box;
+
 use crate::dims;
 use crate::error::InputError;
 use crate::input::{BrokerState, LoadUpdate, PartitionId};
 use crate::plan::Plan;
+use crate::state::WARMED;
 
 use super::build::check_load;
 use super::{Model, Seat};
@@ -23,21 +26,32 @@ impl Model {
                 format!("updates[{place}].follower_load")
             })?;
         }
-        for update in updates {
-            let row = &mut self.rows[update.partition.0 as usize];
-            self.tally.remove_partition(row);
-            for (place, broker) in row.seat.replicas().iter().enumerate() {
-                let vector = row.replica(place == usize::from(row.seat.leader));
-                dims::add(&mut self.sums[usize::from(*broker)], &vector, -1.0);
+        for some in updates.chunks(WARMED) {
+            // The rows are read first, so that the misses of the cache do not wait for each other.
+            for update in some {
+                black_box(self.rows[update.partition.0 as usize].topic);
             }
-            row.leader_load = check_load(&update.leader_load, String::new)?;
-            row.follower_load = check_load(&update.follower_load, String::new)?;
-            for (place, broker) in row.seat.replicas().iter().enumerate() {
-                let vector = row.replica(place == usize::from(row.seat.leader));
-                dims::add(&mut self.sums[usize::from(*broker)], &vector, 1.0);
+            for update in some {
+                self.update_load(update)?;
             }
-            self.tally.add_partition(row);
         }
+        Ok(())
+    }
+
+    fn update_load(&mut self, update: &LoadUpdate) -> Result<(), InputError> {
+        let row = &mut self.rows[update.partition.0 as usize];
+        self.tally.remove_partition(row);
+        for (place, broker) in row.seat.replicas().iter().enumerate() {
+            let vector = row.replica(place == usize::from(row.seat.leader));
+            dims::add(&mut self.sums[usize::from(*broker)], &vector, -1.0);
+        }
+        row.leader_load = check_load(&update.leader_load, String::new)?;
+        row.follower_load = check_load(&update.follower_load, String::new)?;
+        for (place, broker) in row.seat.replicas().iter().enumerate() {
+            let vector = row.replica(place == usize::from(row.seat.leader));
+            dims::add(&mut self.sums[usize::from(*broker)], &vector, 1.0);
+        }
+        self.tally.add_partition(row);
         Ok(())
     }
 

@@ -31,6 +31,7 @@ fn layer_by_layer(model: &Model, profile: &Profile) -> Vec<(Counts, Counts)> {
         seed: 3,
         move_price: 1.0,
         refine: false,
+        heat: None,
         blur: 0.0,
     };
     let state = State::new(model, states);
@@ -78,4 +79,33 @@ proptest! {
             }
         }
     }
+}
+
+/// Replicas that went away and came back in the other's place are in the order they were in.
+#[test]
+fn what_came_back_has_its_place_in_the_preferred_order() {
+    let cluster = RandomCluster {
+        racks: 4,
+        brokers: 6,
+        topics: 1,
+        replicas: 30,
+        ..RandomCluster::base(Distribution::Uniform, 1)
+    };
+    let model = Model::build(cluster.cluster()).expect("the cluster is sound");
+    let states = states(&model, &Scope::Full).expect("the scope fits");
+    let mut state = State::new(&model, states);
+    let before = state.seat(0);
+    let [first, second, third] = before.replicas() else {
+        panic!("three replicas: {before:?}");
+    };
+    let free = (0..6)
+        .find(|at| before.place_of(*at).is_none())
+        .expect("a free broker");
+    state.move_replica(0, *first, free);
+    state.move_replica(0, *second, *first);
+    state.move_replica(0, free, *second);
+    assert_eq!(state.seat(0).replicas(), [*second, *first, *third]);
+    state.restore_order();
+    assert_eq!(state.seat(0).replicas(), before.replicas());
+    assert_eq!(state.seat(0).leader_broker(), Some(*second));
 }

@@ -135,6 +135,14 @@ impl Search<'_> {
         })
     }
 
+    /// Scores candidates: what they are worth for what they cost.
+    pub(super) fn score(&self, candidates: &mut [Candidate], prices: &Vector, amounts: &Vector) {
+        let price = self.variant.move_price * self.mean_bytes;
+        for candidate in candidates {
+            candidate.score = worth(&candidate.vector, prices, amounts) / (candidate.bytes + price);
+        }
+    }
+
     /// Sorts the best candidates to the front and returns how many; `amounts` is what is to be
     /// moved, so that no candidate is worth more than what is left of it.
     pub(super) fn rank(
@@ -143,10 +151,7 @@ impl Search<'_> {
         prices: &Vector,
         amounts: &Vector,
     ) -> usize {
-        let price = self.variant.move_price * self.mean_bytes;
-        for candidate in candidates.iter_mut() {
-            candidate.score = worth(&candidate.vector, prices, amounts) / (candidate.bytes + price);
-        }
+        self.score(candidates, prices, amounts);
         if self.variant.blur > 0.0 {
             for candidate in candidates.iter_mut() {
                 candidate.score *= 1.0 + self.variant.blur * (self.random.f64() - 0.5);

@@ -4,12 +4,14 @@
 //! it, for this layer and all above. Assumes a scope that was checked. Never reads a clock: its
 //! work is bounded by counts.
 
+mod anneal;
 mod chain;
 mod destination;
 mod gather;
 mod leaders;
 mod min_leaders;
 mod offline;
+mod pool;
 mod pull;
 mod push;
 mod racks;
@@ -23,6 +25,7 @@ use crate::dims::{DIMS, Vector, ZERO};
 use crate::profile::{Goal, Profile};
 use crate::state::State;
 
+pub(crate) use anneal::Heat;
 pub(crate) use offline::Leaving;
 
 /// Passes over one layer.
@@ -38,6 +41,8 @@ pub(crate) struct Variant {
     pub move_price: f64,
     /// Whether to look for smaller replicas in place of those that were moved.
     pub refine: bool,
+    /// With which heat random steps begin, once the layers have run; none: no such steps.
+    pub heat: Option<Heat>,
     /// By how much scores are blurred, so that another seed tries other moves.
     pub blur: f64,
 }
@@ -152,6 +157,12 @@ impl<'m> Search<'m> {
     pub fn run(&mut self, leaving: &Leaving) {
         for layer in &self.profile.layers().to_vec() {
             self.run_layer(layer, leaving);
+        }
+        if let Some(heat) = self.variant.heat
+            && self.permissions.balancing
+            && self.permissions.replicas
+        {
+            self.anneal(heat);
         }
         self.finish();
     }

@@ -5,6 +5,7 @@ use crate::input::BrokerState;
 use crate::load::Resource;
 use crate::model::Seat;
 use crate::profile::Goal;
+use crate::state::WARMED;
 
 use super::Search;
 use super::destination::Replica;
@@ -34,11 +35,15 @@ impl Search<'_> {
                     .map(|partition| (*broker, partition)),
             );
         }
-        for (broker, partition) in all {
-            if !self.may_do(2) {
-                break;
+        for some in all.chunks(WARMED) {
+            self.state
+                .warm(some.iter().map(|(_, partition)| *partition));
+            for (broker, partition) in some {
+                if !self.may_do(2) {
+                    return;
+                }
+                self.leave(*broker, *partition, &hard, &disk);
             }
-            self.leave(broker, partition, &hard, &disk);
         }
     }
 

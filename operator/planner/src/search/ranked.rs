@@ -2,6 +2,7 @@
 
 use super::Search;
 use super::gather::{BATCH, Candidate, worth};
+use super::pool::Pool;
 use crate::dims::Vector;
 
 /// How candidates of one broker are tried.
@@ -31,20 +32,22 @@ impl Search<'_> {
     pub(super) fn try_ranked(
         &mut self,
         broker: u16,
-        mut candidates: Vec<Candidate>,
+        candidates: Vec<Candidate>,
         trial: &Trial,
         mut attempt: impl FnMut(&mut Self, &Candidate) -> bool,
     ) {
+        let mut pool = Pool::new(candidates);
         let mut fruitless = 0;
-        while fruitless < trial.patience && !candidates.is_empty() && self.may_do(trial.moves) {
+        while fruitless < trial.patience && !pool.is_empty() && self.may_do(trial.moves) {
             let amount = (trial.amount)(self, broker);
             if amount.iter().all(|amount| *amount <= 0.0) {
                 return;
             }
             let prices = self.prices(broker, &amount);
-            let best = self.rank(&mut candidates, &prices, &amount);
+            let best = self.rank_pool(&mut pool, &prices, &amount);
             let (mut moved, mut tried) = (0, 0);
-            for candidate in &candidates[..best] {
+            for place in 0..best {
+                let candidate = pool.get(place);
                 let amount = (trial.amount)(self, broker);
                 let is_worth_it = worth(&candidate.vector, &prices, &amount) > 0.0;
                 if moved == BATCH || !self.may_do(trial.moves) || !is_worth_it {
@@ -56,7 +59,7 @@ impl Search<'_> {
             if tried == 0 {
                 return;
             }
-            candidates.drain(..tried);
+            pool.drop_first(tried);
             fruitless = if moved == 0 { fruitless + 1 } else { 0 };
         }
     }

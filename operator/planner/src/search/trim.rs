@@ -1,16 +1,18 @@
 //! What turned out needless is taken back: later moves often make earlier ones superfluous.
 
+use crate::model::Seat;
+
 use super::Search;
 
-/// Changed partitions that are looked at again, the largest first.
+/// Partitions that are looked at again, the largest first.
 const LOOKED_AT: usize = 50_000;
 
 impl Search<'_> {
     pub(super) fn trim(&mut self) {
         let mut changed: Vec<(f64, u32)> = self
             .state
-            .changed
-            .iter()
+            .changes()
+            .filter(|(partition, seat)| self.could_return(*partition, seat))
             .map(|(partition, seat)| {
                 let moved = self.state.moved_replicas(*partition, seat) as f64;
                 (moved * self.state.row(*partition).bytes(), *partition)
@@ -21,6 +23,19 @@ impl Search<'_> {
             self.return_replicas(partition);
             self.return_leadership(partition);
         }
+    }
+
+    /// Whether a partition has left a broker, or its leadership has, that may keep what it had.
+    /// Most of an evacuation has not.
+    fn could_return(&self, partition: u32, seat: &Seat) -> bool {
+        let before = &self.state.row(partition).seat;
+        let leader = before.leader_broker();
+        let has_left = |home: &u16| {
+            !self.state.states[usize::from(*home)].must_empty()
+                && (seat.place_of(*home).is_none()
+                    || leader == Some(*home) && seat.leader_broker() != leader)
+        };
+        before.replicas().iter().any(has_left)
     }
 
     fn return_replicas(&mut self, partition: u32) {
