@@ -44,8 +44,8 @@ impl Leftovers {
         self.places = out.map(|one| (one.place, left(one))).collect();
     }
 
-    /// Forgets what became even, what has been another one for the whole hold time, and what was
-    /// left long ago.
+    /// Forgets what has been even, or much more or less, for the whole hold time, and what was left
+    /// long ago.
     pub fn forget(&mut self, uses: &[Use], band: &Band, now: Timestamp) {
         let uses: BTreeMap<Place, &Use> = uses.iter().map(|one| (one.place, one)).collect();
         self.places.retain(|place, left| {
@@ -53,12 +53,13 @@ impl Leftovers {
                 return false;
             };
             let allowed = band.inner.max(left.excess * CHANGED_SHARE);
-            let is_other = (one.excess() - left.excess).abs() > allowed;
+            let differs = (one.excess() - left.excess).abs() > allowed;
+            let is_other = differs || band.is_back(one);
             left.changed = left.changed.or(Some(now)).filter(|_| is_other);
             let since = left.changed;
             let changed_long = since.is_some_and(|since| now.duration_since(since) >= band.hold);
             let is_over = now.duration_since(left.at) >= BACK_OFF;
-            !band.is_back(one) && !changed_long && !is_over
+            !changed_long && !is_over
         });
     }
 

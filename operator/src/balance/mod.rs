@@ -2,8 +2,8 @@
 //! measured goes in, at most one KafkaRebalance comes out, with its reason.
 //!
 //! Guarantees: a cluster whose brokers are within the band is left alone. A broker must have been
-//! above the band, and never back within half of it, for the whole hold time, while nothing else was
-//! amiss or under way; use that is too little to hurt anybody counts for nothing. One KafkaRebalance
+//! above the band on average over the hold time, and never back within half of it, while nothing else
+//! was amiss or under way; use that is too little to hurt anybody counts for nothing. One KafkaRebalance
 //! at a time, and the next not before the cooldown is over. What one has left is not tried again
 //! before it has changed by half, or [`left::BACK_OFF`] has passed. One that people stopped stays
 //! stopped until they delete it; one that stands in the way of a removal or of another KafkaRebalance
@@ -20,6 +20,7 @@
 //! What is remembered lives in memory only. An operator that restarts waits for a whole hold time
 //! anew; the KafkaRebalance, which stays until the cooldown is over, tells it when that began.
 
+mod armed;
 mod band;
 mod left;
 mod measure;

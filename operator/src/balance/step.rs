@@ -6,6 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kintsugi_crds::{BalanceState, BalanceStatus, RebalanceMode, RebalanceScope};
 use kintsugi_planner::Resource;
 
+use super::armed::Armed;
 use super::band::Band;
 use super::left::Leftovers;
 use super::measure::{Measured, Place, Use};
@@ -26,9 +27,8 @@ const REASON_CHARACTERS_MAX: usize = 1_024;
 /// What is remembered between looks.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// Since when a broker's use of a resource has been out of its band: above it once, and not back
-    /// within half of it since.
-    armed: BTreeMap<Place, Timestamp>,
+    /// What is out of its band.
+    armed: Armed,
     /// What the last KafkaRebalance has left.
     left: Leftovers,
     /// The scope of the KafkaRebalance that ended last, until it is looked at what it left.
@@ -161,7 +161,7 @@ fn judge(
         }
     };
     let news = state.review(&uses, &band, now);
-    state.arm(&uses, &band, now);
+    state.armed.look(&uses, &band, now);
     let mut found = state.decide(&uses, &band, cluster, is_free, now);
     found.act = act.or(found.act);
     found.news = found.news.or(news);
@@ -218,18 +218,6 @@ impl State {
         (scope == RebalanceScope::Full).then(|| announcement("LoadLeftUneven", words::left(worst)))
     }
 
-    fn arm(&mut self, uses: &[Use], band: &Band, now: Timestamp) {
-        let is_known = |place: &Place| uses.iter().any(|one| one.place == *place);
-        self.armed.retain(|place, _| is_known(place));
-        for one in uses {
-            if band.is_out(one) {
-                self.armed.entry(one.place).or_insert(now);
-            } else if band.is_back(one) {
-                self.armed.remove(&one.place);
-            }
-        }
-    }
-
     /// What to do about what is out of the band. One that is due begins if it `is_free` to.
     fn decide(
         &self,
@@ -239,16 +227,16 @@ impl State {
         is_free: bool,
         now: Timestamp,
     ) -> Found {
-        let is_armed = |one: &&Use| self.armed.contains_key(&one.place);
+        let is_armed = |one: &&Use| self.armed.has(&one.place);
         let armed: Vec<&Use> = uses.iter().filter(is_armed).collect();
-        let since = self.armed.values().min();
+        let since = self.armed.first();
         let (Some(worst_armed), Some(since)) = (worst(armed.iter().copied()), since) else {
             return Found::just(BalanceState::Even, words::even(band), None);
         };
         let is_open = |one: &&Use| !self.left.is_hopeless(&one.place);
         let open: Vec<&Use> = armed.into_iter().filter(is_open).collect();
         let Some(worst_open) = worst(open.iter().copied()) else {
-            return Found::uneven(*since, words::left(worst_armed));
+            return Found::uneven(since, words::left(worst_armed));
         };
         let due_at = |one: &Use| self.due_at(&one.place, band);
         let is_due = |one: &&Use| band.is_out(one) && due_at(one).is_some_and(|at| at <= now);
@@ -258,7 +246,7 @@ impl State {
             let reason = words::expected(cluster, worst_open, at);
             return Found {
                 look_at: at.filter(|at| *at > now),
-                ..Found::uneven(*since, reason)
+                ..Found::uneven(since, reason)
             };
         };
         let scope = self.scope(&open);
@@ -266,13 +254,13 @@ impl State {
         Found {
             act: Some(Act::Create(scope)),
             news: Some(announcement("LoadUneven", note.clone())),
-            ..Found::uneven(*since, note)
+            ..Found::uneven(since, note)
         }
     }
 
     /// When it will have been out of its band for long enough, and the cooldown is over.
     fn due_at(&self, place: &Place, band: &Band) -> Option<Timestamp> {
-        let held = self.armed.get(place)?.checked_add(band.hold).ok()?;
+        let held = self.armed.since(place)?.checked_add(band.hold).ok()?;
         Some(self.cooled_at(band).map_or(held, |cooled| cooled.max(held)))
     }
 

@@ -141,7 +141,7 @@ fn one_of_another_owner_by_its_name_is_left_alone_and_told_of() {
     });
     let found = looks.look();
     assert_eq!(
-        (found.status.state, found.act),
+        (found.status.state, found.act.clone()),
         (BalanceState::Stopped, None)
     );
     assert!(found.status.reason.contains("is not the operator's"));

@@ -31,8 +31,8 @@ fn a_balanced_cluster_is_left_alone_over_an_hour_of_noise() {
 #[test]
 fn replicas_heaped_on_two_brokers_are_spread_by_one_rebalance_and_then_left_alone() {
     for seed in 0..SEEDS {
-        let mut partitions = spread(30, 1e6);
-        for one in partitions.iter_mut().take(15) {
+        let mut partitions = spread(90, 1e6);
+        for one in partitions.iter_mut().take(45) {
             *one = Partition::new(&[0, 1], 1e6);
         }
         let mut world = World::new(partitions, seed);
@@ -52,7 +52,7 @@ fn replicas_heaped_on_two_brokers_are_spread_by_one_rebalance_and_then_left_alon
 #[test]
 fn leaderships_heaped_on_one_broker_are_spread_without_copying_and_then_left_alone() {
     for seed in 0..SEEDS {
-        let mut partitions = spread(30, 1e6);
+        let mut partitions = spread(90, 1e6);
         for one in &mut partitions {
             if one.replicas.contains(&0) {
                 one.leader = 0;
