@@ -19,9 +19,9 @@ pub struct RebalanceSettings {
     #[schemars(range(min = 15, max = 1_000))]
     #[serde(default = "default_band_percent")]
     pub band_percent: i32,
-    /// How long it must have been above, on average, before anything is moved. Default 600, twice the time in
-    /// which leaderships go back to their preferred brokers by themselves after a restart
-    /// (`leader.imbalance.check.interval.seconds`).
+    /// How long it must have been above, on average, before anything is moved. Default 600, twice
+    /// the time in which leaderships go back to their preferred brokers by themselves after a
+    /// restart (`leader.imbalance.check.interval.seconds`).
     #[schemars(range(min = 10, max = 86_400))]
     #[serde(default = "default_hold_seconds")]
     pub hold_seconds: i32,

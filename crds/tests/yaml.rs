@@ -21,7 +21,7 @@ const HASHES: [(u32, &str); 6] = [
     (3, "6c03845ee2da0e68"),
     (4, "992b642b15c30eb7"),
     (5, "8b481a8f9b35a63b"),
-    (6, "2bdddd7f58324e60"),
+    (6, "a34a1cf4e80603ea"),
 ];
 
 /// As [`HASHES`], of KafkaTopic.

@@ -31,10 +31,23 @@ struct Left {
 }
 
 impl Leftovers {
-    /// Takes note of what a KafkaRebalance of this scope has left. What is between the two bands has
-    /// not become even either, and may go to and fro.
-    pub fn take_stock(&mut self, uses: &[Use], scope: RebalanceScope, band: &Band, now: Timestamp) {
-        let out = uses.iter().filter(|one| !band.is_back(one));
+    /// Takes note of what a KafkaRebalance of this scope has left of what there was when it was
+    /// `begun`. What is between the two bands has not become even either, and may go to and fro.
+    /// What leaderships have made better by half may be tried with leaderships again.
+    pub fn take_stock(
+        &mut self,
+        uses: &[Use],
+        scope: RebalanceScope,
+        begun: &BTreeMap<Place, f64>,
+        band: &Band,
+        now: Timestamp,
+    ) {
+        let helps = |one: &Use| {
+            let before = begun.get(&one.place);
+            let is_better = before.is_some_and(|before| one.excess() < before * CHANGED_SHARE);
+            scope == RebalanceScope::Leaders && is_better
+        };
+        let out = uses.iter().filter(|one| !band.is_back(one) && !helps(one));
         let left = |one: &Use| Left {
             excess: one.excess(),
             scope,

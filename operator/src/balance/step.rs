@@ -31,6 +31,8 @@ pub struct State {
     armed: Armed,
     /// What the last KafkaRebalance has left.
     left: Leftovers,
+    /// How far out of its band what the last one was made for was then.
+    begun: BTreeMap<Place, f64>,
     /// The scope of the KafkaRebalance that ended last, until it is looked at what it left.
     tried: Option<RebalanceScope>,
     /// Whether that was looked at, of the one that is there.
@@ -213,14 +215,14 @@ impl State {
             return None;
         };
         (self.tried, self.is_reviewed) = (None, true);
-        self.left.take_stock(uses, scope, band, now);
+        self.left.take_stock(uses, scope, &self.begun, band, now);
         let worst = worst(uses.iter().filter(|one| band.is_out(one)))?;
         (scope == RebalanceScope::Full).then(|| announcement("LoadLeftUneven", words::left(worst)))
     }
 
     /// What to do about what is out of the band. One that is due begins if it `is_free` to.
     fn decide(
-        &self,
+        &mut self,
         uses: &[Use],
         band: &Band,
         cluster: &Cluster,
@@ -250,6 +252,7 @@ impl State {
             };
         };
         let scope = self.scope(&open);
+        self.begun = open.iter().map(|one| (one.place, one.excess())).collect();
         let note = words::begun(cluster, due, scope, band);
         Found {
             act: Some(Act::Create(scope)),

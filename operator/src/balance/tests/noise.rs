@@ -7,6 +7,9 @@ use super::world::{Partition, World};
 use super::*;
 
 const SEEDS: u64 = 5;
+/// A plan is made by the loads of a noisy moment: it moves what looks large then, and leaves more than
+/// it seems. What is out of the band by that is moved by a second one.
+const REBALANCES_MAX: usize = 2;
 
 /// So many partitions of two copies each, spread evenly.
 fn spread(partitions: i32, rate: f64) -> Vec<Partition> {
@@ -29,7 +32,7 @@ fn a_balanced_cluster_is_left_alone_over_an_hour_of_noise() {
 }
 
 #[test]
-fn replicas_heaped_on_two_brokers_are_spread_by_one_rebalance_and_then_left_alone() {
+fn replicas_heaped_on_two_brokers_are_spread_by_one_rebalance_or_two_and_then_left_alone() {
     for seed in 0..SEEDS {
         let mut partitions = spread(90, 1e6);
         for one in partitions.iter_mut().take(45) {
@@ -39,7 +42,10 @@ fn replicas_heaped_on_two_brokers_are_spread_by_one_rebalance_and_then_left_alon
         let before = world.excess();
         world.run(2 * 3_600);
         let created = world.looks.created();
-        assert_eq!(created.len(), 1, "seed {seed}: {created:?}");
+        assert!(
+            (1..=REBALANCES_MAX).contains(&created.len()),
+            "seed {seed}: {created:?}"
+        );
         assert_eq!(created[0].1, RebalanceScope::Full, "seed {seed}");
         let after = world.excess();
         assert!(
@@ -68,8 +74,12 @@ fn leaderships_heaped_on_one_broker_are_spread_without_copying_and_then_left_alo
         let (before, places) = (world.excess(), held(&world));
         world.run(2 * 3_600);
         let created = world.looks.created();
-        assert_eq!(created.len(), 1, "seed {seed}: {created:?}");
-        assert_eq!(created[0].1, RebalanceScope::Leaders, "seed {seed}");
+        assert!(
+            (1..=REBALANCES_MAX).contains(&created.len()),
+            "seed {seed}: {created:?}"
+        );
+        let is_cheap = |(_, scope): &(i64, RebalanceScope)| *scope == RebalanceScope::Leaders;
+        assert!(created.iter().all(is_cheap), "seed {seed}: {created:?}");
         assert_eq!(held(&world), places, "seed {seed}: nothing was copied");
         let after = world.excess();
         assert!(
@@ -87,7 +97,7 @@ fn one_partition_that_is_larger_than_a_brokers_share_is_not_moved_for_ever() {
         let mut world = World::new(partitions, seed);
         world.run(5 * 3_600);
         let created = world.looks.created();
-        assert!(created.len() <= 2, "seed {seed}: {created:?}");
+        assert!(created.len() <= REBALANCES_MAX, "seed {seed}: {created:?}");
         assert!(world.changes < 24, "seed {seed}: {} changes", world.changes);
     }
 }
