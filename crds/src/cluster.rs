@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::autoscaling::Autoscaling;
+use crate::balance::RebalanceSettings;
 use crate::pod::PodTemplate;
 use crate::status::KafkaClusterStatus;
 
@@ -106,6 +107,9 @@ pub struct KafkaClusterSpec {
     /// What the operator may do by itself when something breaks.
     #[serde(default)]
     pub healing: Healing,
+    /// How the operator keeps the load of brokers even.
+    #[serde(default)]
+    pub rebalance: RebalanceSettings,
     /// Whether NetworkPolicies keep the ports between nodes to the nodes of this cluster. Default
     /// Enabled. They need a network plug-in that carries policies out; where there is none they
     /// change nothing.
@@ -404,6 +408,7 @@ impl Default for KafkaClusterSpec {
             config: BTreeMap::new(),
             image: None,
             healing: Healing::default(),
+            rebalance: RebalanceSettings::default(),
             network_policy: NetworkPolicyMode::default(),
             paused: false,
         }

@@ -7,6 +7,7 @@
 //! Never does: read a cluster, decide anything.
 
 pub mod autoscaling;
+pub mod balance;
 pub mod cluster;
 pub mod owned_keys;
 pub mod pod;
@@ -19,6 +20,7 @@ pub use autoscaling::{
     Autoscaling, AutoscalingBehavior, AutoscalingStatus, AutoscalingTargets, NetworkTarget,
     ScalingPolicy, ScalingPolicySelect, ScalingPolicyType, ScalingRules,
 };
+pub use balance::{BalanceState, BalanceStatus, RebalanceMode, RebalanceSettings};
 pub use cluster::{
     Brokers, Controllers, DeletionPolicy, Healing, KafkaCluster, KafkaClusterSpec, Listener,
     ListenerProtocol, NetworkPolicyMode, Racks, ResourceAmounts, Resources, Storage,

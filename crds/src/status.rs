@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::autoscaling::AutoscalingStatus;
+use crate::balance::BalanceStatus;
 
 /// What the operator last observed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -33,6 +34,10 @@ pub struct KafkaClusterStatus {
     /// What autoscaling decided of the number of brokers. Absent without autoscaling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<AutoscalingStatus>,
+    /// How even the brokers' load is, and what is done about it. Absent where `spec.rebalance.mode`
+    /// is Manual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceStatus>,
     /// Counts of partitions, from the active controller. Absent while none answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<PartitionCounts>,

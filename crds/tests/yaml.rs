@@ -2,7 +2,9 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kintsugi_crds::schema::{REBALANCE_SCHEMA_VERSION, TOPIC_SCHEMA_VERSION};
-use kintsugi_crds::{INTERNAL_TOPICS, SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, owned_keys, schema};
+use kintsugi_crds::{
+    INTERNAL_TOPICS, RebalanceMode, SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, owned_keys, schema,
+};
 use serde_json::Value;
 
 /// Each definition, as committed.
@@ -13,12 +15,13 @@ const COMMITTED: [&str; 3] = [
 ];
 
 /// The schema's hash at each version. A changed schema needs a new version and a new line.
-const HASHES: [(u32, &str); 5] = [
+const HASHES: [(u32, &str); 6] = [
     (1, "8f27290026a0f289"),
     (2, "cc78e721c1ede393"),
     (3, "6c03845ee2da0e68"),
     (4, "992b642b15c30eb7"),
     (5, "8b481a8f9b35a63b"),
+    (6, "a34a1cf4e80603ea"),
 ];
 
 /// As [`HASHES`], of KafkaTopic.
@@ -144,6 +147,9 @@ fn an_empty_spec_takes_every_default() {
     assert_eq!((spec.controllers.replicas, spec.brokers.replicas), (3, 3));
     assert_eq!(spec.listeners[0].port, 9092);
     assert!(spec.healing.enabled && !spec.paused);
+    assert_eq!(spec.rebalance.mode, RebalanceMode::Continuous);
+    let seconds = (spec.rebalance.hold_seconds, spec.rebalance.cooldown_seconds);
+    assert_eq!((spec.rebalance.band_percent, seconds), (20, (600, 900)));
 }
 
 #[test]

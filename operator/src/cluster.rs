@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kintsugi_crds::{Autoscaling, AutoscalingStatus, DeletionPolicy, Healing, PodTemplate};
+use kintsugi_crds::{
+    Autoscaling, AutoscalingStatus, DeletionPolicy, Healing, PodTemplate, RebalanceSettings,
+};
 use serde::{Deserialize, Serialize};
 
+use crate::balance::Balancing;
 use crate::decide::size_in_force;
 use crate::names::{CONTROLLER_ID_FIRST, Role};
 use crate::observe::Observed;
@@ -34,6 +37,10 @@ pub struct Cluster {
     pub autoscaling_written: Option<AutoscalingStatus>,
     /// What there is to say about the size in this look, if the operator chooses it.
     pub sizing: Option<Sizing>,
+    /// How the operator keeps the load of brokers even.
+    pub rebalance: RebalanceSettings,
+    /// What there is to say and to do about it in this look, if the operator does.
+    pub balancing: Option<Balancing>,
     /// Brokers that are there and not removed, at least: the copies of new topics go by them while
     /// the resource asks for fewer.
     pub brokers_present: i32,

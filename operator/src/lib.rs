@@ -11,6 +11,7 @@
 //! Never does: stand in the way of failover, which the controllers decide alone.
 
 pub mod act;
+pub mod balance;
 pub mod build;
 pub mod causes;
 pub mod cluster;

@@ -1,5 +1,6 @@
 //! The operator's own metrics, in Prometheus' text format.
 
+mod balance;
 mod rebalances;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,9 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use self::balance::Excesses;
 use self::rebalances::Rebalances;
+use crate::balance::Balancing;
 use crate::decide::gates::{Closed, Gate};
 use crate::scale::Sizing;
 
@@ -52,6 +55,7 @@ pub struct Metrics {
     topics: IntGaugeVec,
     sizes: IntGaugeVec,
     rebalances: Rebalances,
+    excesses: Excesses,
     /// Whether each topic is ready, by namespace and name: what `topics` counts.
     topics_ready: Mutex<BTreeMap<(String, String), bool>>,
     running: Mutex<BTreeMap<(Kind, String, String), Instant>>,
@@ -122,6 +126,7 @@ impl Metrics {
         )?;
         registry.register(Box::new(sizes.clone()))?;
         let rebalances = Rebalances::register(&registry)?;
+        let excesses = Excesses::register(&registry)?;
         let running = Mutex::default();
         Ok(Self {
             registry,
@@ -133,6 +138,7 @@ impl Metrics {
             topics,
             sizes,
             rebalances,
+            excesses,
             topics_ready: Mutex::default(),
             running,
         })
@@ -229,6 +235,11 @@ impl Metrics {
         }
     }
 
+    /// Shows how far the fullest broker is above the mean; nothing where that is not known.
+    pub fn balance(&self, namespace: &str, cluster: &str, balancing: Option<&Balancing>) {
+        self.excesses.show(namespace, cluster, balancing);
+    }
+
     fn forget_size(&self, namespace: &str, cluster: &str) {
         for size in ["desired", "wanted"] {
             // Absent is fine, as above.
@@ -245,6 +256,7 @@ impl Metrics {
                 .remove_label_values(&[namespace, cluster, gate.name()]);
         }
         self.forget_size(namespace, cluster);
+        self.excesses.forget(namespace, cluster);
         for kind in Kind::ALL {
             let labels = [kind.name(), namespace, cluster];
             let _ = self.failures.remove_label_values(&labels);

@@ -229,3 +229,8 @@ pub fn fill_rebalance(cluster: &str, first: i32) -> String {
 pub fn fill_rebalance_prefix(cluster: &str) -> String {
     format!("{cluster}-fill-")
 }
+
+/// The KafkaRebalance that evens the load of the brokers that are there.
+pub fn balance_rebalance(cluster: &str) -> String {
+    format!("{cluster}-balance")
+}

@@ -12,6 +12,7 @@ use kube::runtime::events::Recorder;
 use kube::{Client, ResourceExt};
 
 use crate::act::{ActError, act};
+use crate::balance::Balances;
 use crate::causes::with_causes;
 use crate::cluster::Cluster;
 use crate::decide::{decide, invalid_status, suspicions};
@@ -58,6 +59,8 @@ pub struct Context {
     pub loads: Loads,
     /// What is learned for the sizes of clusters.
     pub scales: Scales,
+    /// What is remembered of the balance of load.
+    pub balances: Balances,
 }
 
 /// Why a look ended early.
@@ -110,6 +113,7 @@ pub async fn reconcile(
     };
     context.loads.watch(&watched, &cluster, &observed);
     context.size(&watched, &mut cluster, &observed, now);
+    context.balance(&watched, &mut cluster, &observed, now);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
     history.remember_secret(&observed.secret);
@@ -199,6 +203,15 @@ impl Context {
         self.metrics.size(&key.0, &key.1, cluster.sizing.as_ref());
     }
 
+    /// Finds how even the brokers' load is, and what is to be done about it. After the size, which
+    /// goes first.
+    fn balance(&self, key: &Key, cluster: &mut Cluster, observed: &Observed, now: Timestamp) {
+        let found = self.balances.look(key, cluster, observed, &self.loads, now);
+        cluster.balancing = found;
+        let balancing = cluster.balancing.as_ref();
+        self.metrics.balance(&key.0, &key.1, balancing);
+    }
+
     async fn hold(&self, plan: &Plan) {
         let deletes = |command: &Command| matches!(command, Command::DeletePod(_));
         if self.hold_before_act.is_zero() || !plan.commands.iter().any(deletes) {
@@ -241,5 +254,6 @@ impl Context {
         self.metrics.forget(namespace, name);
         self.loads.forget(namespace, name);
         self.scales.forget(namespace, name);
+        self.balances.forget(namespace, name);
     }
 }

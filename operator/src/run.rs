@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::balance::Balances;
 use crate::definition;
 use crate::load::{self, Loads};
 use crate::metrics::Metrics;
@@ -134,6 +135,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         rebalances: rebalance::reconcile::Memory::default(),
         loads: Loads::default(),
         scales: Scales::default(),
+        balances: Balances::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(&settings.http)

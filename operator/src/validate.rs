@@ -111,6 +111,8 @@ pub fn validate(
         autoscaling: autoscaling.cloned(),
         autoscaling_written: written,
         sizing: None,
+        rebalance: spec.rebalance,
+        balancing: None,
         brokers_present: brokers_present(observed),
         removed_first: removed_first(resource),
         topology_key: spec

@@ -44,7 +44,7 @@ rule cannot name what does not exist yet, so name watchNamespaces to keep it fro
   resources: [kafkatopics/status]
   verbs: [patch]
 # Of a rebalance: label, finalizer, and the notes of what it has set in Kafka. The operator makes and deletes those
-# that empty brokers which are to be removed.
+# that empty brokers which are to be removed, and those that even out load.
 - apiGroups: [kintsugi.dev]
   resources: [kafkarebalances]
   verbs: [get, list, watch, create, patch, delete]

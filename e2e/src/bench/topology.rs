@@ -208,6 +208,28 @@ pub fn create_topic(
     replication_factor: i32,
     limit: Duration,
 ) -> anyhow::Result<()> {
+    let spread = TopicReplication::Fixed(replication_factor);
+    create(bootstrap, &NewTopic::new(topic, partitions, spread), limit)
+}
+
+/// As [`create_topic`], with every partition on the same brokers, the first of them leading.
+///
+/// # Errors
+/// If it is not created within `limit`.
+pub fn create_topic_on(
+    bootstrap: &str,
+    topic: &str,
+    partitions: i32,
+    brokers: &[i32],
+    limit: Duration,
+) -> anyhow::Result<()> {
+    let each = vec![brokers; usize::try_from(partitions)?];
+    let placed = TopicReplication::Variable(&each);
+    create(bootstrap, &NewTopic::new(topic, partitions, placed), limit)
+}
+
+fn create(bootstrap: &str, new: &NewTopic<'_>, limit: Duration) -> anyhow::Result<()> {
+    let topic = new.name;
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("log_level", "2")
@@ -218,13 +240,8 @@ pub fn create_topic(
         .build()?;
     let started = Instant::now();
     loop {
-        let new = NewTopic::new(
-            topic,
-            partitions,
-            TopicReplication::Fixed(replication_factor),
-        );
         let options = AdminOptions::new().operation_timeout(Some(METADATA_LIMIT));
-        let result = runtime.block_on(admin.create_topics([&new], &options));
+        let result = runtime.block_on(admin.create_topics([new], &options));
         let problem = match result {
             Ok(results) => match results.into_iter().next() {
                 Some(Ok(_)) => return Ok(()),

@@ -47,6 +47,16 @@ impl Kubernetes {
         Ok(object.data.get("status").cloned().unwrap_or_default())
     }
 
+    /// Its uid; None if there is none of this name.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub fn rebalance_uid(&self, name: &str) -> anyhow::Result<Option<String>> {
+        let api = self.resources("KafkaRebalance", "kafkarebalances");
+        let object = self.call(api.get_opt(name))?;
+        Ok(object.and_then(|object| object.metadata.uid))
+    }
+
     /// Deletes it.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 pub mod autoscale;
 pub mod bad_image;
+pub mod balance;
 pub mod baseline;
 pub mod chart_lifecycle;
 pub mod delete_pod;
@@ -167,6 +168,12 @@ pub const ALL: &[Scenario] = &[
         shows: "brokers are emptied, stopped and unregistered until three are left; no send fails",
         needs: ON_PODS,
         run: shrink::run,
+    },
+    Scenario {
+        name: "balance",
+        shows: "load heaped on two of three brokers is evened out by the operator, once, without being asked",
+        needs: ON_PODS,
+        run: balance::run,
     },
     Scenario {
         name: "autoscale",

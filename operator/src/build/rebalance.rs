@@ -6,7 +6,7 @@ use kintsugi_crds::{
 
 use super::owned_metadata;
 use crate::cluster::Cluster;
-use crate::names::{cluster_labels, drain_rebalance, fill_rebalance};
+use crate::names::{balance_rebalance, cluster_labels, drain_rebalance, fill_rebalance};
 
 /// The one that moves every replica of `broker` to others, without being asked for.
 pub fn drain(cluster: &Cluster, broker: i32) -> KafkaRebalance {
@@ -19,6 +19,11 @@ pub fn fill(cluster: &Cluster, brokers: Vec<i32>) -> KafkaRebalance {
     let first = brokers.iter().copied().min().unwrap_or_default();
     let name = fill_rebalance(&cluster.name, first);
     automatic(cluster, name, RebalanceScope::AddBrokers, brokers)
+}
+
+/// The one that evens the load of the brokers that are there, without being asked for.
+pub fn balance(cluster: &Cluster, scope: RebalanceScope) -> KafkaRebalance {
+    automatic(cluster, balance_rebalance(&cluster.name), scope, Vec::new())
 }
 
 fn automatic(

@@ -7,6 +7,7 @@
 //! replaced by one that does not vote until the quorum says so, or reported if a majority is lost.
 //! Never does: read a clock, talk to anybody.
 
+mod balance;
 mod fill;
 pub mod gates;
 mod members;
@@ -33,7 +34,7 @@ use crate::plan::{Announcement, Command, Plan};
 use gates::{Closed, Gate};
 use members::Members;
 use rollout::Rollout;
-pub use size::{has_unfilled, size_in_force, unsettled};
+pub use size::{has_unfilled, shrinking, size_in_force, unsettled};
 pub use status::invalid as invalid_status;
 pub(crate) use status::{Finding, condition};
 
@@ -116,6 +117,7 @@ pub fn decide(
             cluster, observed, &members, &rollout, history, now, &mut draft,
         );
         fill::step(cluster, observed, &members, &mut draft);
+        balance::step(cluster, &mut draft);
         rollout::step(
             cluster, observed, &members, &rollout, history, now, &mut draft,
         );
@@ -131,10 +133,9 @@ pub fn decide(
             warning: closed.gate != Gate::Evidence,
         }));
     }
-    let news = cluster
-        .sizing
-        .iter()
-        .filter_map(|sizing| sizing.news.clone());
+    let sizing = cluster.sizing.iter().map(|sizing| &sizing.news);
+    let balancing = cluster.balancing.iter().map(|balancing| &balancing.news);
+    let news = sizing.chain(balancing).flatten().cloned();
     draft.commands.extend(news.map(Command::Announce));
     let status = status::status(
         cluster, observed, &members, &rollout, &draft, written, history, now,
@@ -153,7 +154,7 @@ pub fn decide(
     Plan {
         commands: draft.commands,
         closed: draft.closed,
-        requeue,
+        requeue: requeue.min(balance::next_look(cluster, now)),
     }
 }
 

@@ -58,18 +58,24 @@ pub fn unsettled(cluster: &Cluster, observed: &Observed, now: Timestamp) -> Opti
     if observed.registered().is_none() {
         return Some("no active controller answers".to_owned());
     }
+    if let Some(shrinks) = shrinking(cluster, observed) {
+        return Some(shrinks);
+    }
     let members = Members::find(cluster, observed);
-    if let Some(id) = removal::under_way(observed, &members) {
-        return Some(format!("broker {id} is being removed"));
-    }
-    if members.excess > 0 {
-        return Some(format!("{} brokers are to be removed", members.excess));
-    }
     let rollout = Rollout::find(cluster, observed, &members, now);
     if let Some(next) = rollout.outdated.first() {
         return Some(format!("{} is to be restarted", next.pod.name));
     }
     first_amiss(observed, &members, None)
+}
+
+/// Which brokers are removed, or are to be, if any are.
+pub fn shrinking(cluster: &Cluster, observed: &Observed) -> Option<String> {
+    let members = Members::find(cluster, observed);
+    if let Some(id) = removal::under_way(observed, &members) {
+        return Some(format!("broker {id} is being removed"));
+    }
+    (members.excess > 0).then(|| format!("{} brokers are to be removed", members.excess))
 }
 
 /// Whether brokers that joined do not carry their share yet.

@@ -118,6 +118,7 @@ pub fn status(
         ),
         brokers: role_status(cluster, observed, Role::Broker, &members.broker_ids),
         autoscaling: autoscaling(cluster),
+        balance: cluster.balancing.as_ref().map(|one| one.status.clone()),
         partitions: observed
             .quorum
             .as_ref()

@@ -19,6 +19,8 @@ pub struct ObservedRebalance {
     pub owner: Option<String>,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// What it may move.
+    pub scope: RebalanceScope,
     /// The brokers that it fills, if it has this scope.
     pub adds: Vec<i32>,
     /// What people, or the operator, told it.
@@ -29,6 +31,8 @@ pub struct ObservedRebalance {
     pub message: String,
     /// Since when it has failed, if it has.
     pub failed_since: Option<Timestamp>,
+    /// Since when all of its moves have been made, if they have.
+    pub completed_since: Option<Timestamp>,
 }
 
 impl ObservedRebalance {
@@ -39,15 +43,20 @@ impl ObservedRebalance {
         let annotations = metadata.annotations.as_ref();
         let word = annotations.and_then(|all| all.get(REBALANCE_ANNOTATION));
         let conditions = status.map(|status| status.conditions.as_slice());
-        let failed = conditions.unwrap_or_default().iter().find(|condition| {
-            condition.type_ == "Failed" && condition.status == ConditionStatus::True
-        });
+        let since = |type_: &str| {
+            let mut conditions = conditions.unwrap_or_default().iter();
+            let holds = conditions.find(|condition| {
+                condition.type_ == type_ && condition.status == ConditionStatus::True
+            });
+            holds.and_then(|holds| holds.last_transition_time.parse().ok())
+        };
         Some(Self {
             name: metadata.name.clone()?,
             uid: metadata.uid.clone()?,
             resource_version: metadata.resource_version.clone()?,
             owner: super::owner(metadata),
             terminating: metadata.deletion_timestamp.is_some(),
+            scope: rebalance.spec.scope,
             adds: match rebalance.spec.scope {
                 RebalanceScope::AddBrokers => rebalance.spec.brokers.clone(),
                 _ => Vec::new(),
@@ -57,7 +66,8 @@ impl ObservedRebalance {
             message: status
                 .and_then(|status| status.message.clone())
                 .unwrap_or_default(),
-            failed_since: failed.and_then(|failed| failed.last_transition_time.parse().ok()),
+            failed_since: since("Failed"),
+            completed_since: since("Complete"),
         })
     }
 

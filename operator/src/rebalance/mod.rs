@@ -20,7 +20,7 @@ mod gates;
 pub mod held;
 pub mod observe;
 pub mod plan;
-mod propose;
+pub(crate) mod propose;
 pub mod reconcile;
 mod standing;
 mod status;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{ConditionStatus, KafkaCluster, KafkaRebalance};
+use kintsugi_load::LoadModel;
 use kintsugi_survey::{Cluster, PartitionKey, PartitionLoads};
 use kube::{Api, Client};
 
@@ -283,34 +284,42 @@ fn load(
 ) -> Option<LoadView> {
     let known = loads.of(&(namespace.to_owned(), cluster.to_owned()))?;
     let known = crate::load::lock(&known);
-    if !known.model.is_useful() {
-        return None;
+    LoadView::of(&known.model, cpu_cores, wants_loads)
+}
+
+impl LoadView {
+    /// What the model says, if it is useful. The loads of partitions only where `wants_loads`.
+    pub fn of(model: &LoadModel, cpu_cores: Option<f64>, wants_loads: bool) -> Option<LoadView> {
+        if !model.is_useful() {
+            return None;
+        }
+        let brokers = model.brokers();
+        let used = brokers.iter().map(|broker| broker.load.cpu);
+        let busiest = used.fold(0.0, f64::max);
+        let disk =
+            |broker: &kintsugi_load::BrokerLoad| Some((broker.id, broker.disk_capacity_bytes?));
+        let partitions = match wants_loads {
+            true => model.partitions(),
+            false => Vec::new(),
+        };
+        let partitions = partitions.into_iter().map(|partition| {
+            let key = PartitionKey {
+                topic: partition.partition.topic.to_string(),
+                number: partition.partition.number,
+            };
+            let loads = PartitionLoads {
+                leader: planners(&partition.leader_load),
+                follower: planners(&partition.follower_load),
+            };
+            (key, loads)
+        });
+        Some(LoadView {
+            partitions: partitions.collect(),
+            disk_bytes: brokers.iter().filter_map(disk).collect(),
+            cpu_cores,
+            cpu_share: cpu_cores.map(|cores| busiest / cores),
+        })
     }
-    let brokers = known.model.brokers();
-    let used = brokers.iter().map(|broker| broker.load.cpu);
-    let busiest = used.fold(0.0, f64::max);
-    let disk = |broker: &kintsugi_load::BrokerLoad| Some((broker.id, broker.disk_capacity_bytes?));
-    let partitions = match wants_loads {
-        true => known.model.partitions(),
-        false => Vec::new(),
-    };
-    let partitions = partitions.into_iter().map(|partition| {
-        let key = PartitionKey {
-            topic: partition.partition.topic.to_string(),
-            number: partition.partition.number,
-        };
-        let loads = PartitionLoads {
-            leader: planners(&partition.leader_load),
-            follower: planners(&partition.follower_load),
-        };
-        (key, loads)
-    });
-    Some(LoadView {
-        partitions: partitions.collect(),
-        disk_bytes: brokers.iter().filter_map(disk).collect(),
-        cpu_cores,
-        cpu_share: cpu_cores.map(|cores| busiest / cores),
-    })
 }
 
 fn planners(load: &kintsugi_load::Load) -> kintsugi_planner::Load {

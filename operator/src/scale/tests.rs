@@ -197,11 +197,13 @@ fn a_shrink_waits_for_replicas_that_are_moved() {
         resource_version: "1".to_owned(),
         owner: None,
         terminating: false,
+        scope: kintsugi_crds::RebalanceScope::Full,
         adds: Vec::new(),
         word: None,
         phase: Some(kintsugi_crds::RebalancePhase::Rebalancing),
         message: String::new(),
         failed_since: None,
+        completed_since: None,
     });
     assert_eq!(looks.until_changed(load(0.5, 6), 900), None);
     let written = looks.cluster.autoscaling_written.clone().unwrap();

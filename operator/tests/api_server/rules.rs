@@ -108,6 +108,15 @@ fn births() -> Vec<Case> {
         ),
         (json!({"networkPolicy": "Disabled"}), ""),
         (json!({"networkPolicy": "Off"}), "supported values"),
+        (
+            json!({"rebalance": {"mode": "Manual", "bandPercent": 30}}),
+            "",
+        ),
+        (json!({"rebalance": {"mode": "Always"}}), "supported values"),
+        (
+            json!({"rebalance": {"bandPercent": 10}}),
+            "should be greater than or equal to 15",
+        ),
         (json!({"brokers": {"autoscaling": {"maxReplicas": 5}}}), ""),
         (
             json!({"brokers": {"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}}),

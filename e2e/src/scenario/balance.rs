@@ -1,0 +1,178 @@
+//! Load that is heaped on two of three brokers is evened out without being asked for, once.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+
+use super::baseline;
+use super::environment::{Environment, HEAL_LIMIT};
+use super::under_load::{self, INTERVAL};
+use crate::bench::topology::{Topology, create_topic_on};
+use crate::load::producer::LoadSettings;
+
+/// Partitions of the topic, each on the same two brokers at first.
+const PARTITIONS: i32 = 24;
+/// With this size each of the two brokers receives two megabytes a second: below one nothing is
+/// evened out, because it hurts nobody.
+const VALUE_SIZE_BYTES: usize = 4_096;
+/// How long a broker must have been out of its band here. The default is too long for a test.
+const HOLD: Duration = Duration::from_secs(30);
+/// How long after one KafkaRebalance the next may begin: the least that the definition allows.
+const COOLDOWN: Duration = Duration::from_secs(60);
+/// How long the operator may take to see it: loads are measured for 15 s, and smoothed.
+const SEEN_LIMIT: Duration = Duration::from_secs(120);
+/// How long the moves may take, once they begin.
+const MOVE_LIMIT: Duration = Duration::from_secs(300);
+/// From the end of the hold time to the first move.
+const FIRST_MOVE_LIMIT: Duration = Duration::from_secs(5);
+/// The status tells whole seconds.
+const ROUNDING: Duration = Duration::from_secs(1);
+/// How long nothing more may be moved: the next KafkaRebalance would come after cooldown and hold.
+const WATCHED: Duration = Duration::from_secs(180);
+/// The share of an even spread that every broker must have at the end, in percent: a plan lets each
+/// be a tenth above the mean, so that the last may be two tenths below.
+const SHARE_MIN_PERCENT: usize = 75;
+
+/// Heaps load on two brokers and waits until the operator has spread it.
+///
+/// # Errors
+/// If nothing is moved, it is moved late, twice, or not evenly, or a record is lost.
+pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
+    baseline::check(environment, HEAL_LIMIT)?;
+    let brokers: Vec<i32> = environment.brokers()?.into_keys().collect();
+    ensure!(
+        brokers.len() >= 3,
+        "there are {} brokers, and 3 are needed: one must be without load",
+        brokers.len()
+    );
+    let settings = json!({
+        "bandPercent": 20,
+        "holdSeconds": HOLD.as_secs(),
+        "cooldownSeconds": COOLDOWN.as_secs(),
+    });
+    set(environment, &settings)?;
+    let (bootstrap, topic) = (
+        environment.bootstrap()?,
+        format!("heaped-{:08x}", fastrand::u32(..)),
+    );
+    create_topic_on(&bootstrap, &topic, PARTITIONS, &brokers[..2], HEAL_LIMIT)?;
+    let load = LoadSettings {
+        bootstrap,
+        topic,
+        partitions: PARTITIONS,
+        interval: INTERVAL,
+        value_size_bytes: VALUE_SIZE_BYTES,
+        client: BTreeMap::new(),
+    };
+    let judged = under_load::judge_load(environment, load, |environment, topology| {
+        spread(environment, topology)?;
+        left_alone(environment)
+    });
+    set(environment, &Value::Null)?;
+    judged.map(drop)
+}
+
+fn set(environment: &Environment, rebalance: &Value) -> anyhow::Result<()> {
+    let change = json!({"spec": {"rebalance": rebalance}});
+    environment
+        .kubernetes
+        .patch_cluster(&environment.cluster, &change)
+}
+
+fn name(environment: &Environment) -> String {
+    format!("{}-balance", environment.cluster)
+}
+
+/// Waits until the operator has moved what it should, and looks at when, and at where it is now.
+fn spread(environment: &Environment, topology: &Topology) -> anyhow::Result<()> {
+    let (kubernetes, name) = (&environment.kubernetes, name(environment));
+    let started = Instant::now();
+    let since = kubernetes.wait("the uneven load to be seen", SEEN_LIMIT, |kubernetes| {
+        let status = kubernetes.cluster_status(&environment.cluster)?;
+        let balance = &status["balance"];
+        let since = balance["since"].as_str().map(str::to_owned);
+        Ok(since.ok_or_else(|| balance.to_string()))
+    })?;
+    println!(
+        "  seen {:.1?} after the load began to count",
+        started.elapsed()
+    );
+    let what = format!("KafkaRebalance {name} to be complete");
+    kubernetes.wait(&what, HOLD + MOVE_LIMIT, |kubernetes| {
+        let status = kubernetes.rebalance_status(&name)?;
+        let told = format!("{}: {}", status["phase"], status["message"]);
+        Ok((status["phase"] == "Completed").then_some(()).ok_or(told))
+    })?;
+    ensure_in_time(environment, &since, &topology.topic)?;
+    for reason in ["RebalanceBegun", "RebalanceCompleted"] {
+        ensure!(
+            kubernetes.has_event(reason, &name)?,
+            "there is no Event {reason}"
+        );
+    }
+    ensure!(
+        kubernetes.has_event("LoadUneven", &environment.cluster)?,
+        "no Event says why"
+    );
+    ensure_even(&Topology::fetch(
+        &environment.bootstrap()?,
+        &topology.topic,
+    )?)
+}
+
+/// Checks that the first move began soon after the hold time was over.
+fn ensure_in_time(environment: &Environment, since: &str, topic: &str) -> anyhow::Result<()> {
+    let since: jiff::Timestamp = since.parse().context("since is no time")?;
+    let due = since.checked_add(HOLD)?;
+    let events = environment.kubernetes.events_with_times()?;
+    let is_move = |(_, reason, note): &&(jiff::Timestamp, String, String)| {
+        reason == "MovesBegun" && note.contains(topic)
+    };
+    let moves = events.iter().filter(is_move).map(|(at, ..)| *at);
+    let first = moves
+        .min()
+        .context("no Event tells when the first move began")?;
+    let took = first.duration_since(due);
+    println!("  from the end of the hold time to the first move: {took:.1?}");
+    ensure!(
+        took.unsigned_abs() <= FIRST_MOVE_LIMIT + ROUNDING,
+        "the first move was to begin within {FIRST_MOVE_LIMIT:?} of the end of the hold time"
+    );
+    Ok(())
+}
+
+/// Checks that every broker has its share of the topic's replicas.
+fn ensure_even(topology: &Topology) -> anyhow::Result<()> {
+    let count = |id: &i32| topology.led_by(*id).len() + topology.followed_by(*id).len();
+    let replicas: usize = topology.brokers.keys().map(count).sum();
+    for id in topology.brokers.keys() {
+        let (has, led) = (count(id), topology.led_by(*id).len());
+        println!("  broker {id} has {has} of {replicas} replicas and leads {led}");
+        ensure!(
+            has * topology.brokers.len() * 100 >= replicas * SHARE_MIN_PERCENT,
+            "broker {id} has less than {SHARE_MIN_PERCENT} % of its share"
+        );
+    }
+    Ok(())
+}
+
+/// Checks that no other KafkaRebalance comes, while the load goes on.
+fn left_alone(environment: &Environment) -> anyhow::Result<()> {
+    let (kubernetes, name) = (&environment.kubernetes, name(environment));
+    let first = kubernetes.rebalance_uid(&name)?;
+    let started = Instant::now();
+    while started.elapsed() < WATCHED {
+        let present = kubernetes.rebalance_uid(&name)?;
+        if present.is_some() && present != first {
+            bail!(
+                "load was moved again {:.0?} after it was spread",
+                started.elapsed()
+            );
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    println!("  left alone for {WATCHED:?}");
+    Ok(())
+}
