@@ -23,6 +23,7 @@ OPTIMUM_SECONDS ?= 60
 KAFKA_KILLS ?= $(KILLS)
 FAULTS ?= 5
 KAFKA_FAULTS ?= 1
+SVG ?= $(CARGO_TARGET_DIR)/demo-scale.svg
 TOOLS := $(KINTSUGI_CACHE)/tools/bin
 IMAGE := $(CARGO_TARGET_DIR)/image
 BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsugi-broker \
@@ -31,7 +32,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-down images-from-source console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-scale demo-down images-from-source console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -102,8 +103,14 @@ e2e-handed-over: preflight ## the same on a local Kubernetes of which only the k
 demo: preflight ## show the main job on a real Kubernetes; leaves the cluster up
 	e2e/run.sh --name demo -- demo
 
-demo-down: preflight ## remove what `make demo` made
+demo-scale: preflight ## show brokers that join and leave by the load, with a chart; leaves the cluster up; SVG=FILE
+	mkdir -p $(dir $(SVG))
+	e2e/run.sh --name demo-scale -- demo-scale --svg $(SVG)
+	@echo $(SVG)
+
+demo-down: preflight ## remove what `make demo` and `make demo-scale` made
 	e2e/run.sh --name demo --only-remove
+	e2e/run.sh --name demo-scale --only-remove
 
 bench-failover: preflight ## kill brokers of Kintsugi and of Apache Kafka under the same load
 	$(MAKE) bench-built

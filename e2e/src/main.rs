@@ -17,6 +17,8 @@ enum Command {
     BenchStart(command::bench_start::Arguments),
     /// Two losses under load, a timeline of each, and a verdict.
     Demo(command::demo::Arguments),
+    /// Brokers that come and go with real bytes, a chart of both, and a verdict.
+    DemoScale(command::demo_scale::Arguments),
     /// Scenarios on a real Kubernetes.
     Scenarios(command::scenarios::Arguments),
 }
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
         Command::BenchSpeed(arguments) => command::bench_speed::main(&arguments),
         Command::BenchStart(arguments) => command::bench_start::main(&arguments),
         Command::Demo(arguments) => command::demo::main(&arguments),
+        Command::DemoScale(arguments) => command::demo_scale::main(&arguments),
         Command::Scenarios(arguments) => command::scenarios::main(&arguments),
     }
 }

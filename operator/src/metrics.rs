@@ -1,5 +1,6 @@
 //! The operator's own metrics, in Prometheus' text format.
 
+mod autoscaling;
 mod balance;
 mod rebalances;
 
@@ -12,6 +13,7 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use self::autoscaling::Autoscaling;
 use self::balance::Excesses;
 use self::rebalances::Rebalances;
 use crate::balance::Balancing;
@@ -53,7 +55,7 @@ pub struct Metrics {
     gates: IntGaugeVec,
     durations: HistogramVec,
     topics: IntGaugeVec,
-    sizes: IntGaugeVec,
+    autoscaling: Autoscaling,
     rebalances: Rebalances,
     excesses: Excesses,
     /// Whether each topic is ready, by namespace and name: what `topics` counts.
@@ -117,14 +119,7 @@ impl Metrics {
         registry.register(Box::new(gates.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(topics.clone()))?;
-        let sizes = IntGaugeVec::new(
-            Opts::new(
-                "kintsugi_operator_autoscaling_brokers",
-                "Brokers of clusters with autoscaling: in force (desired), and as the load asks for (wanted).",
-            ),
-            &["namespace", "cluster", "size"],
-        )?;
-        registry.register(Box::new(sizes.clone()))?;
+        let autoscaling = Autoscaling::register(&registry)?;
         let rebalances = Rebalances::register(&registry)?;
         let excesses = Excesses::register(&registry)?;
         let running = Mutex::default();
@@ -136,7 +131,7 @@ impl Metrics {
             gates,
             durations,
             topics,
-            sizes,
+            autoscaling,
             rebalances,
             excesses,
             topics_ready: Mutex::default(),
@@ -220,31 +215,14 @@ impl Metrics {
         }
     }
 
-    /// Shows the size that is in force and the one that the load asks for; nothing where people
-    /// choose it.
+    /// Shows what was decided of a cluster's size and by what; nothing where people choose it.
     pub fn size(&self, namespace: &str, cluster: &str, sizing: Option<&Sizing>) {
-        let Some(Sizing { status, .. }) = sizing else {
-            self.forget_size(namespace, cluster);
-            return;
-        };
-        let desired = status.desired_replicas;
-        let wanted = status.wanted_replicas.unwrap_or(desired);
-        for (size, brokers) in [("desired", desired), ("wanted", wanted)] {
-            let gauge = self.sizes.with_label_values(&[namespace, cluster, size]);
-            gauge.set(brokers.into());
-        }
+        self.autoscaling.show(namespace, cluster, sizing);
     }
 
     /// Shows how far the fullest broker is above the mean; nothing where that is not known.
     pub fn balance(&self, namespace: &str, cluster: &str, balancing: Option<&Balancing>) {
         self.excesses.show(namespace, cluster, balancing);
-    }
-
-    fn forget_size(&self, namespace: &str, cluster: &str) {
-        for size in ["desired", "wanted"] {
-            // Absent is fine, as above.
-            let _ = self.sizes.remove_label_values(&[namespace, cluster, size]);
-        }
     }
 
     /// Removes a cluster that is gone, so that labels do not pile up.
@@ -255,7 +233,7 @@ impl Metrics {
                 .gates
                 .remove_label_values(&[namespace, cluster, gate.name()]);
         }
-        self.forget_size(namespace, cluster);
+        self.autoscaling.forget(namespace, cluster);
         self.excesses.forget(namespace, cluster);
         for kind in Kind::ALL {
             let labels = [kind.name(), namespace, cluster];

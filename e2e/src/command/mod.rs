@@ -5,5 +5,6 @@ pub mod bench_partitions;
 pub mod bench_speed;
 pub mod bench_start;
 pub mod demo;
+pub mod demo_scale;
 pub mod faults;
 pub mod scenarios;

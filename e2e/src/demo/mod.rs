@@ -6,6 +6,7 @@
 //! logs and the API server, those of clients from the load.
 
 mod act;
+pub mod scale;
 mod timeline;
 
 use std::collections::BTreeMap;

@@ -99,6 +99,11 @@ impl Timeline {
 
     /// Adds what the operator did since the loss, by its Events.
     pub fn add_operator(&mut self, environment: &Environment) {
+        self.add_events(environment, &OPERATOR_REASONS);
+    }
+
+    /// Adds the Events of these reasons since the beginning.
+    pub fn add_events(&mut self, environment: &Environment, reasons: &[&str]) {
         let events = match environment.kubernetes.events_with_times() {
             Ok(events) => events,
             Err(error) => {
@@ -107,7 +112,7 @@ impl Timeline {
             }
         };
         for (at, reason, note) in events {
-            if at >= self.began && OPERATOR_REASONS.contains(&reason.as_str()) {
+            if at >= self.began && reasons.contains(&reason.as_str()) {
                 self.add_at(at, &format!("operator: {note}"));
             }
         }

@@ -19,7 +19,7 @@ const MOST: usize = 4;
 /// is more than seven tenths of it on each of three brokers.
 const RECEIVES: u32 = 200_000;
 /// The field of the decision that holds the number in force.
-const IN_FORCE: &str = "desiredReplicas";
+pub const IN_FORCE: &str = "desiredReplicas";
 /// How long the decision may take: loads are measured for 15 s, and a size decided each 15 s.
 const DECISION_LIMIT: Duration = Duration::from_secs(120);
 /// How long the new broker may take to be filled.
@@ -107,7 +107,10 @@ fn set(environment: &Environment, autoscaling: &Value) -> anyhow::Result<()> {
 }
 
 /// Waits until `field` of the decision in the status says this size; gives the reason.
-fn wait_for_size(
+///
+/// # Errors
+/// If it does not say so within `limit`.
+pub fn wait_for_size(
     environment: &Environment,
     field: &str,
     size: usize,

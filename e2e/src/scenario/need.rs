@@ -8,7 +8,7 @@ use crate::kubernetes::http;
 use crate::kubernetes::operators::OPERATOR_SELECTOR;
 
 /// The port of the operator's metrics and probes.
-const OPERATOR_PORT: u16 = 8080;
+pub const OPERATOR_PORT: u16 = 8080;
 
 /// One need.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -12,6 +12,7 @@
 //! What is learned of the load lives in memory only: an operator that restarts learns it anew, and
 //! does not shrink meanwhile.
 
+mod figures;
 mod sample;
 mod settings;
 mod step;
@@ -27,6 +28,7 @@ use kintsugi_crds::AutoscalingStatus;
 use crate::cluster::Cluster;
 use crate::load::{Key, Loads};
 use crate::observe::Observed;
+pub use figures::Figures;
 pub use step::{Sizing, State, step};
 
 /// Clusters that are scaled; one above it keeps its size.

@@ -2,8 +2,9 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kintsugi_crds::{Autoscaling, AutoscalingStatus};
-use kintsugi_forecast::{Direction, Sample, Scaler, Settings};
+use kintsugi_forecast::{Direction, Forecast, Sample, Scaler, Settings};
 
+use super::figures::Figures;
 use super::settings::{constraints, settings};
 use crate::cluster::Cluster;
 use crate::decide::{has_unfilled, unsettled};
@@ -26,6 +27,8 @@ pub struct State {
     begun: Option<(Direction, Timestamp)>,
     /// What the status was last given, and when.
     told: Option<(Timestamp, AutoscalingStatus)>,
+    /// The forecast that decided last, if one did.
+    forecast: Option<Forecast>,
 }
 
 impl State {
@@ -42,11 +45,30 @@ pub struct Sizing {
     pub status: AutoscalingStatus,
     /// Told once by an Event.
     pub news: Option<Announcement>,
+    /// For metrics.
+    pub figures: Figures,
 }
 
 /// Decides the size of `cluster`, whose `brokers.replicas` is the size in force, by what was
 /// `measured` of its load.
 pub fn step(
+    state: &mut State,
+    cluster: &Cluster,
+    autoscaling: &Autoscaling,
+    observed: &Observed,
+    measured: Option<Sample>,
+    now: Timestamp,
+) -> Sizing {
+    let sizing = size(state, cluster, autoscaling, observed, measured, now);
+    let scaler = state.scaler.as_ref().map(|(_, scaler)| scaler);
+    let settings = settings(autoscaling);
+    Sizing {
+        figures: Figures::of(observed, &settings, scaler, measured, state.forecast),
+        ..sizing
+    }
+}
+
+fn size(
     state: &mut State,
     cluster: &Cluster,
     autoscaling: &Autoscaling,
@@ -71,6 +93,7 @@ pub fn step(
         return silent(kept);
     }
     state.decided = Some(now);
+    state.forecast = None;
     let scaler = match scaler(&mut state.scaler, autoscaling) {
         Ok(scaler) => scaler,
         Err(problem) => return silent(stays(problem, None)),
@@ -89,6 +112,7 @@ pub fn step(
         Ok(decision) => decision,
         Err(problem) => return silent(stays(problem.to_string(), None)),
     };
+    state.forecast = decision.forecast.filter(|_| scaler.has_skill());
     let wanted = i32::try_from(decision.wanted).unwrap_or(current);
     let reason = decision.reason.to_string();
     let held = match autoscaling.dry_run {
@@ -104,7 +128,7 @@ pub fn step(
         let status = told(state, stays(reason, Some(wanted)), now);
         return Sizing {
             news: would_scale(autoscaling, written, &status),
-            status,
+            ..silent(status)
         };
     }
     let direction = match wanted > current {
@@ -121,8 +145,8 @@ pub fn step(
     state.told = Some((now, status.clone()));
     let note = format!("{wanted} brokers instead of {current}: {reason}");
     Sizing {
-        status,
         news: Some(scaled(direction, note)),
+        ..silent(status)
     }
 }
 
@@ -152,7 +176,11 @@ fn waits_for(observed: &Observed, amiss: Option<String>, shrinks: bool) -> Optio
 }
 
 fn silent(status: AutoscalingStatus) -> Sizing {
-    Sizing { status, news: None }
+    Sizing {
+        status,
+        news: None,
+        figures: Figures::default(),
+    }
 }
 
 /// The scaler by the settings of now. Where they change, what was learned is kept.

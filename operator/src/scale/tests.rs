@@ -4,6 +4,7 @@ use kintsugi_crds::{Autoscaling, AutoscalingStatus};
 use kintsugi_forecast::{Brokers, Loads, Resource, Sample};
 use serde_json::json;
 
+use super::figures::{Figures, ResourceFigures};
 use super::step::{Sizing, State, step};
 use crate::cluster::Cluster;
 use crate::decide::size_in_force;
@@ -123,9 +124,34 @@ fn a_load_at_the_target_changes_nothing_and_is_told_once_a_minute() {
     let first = looks.look(load(0.70, 3));
     assert_eq!(first.status.desired_replicas, 3);
     assert_eq!(first.news, None);
-    assert_eq!(looks.look(load(0.71, 3)), first, "within the minute");
+    let next = looks.look(load(0.71, 3));
+    assert_eq!((next.status, next.news), (first.status.clone(), None));
     looks.now += 60;
     assert_ne!(looks.look(load(0.72, 3)).status.reason, first.status.reason);
+}
+
+#[test]
+fn figures_tell_the_load_of_each_look_and_what_a_broker_is_meant_to_carry() {
+    let targets = json!({"cpuPercent": 0, "networkIn": {"bytesPerSecond": 200_000}});
+    let mut looks = Looks::at_size(3, autoscaling(json!({"targets": targets})));
+    looks.observed.pods.last_mut().unwrap().ready = false;
+    let received = |bytes| Sample {
+        loads: Loads::default().with(Resource::NetworkIn, bytes),
+        ..load(0.5, 2)
+    };
+    for bytes in [150_000.0, 160_000.0] {
+        let resource = ResourceFigures {
+            resource: Resource::NetworkIn,
+            load: Some(bytes),
+            broker_target: Some(140_000.0),
+        };
+        let expected = Figures {
+            ready: 2,
+            resources: vec![resource],
+            forecast: None,
+        };
+        assert_eq!(looks.look(received(bytes)).figures, expected);
+    }
 }
 
 #[test]

@@ -8,7 +8,6 @@ mod policies;
 mod replay;
 mod simulate;
 mod suite;
-mod svg;
 mod trace;
 
 use std::path::PathBuf;

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use kintsugi_forecast::Decision;
+use kintsugi_plot::{Chart, Mark, Series};
 
 use crate::{
     front::Front,
     policies::{Forecasting, grid},
     simulate::{Policy, Sizes, View, run},
     suite::{Case, Compared, FALLBACK, PRICES},
-    svg::{Chart, Mark, Series},
     trace::{STEP_SECONDS, Trace},
 };
 
@@ -130,6 +130,8 @@ fn fronts(case: &Case, compared: &Compared) -> Chart {
         x_label: "broker-hours, of the oracle's".into(),
         y_label: "time in violation, %".into(),
         log_y: true,
+        from_zero: false,
+        moments: Vec::new(),
         series: vec![
             series(
                 "HPA, whole grid",
@@ -217,6 +219,8 @@ fn sizes(case: &Case, price: f64) -> Result<Chart> {
         x_label: "days".into(),
         y_label: "brokers".into(),
         log_y: false,
+        from_zero: false,
+        moments: Vec::new(),
         series: vec![
             series(
                 "load",

@@ -1,4 +1,9 @@
-//! Line charts as SVG, as much of it as two charts need.
+//! Line charts as SVG, as much of it as the replay and the demo of scaling need.
+//!
+//! Guarantees: the same charts give the same bytes; what stands in names cannot break the document;
+//! a series without points is in the legend only.
+//! Assumes finite points: others are drawn nowhere near where they belong.
+//! Never does: read a clock or a file.
 
 use std::fmt::Write;
 
@@ -48,6 +53,10 @@ pub struct Chart {
     pub y_label: String,
     /// Whether y is on a logarithmic scale (all values above 0).
     pub log_y: bool,
+    /// Whether y begins at 0, whatever the least value (not on a logarithmic scale).
+    pub from_zero: bool,
+    /// Moments with a name: an upright line at each x.
+    pub moments: Vec<(f64, String)>,
     /// What it shows.
     pub series: Vec<Series>,
 }
@@ -80,47 +89,75 @@ impl Axis {
     }
 }
 
+/// One document of several charts, one below the other.
+pub fn stacked(charts: &[Chart]) -> String {
+    let height = HEIGHT * charts.len() as f64;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n"
+    );
+    for (index, chart) in charts.iter().enumerate() {
+        let top = HEIGHT * index as f64;
+        let _ = writeln!(svg, "<g transform=\"translate(0 {top})\">");
+        chart.draw_all(&mut svg);
+        svg.push_str("</g>\n");
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
 impl Chart {
     /// The whole document.
     pub fn render(&self) -> String {
+        stacked(std::slice::from_ref(self))
+    }
+
+    fn draw_all(&self, svg: &mut String) {
         let points = || {
             self.series
                 .iter()
                 .flat_map(|series| &series.points)
                 .copied()
         };
-        let x = axis(points().map(|(x, _)| x), 0.0, (LEFT, WIDTH - RIGHT));
+        let moments = self.moments.iter().map(|(at, _)| *at);
+        let x = axis(
+            points().map(|(x, _)| x).chain(moments),
+            0.0,
+            (LEFT, WIDTH - RIGHT),
+        );
+        let zero = (self.from_zero && !self.log_y).then_some(0.0);
         let y = axis(
-            points().map(|(_, y)| self.scale(y)),
+            points().map(|(_, y)| self.scale(y)).chain(zero),
             HEADROOM,
             (HEIGHT - BOTTOM, TOP),
         );
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-             font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
-        );
-        text(&mut svg, (WIDTH / 2.0, 20.0), "middle", &self.title);
-        text(
-            &mut svg,
-            (WIDTH / 2.0, HEIGHT - 10.0),
-            "middle",
-            &self.x_label,
-        );
+        self.words(svg);
+        self.grid(svg, &x, &y);
+        for (at, name) in &self.moments {
+            moment(svg, x.place(*at), name);
+        }
+        for series in &self.series {
+            self.draw(svg, series, &x, &y);
+        }
+        self.legend(svg);
+    }
+
+    fn words(&self, svg: &mut String) {
+        text(svg, (WIDTH / 2.0, 20.0), "middle", &self.title);
+        text(svg, (WIDTH / 2.0, HEIGHT - 10.0), "middle", &self.x_label);
         let _ = writeln!(
             svg,
             "<text transform=\"translate(16 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
             HEIGHT / 2.0,
             escape(&self.y_label)
         );
+    }
+
+    fn grid(&self, svg: &mut String, x: &Axis, y: &Axis) {
         for tick in x.ticks(10.0) {
             let at = x.place(tick);
-            line(&mut svg, (at, TOP), (at, HEIGHT - BOTTOM));
-            text(
-                &mut svg,
-                (at, HEIGHT - BOTTOM + 18.0),
-                "middle",
-                &number(tick),
-            );
+            line(svg, (at, TOP), (at, HEIGHT - BOTTOM));
+            text(svg, (at, HEIGHT - BOTTOM + 18.0), "middle", &number(tick));
         }
         let ticks = if self.log_y {
             (y.low.ceil() as i64..=y.high.floor() as i64)
@@ -131,16 +168,10 @@ impl Chart {
         };
         for tick in ticks {
             let at = y.place(tick);
-            line(&mut svg, (LEFT, at), (WIDTH - RIGHT, at));
+            line(svg, (LEFT, at), (WIDTH - RIGHT, at));
             let value = if self.log_y { 10_f64.powf(tick) } else { tick };
-            text(&mut svg, (LEFT - 8.0, at + 4.0), "end", &number(value));
+            text(svg, (LEFT - 8.0, at + 4.0), "end", &number(value));
         }
-        for series in &self.series {
-            self.draw(&mut svg, series, &x, &y);
-        }
-        self.legend(&mut svg);
-        svg.push_str("</svg>\n");
-        svg
     }
 
     fn scale(&self, value: f64) -> f64 {
@@ -234,6 +265,17 @@ fn line(svg: &mut String, (left, top): (f64, f64), (right, bottom): (f64, f64)) 
     );
 }
 
+fn moment(svg: &mut String, left: f64, name: &str) {
+    let (bottom, words) = (HEIGHT - BOTTOM, escape(name));
+    let _ = writeln!(
+        svg,
+        "<line x1=\"{left:.1}\" y1=\"{TOP:.1}\" x2=\"{left:.1}\" y2=\"{bottom:.1}\" stroke=\"#888\" stroke-dasharray=\"2 4\"/>\n\
+         <text transform=\"translate({:.1} {:.1}) rotate(-90)\" font-size=\"11\" fill=\"#555\">{words}</text>",
+        left - 4.0,
+        bottom - 6.0
+    );
+}
+
 fn number(value: f64) -> String {
     let text = format!("{value:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -256,6 +298,8 @@ mod tests {
             x_label: "x".into(),
             y_label: "y".into(),
             log_y: true,
+            from_zero: false,
+            moments: Vec::new(),
             series: vec![Series {
                 name: "s".into(),
                 color: "red",
@@ -267,5 +311,31 @@ mod tests {
         assert!(svg.contains("a &lt; b &amp; c"));
         assert!(svg.contains(&format!("points=\"{LEFT:.1},{:.1} ", HEIGHT - BOTTOM)));
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn charts_stand_below_each_other_with_their_moments_and_begin_at_zero_where_asked() {
+        let chart = |title: &str, from_zero| Chart {
+            title: title.into(),
+            x_label: "x".into(),
+            y_label: "y".into(),
+            log_y: false,
+            from_zero,
+            moments: vec![(2.0, "<here>".into())],
+            series: vec![Series {
+                name: "s".into(),
+                color: "red",
+                mark: Mark::Line,
+                points: vec![(0.0, 3.0), (1.0, 5.0)],
+            }],
+        };
+        let svg = stacked(&[chart("upper", false), chart("lower", true)]);
+        assert!(svg.contains(&format!("viewBox=\"0 0 {WIDTH} {}\"", 2.0 * HEIGHT)));
+        assert!(svg.contains(&format!("translate(0 {HEIGHT})")));
+        assert_eq!(svg.matches("&lt;here&gt;").count(), 2);
+        assert_eq!(svg.matches("</svg>").count(), 1);
+        // The least value lies on the lower edge of the first chart, and above it in the second.
+        let edge = format!("points=\"{LEFT:.1},{:.1} ", HEIGHT - BOTTOM);
+        assert_eq!(svg.matches(&edge).count(), 1);
     }
 }

@@ -1,0 +1,142 @@
+//! The loads: each on a topic of its own, and verified on its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::bench::topology::{Topology, create_topic, wait_for};
+use crate::load::consumer::read_topic;
+use crate::load::history::History;
+use crate::load::producer::{Load, LoadSettings};
+use crate::scenario::environment::{Environment, HEAL_LIMIT};
+use crate::scenario::under_load::compare_replicas;
+use crate::verify::{Duplicates, Verdict, verify};
+
+/// Copies of each record.
+const COPIES: i32 = 3;
+/// Large enough that what is received is mostly values.
+const VALUE_SIZE_BYTES: usize = 1_000;
+/// How long what is unanswered may take when a load stops.
+const FLUSH_LIMIT: Duration = Duration::from_secs(30);
+/// How long reading one topic back may take.
+const READ_LIMIT: Duration = Duration::from_secs(120);
+/// The least number of acknowledged records for a load to mean anything.
+const ACKED_MIN: u64 = 1_000;
+
+/// What one load sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// The topic's name, before what tells runs apart.
+    pub topic: &'static str,
+    /// Its partitions.
+    pub partitions: u32,
+    /// The time between two records of one partition.
+    pub interval: Duration,
+}
+
+impl Stage {
+    /// Bytes of values a second that brokers receive, copies too.
+    #[must_use]
+    pub fn received_bytes_per_second(&self) -> f64 {
+        let records = f64::from(self.partitions) / self.interval.as_secs_f64();
+        records * VALUE_SIZE_BYTES as f64 * f64::from(COPIES)
+    }
+
+    /// Creates the topic and begins to send.
+    ///
+    /// # Errors
+    /// If the topic does not become whole, or the load cannot be started.
+    pub fn start(&self, environment: &Environment) -> anyhow::Result<Running> {
+        let bootstrap = environment.bootstrap()?;
+        let partitions = i32::try_from(self.partitions)?;
+        // A name of its own, so that the demo may run again on the same cluster.
+        let topic = format!("{}-{:08x}", self.topic, fastrand::u32(..));
+        create_topic(&bootstrap, &topic, partitions, COPIES, HEAL_LIMIT)?;
+        let count = usize::try_from(self.partitions)?;
+        let what = "the topic to be whole";
+        wait_for(&bootstrap, &topic, what, HEAL_LIMIT, |now| {
+            now.is_healthy(count)
+        })?;
+        let settings = LoadSettings {
+            bootstrap,
+            topic: topic.clone(),
+            partitions,
+            interval: self.interval,
+            value_size_bytes: VALUE_SIZE_BYTES,
+            client: BTreeMap::new(),
+        };
+        let load = Load::start(settings, fastrand::u64(..))?;
+        Ok(Running {
+            load,
+            topic,
+            partitions,
+        })
+    }
+}
+
+/// A load that is sent.
+pub struct Running {
+    load: Load,
+    topic: String,
+    partitions: i32,
+}
+
+impl Running {
+    /// How many of its partitions a broker leads, and how many it follows.
+    ///
+    /// # Errors
+    /// If no broker tells.
+    pub fn share_of(&self, bootstrap: &str, broker: i32) -> anyhow::Result<(usize, usize)> {
+        let now = Topology::fetch(bootstrap, &self.topic)?;
+        Ok((now.led_by(broker).len(), now.followed_by(broker).len()))
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// If its thread died.
+    pub fn stop(self) -> anyhow::Result<Sent> {
+        let run = self.load.run;
+        Ok(Sent {
+            history: self.load.stop(FLUSH_LIMIT)?,
+            run,
+            topic: self.topic,
+            partitions: self.partitions,
+        })
+    }
+}
+
+/// A load that is over.
+pub struct Sent {
+    history: History,
+    run: u64,
+    topic: String,
+    partitions: i32,
+}
+
+impl Sent {
+    /// Reads everything back and compares it with what the producer was told, and replicas with
+    /// each other.
+    ///
+    /// # Errors
+    /// If they differ, a send failed, or too little was sent to mean anything.
+    pub fn judge(&self, environment: &Environment) -> anyhow::Result<Verdict> {
+        let (topic, bootstrap) = (&self.topic, environment.bootstrap()?);
+        let read = read_topic(&bootstrap, topic, self.partitions, READ_LIMIT)?;
+        let verdict = verify(self.run, &self.history, &read, Duplicates::Forbidden);
+        println!("  {topic}: {verdict}");
+        ensure!(
+            verdict.is_clean(),
+            "the log of {topic} and what its producer was told differ"
+        );
+        let (unknown, acked) = (verdict.unknown, verdict.acked);
+        ensure!(unknown == 0, "{unknown} sends to {topic} failed");
+        ensure!(
+            acked >= ACKED_MIN,
+            "only {acked} records of {topic} were acknowledged: too few to mean anything"
+        );
+        compare_replicas(environment, topic, self.partitions)?;
+        Ok(verdict)
+    }
+}

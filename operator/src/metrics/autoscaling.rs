@@ -1,0 +1,126 @@
+//! What the number of brokers is decided by, and what was decided.
+
+use kintsugi_forecast::Resource;
+use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
+
+use crate::scale::Sizing;
+
+const SIZES: [&str; 3] = ["desired", "wanted", "ready"];
+const FORECASTS: [&str; 2] = ["expected", "upper"];
+
+/// Metrics of each cluster with autoscaling.
+pub struct Autoscaling {
+    sizes: IntGaugeVec,
+    load: GaugeVec,
+    broker_target: GaugeVec,
+    forecast: GaugeVec,
+}
+
+impl Autoscaling {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// When two carry the same name.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let sizes = IntGaugeVec::new(
+            Opts::new(
+                "kintsugi_operator_autoscaling_brokers",
+                "Brokers of clusters with autoscaling: in force (desired), as the load asks for (wanted), and ready.",
+            ),
+            &["namespace", "cluster", "size"],
+        )?;
+        registry.register(Box::new(sizes.clone()))?;
+        let gauge = |name: &str, help: &str, label: &str| {
+            let labels = ["namespace", "cluster", label];
+            let gauge = GaugeVec::new(Opts::new(name, help), &labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        Ok(Self {
+            sizes,
+            load: gauge(
+                "kintsugi_operator_autoscaling_load",
+                "Load that the number of brokers is decided by, of all brokers together: bytes a second (of cpu, bytes produced and fetched).",
+                "resource",
+            )?,
+            broker_target: gauge(
+                "kintsugi_operator_autoscaling_broker_target",
+                "Load that one broker is meant to carry, in the load's unit: the target's part of its capacity, which of cpu is learned.",
+                "resource",
+            )?,
+            forecast: gauge(
+                "kintsugi_operator_autoscaling_forecast_brokers",
+                "Brokers that the load will fill when a change takes effect, expected and at the upper bound; absent while the forecast does not decide.",
+                "bound",
+            )?,
+        })
+    }
+
+    /// Shows what was decided and by what; nothing where people choose the size.
+    pub fn show(&self, namespace: &str, cluster: &str, sizing: Option<&Sizing>) {
+        let Some(Sizing {
+            status, figures, ..
+        }) = sizing
+        else {
+            self.forget(namespace, cluster);
+            return;
+        };
+        let desired = status.desired_replicas;
+        let wanted = status.wanted_replicas.unwrap_or(desired);
+        let ready = figures.ready.try_into().unwrap_or(i64::MAX);
+        for (size, brokers) in SIZES
+            .into_iter()
+            .zip([desired.into(), wanted.into(), ready])
+        {
+            let gauge = self.sizes.with_label_values(&[namespace, cluster, size]);
+            gauge.set(brokers);
+        }
+        for resource in Resource::ALL {
+            let labels = [namespace, cluster, label(resource)];
+            let known = figures.resources.iter();
+            let known = known.filter(|one| one.resource == resource).next_back();
+            set(&self.load, &labels, known.and_then(|one| one.load));
+            let target = known.and_then(|one| one.broker_target);
+            set(&self.broker_target, &labels, target);
+        }
+        let brokers = figures.forecast.map_or([None; 2], |forecast| {
+            [forecast.expected_brokers, forecast.bound_brokers].map(Some)
+        });
+        for (bound, brokers) in FORECASTS.into_iter().zip(brokers) {
+            set(&self.forecast, &[namespace, cluster, bound], brokers);
+        }
+    }
+
+    /// Shows a cluster no longer.
+    pub fn forget(&self, namespace: &str, cluster: &str) {
+        for size in SIZES {
+            // Absent is fine: people may choose its size.
+            let _ = self.sizes.remove_label_values(&[namespace, cluster, size]);
+        }
+        for resource in Resource::ALL {
+            let labels = [namespace, cluster, label(resource)];
+            set(&self.load, &labels, None);
+            set(&self.broker_target, &labels, None);
+        }
+        for bound in FORECASTS {
+            set(&self.forecast, &[namespace, cluster, bound], None);
+        }
+    }
+}
+
+/// A figure that is not known is shown as none, not as 0.
+fn set(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
+    match value {
+        Some(value) => gauge.with_label_values(labels).set(value),
+        // Absent is fine: it may never have been known.
+        None => drop(gauge.remove_label_values(labels)),
+    }
+}
+
+fn label(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Cpu => "cpu",
+        Resource::NetworkIn => "network_in",
+        Resource::NetworkOut => "network_out",
+    }
+}
