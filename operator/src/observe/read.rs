@@ -15,8 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Observed, ObservedPod, ObservedRebalance, ObservedVolume, QuorumView, Removal, controllers,
-    secret, zones,
+    Observed, ObservedPod, ObservedRebalance, ObservedVolume, QuorumView, controllers, secret,
+    zones,
 };
 use crate::names::{CLUSTER_LABEL, Member, Role};
 
@@ -199,8 +199,7 @@ async fn read_rebalances(
     Ok(rebalances)
 }
 
-/// Zones are read only while fewer broker volumes exist than brokers are wanted, because nodes
-/// are large and many.
+/// Zones are read only while brokers are to be born, because nodes are large and many.
 async fn read_zones(
     client: &Client,
     cluster: &KafkaCluster,
@@ -209,14 +208,7 @@ async fn read_zones(
     let Some(racks) = &cluster.spec.brokers.racks else {
         return Ok(Vec::new());
     };
-    let born: BTreeSet<i32> = volumes
-        .iter()
-        .filter(|volume| volume.member.role == Role::Broker && !volume.terminating)
-        .filter(|volume| volume.removal != Some(Removal::Drained))
-        .map(|volume| volume.member.id)
-        .collect();
-    let wanted = usize::try_from(cluster.spec.brokers.replicas).unwrap_or(0);
-    if born.len() >= wanted {
+    if !zones::are_needed(cluster, volumes) {
         return Ok(Vec::new());
     }
     let mut found = BTreeSet::new();

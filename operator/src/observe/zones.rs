@@ -3,9 +3,33 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Node, Taint};
-use kintsugi_crds::{PodTemplate, Toleration, TolerationOperator};
+use kintsugi_crds::{KafkaCluster, PodTemplate, Toleration, TolerationOperator};
 
+use super::{ObservedVolume, Removal};
 use crate::build::pod::placement::effect;
+use crate::names::Role;
+
+/// Whether fewer broker volumes exist than brokers are wanted: by spec, or by what autoscaling
+/// decided last.
+pub fn are_needed(cluster: &KafkaCluster, volumes: &[ObservedVolume]) -> bool {
+    let born: BTreeSet<i32> = volumes
+        .iter()
+        .filter(|volume| volume.member.role == Role::Broker && !volume.terminating)
+        .filter(|volume| volume.removal != Some(Removal::Drained))
+        .map(|volume| volume.member.id)
+        .collect();
+    let brokers = &cluster.spec.brokers;
+    let status = cluster.status.as_ref();
+    let decided = status.and_then(|status| status.autoscaling.as_ref());
+    let wanted = match &brokers.autoscaling {
+        None => brokers.replicas,
+        Some(autoscaling) => brokers
+            .replicas
+            .max(autoscaling.min_replicas)
+            .max(decided.map_or(0, |decided| decided.desired_replicas)),
+    };
+    born.len() < usize::try_from(wanted).unwrap_or(0)
+}
 
 /// The labels by which to look for nodes that brokers may run on.
 pub fn selector(topology_key: &str, pod: &PodTemplate) -> String {
@@ -64,6 +88,38 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fixtures::volume;
+    use crate::names::Member;
+
+    #[test]
+    fn zones_are_needed_for_a_broker_that_autoscaling_decided_for_beyond_spec() {
+        let volumes = [0, 1, 2].map(|id| {
+            volume(Member {
+                role: Role::Broker,
+                id,
+                generation: 1,
+            })
+        });
+        let needed = |autoscaling: serde_json::Value, decided: serde_json::Value| {
+            let object = json!({
+                "apiVersion": "kintsugi.dev/v1alpha1",
+                "kind": "KafkaCluster",
+                "metadata": {"name": "c"},
+                "spec": {"brokers": {"replicas": 3, "autoscaling": autoscaling}},
+                "status": {"autoscaling": decided},
+            });
+            let cluster: KafkaCluster = serde_json::from_value(object).unwrap();
+            are_needed(&cluster, &volumes)
+        };
+        let (scaled, four) = (json!({"maxReplicas": 8}), json!({"desiredReplicas": 4}));
+        assert!(needed(scaled.clone(), four.clone()));
+        assert!(!needed(scaled, json!({"desiredReplicas": 3})));
+        assert!(!needed(json!(null), four), "people choose: spec counts");
+        assert!(needed(
+            json!({"minReplicas": 4, "maxReplicas": 8}),
+            json!(null)
+        ));
+    }
 
     fn zones_with(tolerations: serde_json::Value) -> Vec<String> {
         let node = |zone: &str, taints: serde_json::Value| -> Node {
