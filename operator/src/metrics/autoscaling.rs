@@ -77,8 +77,8 @@ impl Autoscaling {
         }
         for resource in Resource::ALL {
             let labels = [namespace, cluster, label(resource)];
-            let known = figures.resources.iter();
-            let known = known.filter(|one| one.resource == resource).next_back();
+            let mut known = figures.resources.iter();
+            let known = known.find(|one| one.resource == resource);
             set(&self.load, &labels, known.and_then(|one| one.load));
             let target = known.and_then(|one| one.broker_target);
             set(&self.broker_target, &labels, target);

@@ -126,10 +126,8 @@ fn size(
             None => reason,
         };
         let status = told(state, stays(reason, Some(wanted)), now);
-        return Sizing {
-            news: would_scale(autoscaling, written, &status),
-            ..silent(status)
-        };
+        let news = would_scale(autoscaling, written, &status);
+        return telling(status, news);
     }
     let direction = match wanted > current {
         true => Direction::Up,
@@ -144,10 +142,7 @@ fn size(
     };
     state.told = Some((now, status.clone()));
     let note = format!("{wanted} brokers instead of {current}: {reason}");
-    Sizing {
-        news: Some(scaled(direction, note)),
-        ..silent(status)
-    }
+    telling(status, Some(scaled(direction, note)))
 }
 
 /// Tells the scaler how long the change took that is over.
@@ -176,9 +171,13 @@ fn waits_for(observed: &Observed, amiss: Option<String>, shrinks: bool) -> Optio
 }
 
 fn silent(status: AutoscalingStatus) -> Sizing {
+    telling(status, None)
+}
+
+fn telling(status: AutoscalingStatus, news: Option<Announcement>) -> Sizing {
     Sizing {
         status,
-        news: None,
+        news,
         figures: Figures::default(),
     }
 }

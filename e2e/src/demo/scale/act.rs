@@ -59,7 +59,7 @@ pub fn grow(
     timeline.add_now(&format!(
         "broker {broker} leads {led} partitions and follows {followed}"
     ));
-    sampler.mark(&format!("broker {broker} has its share"));
+    sampler.mark(&format!("broker {broker} filled"));
     baseline::wait(environment, HEAL_LIMIT)?;
     timeline.add_events(environment, &REASONS);
     timeline.print();

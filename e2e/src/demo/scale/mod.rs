@@ -151,7 +151,6 @@ fn acts(environment: &Environment, sampler: &Sampler) -> anyhow::Result<()> {
     for load in loads {
         sent.push(load.stop()?);
     }
-    sampler.mark("no load");
     baseline::wait(environment, HEAL_LIMIT)?;
     judge(environment, &sent)
 }

@@ -133,8 +133,8 @@ impl Chart {
         );
         self.words(svg);
         self.grid(svg, &x, &y);
-        for (at, name) in &self.moments {
-            moment(svg, x.place(*at), name);
+        for (index, (at, name)) in self.moments.iter().enumerate() {
+            moment(svg, x.place(*at), index, name);
         }
         for series in &self.series {
             self.draw(svg, series, &x, &y);
@@ -265,14 +265,16 @@ fn line(svg: &mut String, (left, top): (f64, f64), (right, bottom): (f64, f64)) 
     );
 }
 
-fn moment(svg: &mut String, left: f64, name: &str) {
+fn moment(svg: &mut String, left: f64, index: usize, name: &str) {
     let (bottom, words) = (HEIGHT - BOTTOM, escape(name));
+    // Moments that follow each other closely are told at different heights.
+    let height = 6.0 + 100.0 * (index % 3) as f64;
     let _ = writeln!(
         svg,
         "<line x1=\"{left:.1}\" y1=\"{TOP:.1}\" x2=\"{left:.1}\" y2=\"{bottom:.1}\" stroke=\"#888\" stroke-dasharray=\"2 4\"/>\n\
          <text transform=\"translate({:.1} {:.1}) rotate(-90)\" font-size=\"11\" fill=\"#555\">{words}</text>",
-        left - 4.0,
-        bottom - 6.0
+        left + 12.0,
+        bottom - height
     );
 }
 
