@@ -20,6 +20,8 @@ const MOST: usize = 4;
 const RECEIVES: u32 = 200_000;
 /// The field of the decision that holds the number in force.
 pub const IN_FORCE: &str = "desiredReplicas";
+/// How the reason begins once the load was measured.
+const MEASURED: &str = "network in is at";
 /// How long the decision may take: loads are measured for 15 s, and a size decided each 15 s.
 const DECISION_LIMIT: Duration = Duration::from_secs(120);
 /// How long the new broker may take to be filled.
@@ -51,11 +53,11 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     // What earlier scenarios sent and moved counts as load for a while. The decision, and the plan
     // that fills the new broker, are to be about the load of this one.
     set(environment, &autoscaling(true))?;
-    wait_for_size(environment, "wantedReplicas", LEAST, SHRINK_LIMIT)?;
+    wait_for_calm(environment)?;
     let judged = under_load::judge(environment, "autoscale", |environment, topology| {
         set(environment, &autoscaling(false))?;
         let started = Instant::now();
-        let reason = wait_for_size(environment, IN_FORCE, MOST, DECISION_LIMIT)?;
+        let reason = wait_for_size(environment, MOST, DECISION_LIMIT)?;
         println!("  decided after {:.1?}: {reason}", started.elapsed());
         wait_for_brokers(environment, MOST)?;
         baseline::wait(environment, HEAL_LIMIT)?;
@@ -79,7 +81,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         Ok(())
     })?;
     let started = Instant::now();
-    let reason = wait_for_size(environment, IN_FORCE, LEAST, SHRINK_LIMIT)?;
+    let reason = wait_for_size(environment, LEAST, SHRINK_LIMIT)?;
     println!(
         "  decided {:.1?} after the load's end: {reason}",
         started.elapsed()
@@ -106,13 +108,28 @@ fn set(environment: &Environment, autoscaling: &Value) -> anyhow::Result<()> {
         .patch_cluster(&environment.cluster, &change)
 }
 
-/// Waits until `field` of the decision in the status says this size; gives the reason.
+/// Waits until the load was measured and asks for no other number: only such a number is told.
+fn wait_for_calm(environment: &Environment) -> anyhow::Result<()> {
+    let what = format!("the load to ask for {LEAST} brokers");
+    environment
+        .kubernetes
+        .wait(&what, SHRINK_LIMIT, |kubernetes| {
+            let status = kubernetes.cluster_status(&environment.cluster)?;
+            let decided = &status["autoscaling"];
+            let reason = decided["reason"].as_str().unwrap_or_default();
+            let is_calm = reason.starts_with(MEASURED)
+                && decided[IN_FORCE] == json!(LEAST)
+                && decided["wantedReplicas"].is_null();
+            Ok(is_calm.then_some(()).ok_or_else(|| decided.to_string()))
+        })
+}
+
+/// Waits until this size is in force, as the status says; gives the reason.
 ///
 /// # Errors
 /// If it does not say so within `limit`.
 pub fn wait_for_size(
     environment: &Environment,
-    field: &str,
     size: usize,
     limit: Duration,
 ) -> anyhow::Result<String> {
@@ -123,7 +140,7 @@ pub fn wait_for_size(
         let reason = decided["reason"]
             .as_str()
             .context("no reason is told yet")?;
-        let is_decided = decided[field] == json!(size);
+        let is_decided = decided[IN_FORCE] == json!(size);
         Ok(is_decided
             .then(|| reason.to_owned())
             .ok_or_else(|| decided.to_string()))

@@ -24,7 +24,10 @@ pub fn take(key: &Key, cluster: &Cluster, observed: &Observed, loads: &Loads) ->
     Some(sample(cluster, observed, &brokers, &partitions, oldest))
 }
 
-/// The sum over the brokers in force that answered since `oldest`.
+/// What producers and consumers ask of the brokers in force that answered since `oldest`: what is
+/// appended, once for each replica, and what is read. Bytes that only bring replicas up to date, in
+/// moves and after a loss, are none of it: they end by themselves, and a broker that joined for their
+/// sake would cause more of them.
 pub fn sample(
     cluster: &Cluster,
     observed: &Observed,
@@ -33,7 +36,7 @@ pub fn sample(
     oldest: u64,
 ) -> Sample {
     let mut counted = Brokers::default();
-    let (mut cores, mut received, mut sent) = (0.0, 0.0, 0.0);
+    let mut cores = 0.0;
     let mut reporting = Vec::new();
     let pods = observed.pods.iter();
     for pod in pods.filter(|pod| pod.member.role == Role::Broker && !pod.is_terminating()) {
@@ -47,8 +50,6 @@ pub fn sample(
                 counted.reporting += 1;
                 reporting.push(broker.id);
                 cores += broker.load.cpu;
-                received += broker.load.network_in_bytes_per_second;
-                sent += broker.load.network_out_bytes_per_second;
             }
         }
     }
@@ -56,11 +57,14 @@ pub fn sample(
         let leader = partition.leader;
         leader.is_some_and(|leader| reporting.contains(&leader))
     };
-    let work: f64 = partitions
-        .iter()
-        .filter(is_led)
-        .map(|partition| partition.rates.bytes_in + partition.rates.bytes_out)
-        .sum();
+    let (mut work, mut received, mut sent) = (0.0, 0.0, 0.0);
+    for partition in partitions.iter().filter(is_led) {
+        let (appended, read) = (partition.rates.bytes_in, partition.rates.bytes_out);
+        let replicas = partition.brokers.len().max(1) as f64;
+        work += appended + read;
+        received += appended * replicas;
+        sent += appended * (replicas - 1.0) + read;
+    }
     if reporting.is_empty() {
         return Sample {
             loads: ScalerLoads::default(),
@@ -77,5 +81,63 @@ pub fn sample(
         loads,
         brokers: counted,
         cpu_utilization: limit.map(|limit| cores / limit / f64::from(counted.reporting)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use kintsugi_load::{Load, Rates, TopicPartition};
+
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn bytes_that_bring_a_new_replica_up_to_date_are_no_load() {
+        let cluster = fixtures::cluster();
+        let observed = fixtures::formed();
+        // Two brokers are the leader and a follower; the third catches up with 50 MB/s.
+        let broker = |id, network_in, network_out| BrokerLoad {
+            id,
+            load: Load {
+                network_in_bytes_per_second: network_in,
+                network_out_bytes_per_second: network_out,
+                cpu: 0.1,
+                ..Load::default()
+            },
+            disk_capacity_bytes: None,
+            observed_ms: 60_000,
+            sampled_at: 1_000,
+        };
+        let brokers = [
+            broker(0, 1e6, 53e6),
+            broker(1, 1e6, 0.0),
+            broker(2, 51e6, 0.0),
+        ];
+        let partition = PartitionLoad {
+            partition: TopicPartition {
+                topic: Arc::from("t"),
+                number: 0,
+            },
+            leader: Some(0),
+            brokers: vec![0, 1, 2],
+            rates: Rates {
+                bytes_in: 1e6,
+                bytes_out: 1e6,
+                replication_bytes_out: 52e6,
+                ..Rates::default()
+            },
+            leader_load: Load::default(),
+            follower_load: Load::default(),
+            observed_ms: 60_000,
+        };
+        let sample = sample(&cluster, &observed, &brokers, &[partition], 0);
+        assert_eq!(sample.brokers.reporting, 3);
+        let expected = ScalerLoads::default()
+            .with(Resource::Cpu, 2e6)
+            .with(Resource::NetworkIn, 3e6)
+            .with(Resource::NetworkOut, 3e6);
+        assert_eq!(sample.loads, expected);
     }
 }
