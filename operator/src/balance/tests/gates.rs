@@ -68,6 +68,7 @@ fn scales(looks: &mut Looks) {
     looks.cluster.sizing = Some(crate::scale::Sizing {
         status: serde_json::from_value(status).unwrap(),
         news: None,
+        figures: crate::scale::Figures::default(),
     });
 }
 
