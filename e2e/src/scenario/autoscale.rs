@@ -19,7 +19,7 @@ const MOST: usize = 4;
 /// is more than seven tenths of it on each of three brokers.
 const RECEIVES: u32 = 200_000;
 /// The field of the decision that holds the number in force.
-pub const IN_FORCE: &str = "desiredReplicas";
+const IN_FORCE: &str = "desiredReplicas";
 /// How the reason begins once the load was measured.
 const MEASURED: &str = "network in is at";
 /// How long the decision may take: loads are measured for 15 s, and a size decided each 15 s.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::loads::Running;
 use super::sampler::Sampler;
 use crate::demo::timeline::Timeline;
-use crate::scenario::autoscale::{IN_FORCE, wait_for_size};
+use crate::scenario::autoscale::wait_for_size;
 use crate::scenario::baseline;
 use crate::scenario::environment::{Environment, HEAL_LIMIT};
 use crate::scenario::grow::wait_for_brokers;
@@ -96,7 +96,7 @@ fn decided(
     limit: Duration,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
-    let reason = wait_for_size(environment, IN_FORCE, size, limit)?;
+    let reason = wait_for_size(environment, size, limit)?;
     println!(
         "  DECIDED after {:.1?}: {size} brokers; the status says: {reason}",
         began.elapsed()
