@@ -241,6 +241,20 @@ impl Kubernetes {
         .map(drop)
     }
 
+    /// Asks for so many brokers by the scale subresource, as `kubectl scale` does.
+    ///
+    /// # Errors
+    /// If the API server refuses it.
+    pub fn scale_cluster(&self, name: &str, brokers: usize) -> anyhow::Result<()> {
+        let parameters = PatchParams::default();
+        let change = serde_json::json!({"spec": {"replicas": brokers}});
+        self.call(
+            self.clusters_api()
+                .patch_scale(name, &parameters, &Patch::Merge(&change)),
+        )
+        .map(drop)
+    }
+
     /// The status of a KafkaCluster; null before the operator wrote one.
     ///
     /// # Errors

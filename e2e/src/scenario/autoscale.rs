@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use super::baseline;
@@ -56,6 +56,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     wait_for_calm(environment)?;
     let judged = under_load::judge(environment, "autoscale", |environment, topology| {
         set(environment, &autoscaling(false))?;
+        refuse_to_be_scaled(environment)?;
         let started = Instant::now();
         let reason = wait_for_size(environment, MOST, DECISION_LIMIT)?;
         println!("  decided after {:.1?}: {reason}", started.elapsed());
@@ -106,6 +107,23 @@ fn set(environment: &Environment, autoscaling: &Value) -> anyhow::Result<()> {
     environment
         .kubernetes
         .patch_cluster(&environment.cluster, &change)
+}
+
+/// While the operator chooses, `kubectl scale` and a HorizontalPodAutoscaler do not.
+fn refuse_to_be_scaled(environment: &Environment) -> anyhow::Result<()> {
+    let scaled = environment
+        .kubernetes
+        .scale_cluster(&environment.cluster, MOST);
+    let Err(error) = scaled else {
+        bail!("the scale subresource took another number though spec.brokers.autoscaling is set");
+    };
+    let said = format!("{error:#}");
+    ensure!(
+        said.contains("autoscaling"),
+        "the refusal does not say what is wrong: {said}"
+    );
+    println!("  refused as it should be: {said}");
+    Ok(())
 }
 
 /// Waits until the load was measured and asks for no other number: only such a number is told.

@@ -32,16 +32,15 @@ pub fn wait_for_brokers(environment: &Environment, count: usize) -> anyhow::Resu
     })
 }
 
-/// Raises the number of brokers under load and creates a topic.
+/// Raises the number of brokers under load, as `kubectl scale` does, and creates a topic.
 ///
 /// # Errors
 /// If the broker does not join, gets no replicas, or the verdict has findings.
 pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     under_load::run(environment, "grow", |environment, _| {
-        let change = serde_json::json!({"spec": {"brokers": {"replicas": 4}}});
         environment
             .kubernetes
-            .patch_cluster(&environment.cluster, &change)?;
+            .scale_cluster(&environment.cluster, 4)?;
         wait_for_brokers(environment, 4)?;
         baseline::wait(environment, HEAL_LIMIT)?;
         let bootstrap = environment.bootstrap()?;

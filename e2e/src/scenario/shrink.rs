@@ -71,10 +71,9 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
 }
 
 fn ask_for(environment: &Environment, brokers: usize) -> anyhow::Result<()> {
-    let change = json!({"spec": {"brokers": {"replicas": brokers}}});
     environment
         .kubernetes
-        .patch_cluster(&environment.cluster, &change)
+        .scale_cluster(&environment.cluster, brokers)
 }
 
 /// The ids of the brokers that the active controller knows.
