@@ -198,10 +198,7 @@ impl Kubernetes {
     /// # Errors
     /// If they cannot be listed.
     pub fn events_with_times(&self) -> anyhow::Result<Vec<(jiff::Timestamp, String, String)>> {
-        let events: Api<k8s_openapi::api::events::v1::Event> =
-            Api::namespaced(self.client.clone(), &self.namespace);
-        let list = self.call(events.list(&ListParams::default()))?;
-        let timed = list.items.into_iter().filter_map(|event| {
+        let timed = self.timed_events()?.into_iter().filter_map(|event| {
             let at = event.event_time?.0;
             Some((
                 at,
@@ -210,6 +207,27 @@ impl Kubernetes {
             ))
         });
         Ok(timed.collect())
+    }
+
+    /// When an Event of this reason was first told about an object of this name.
+    ///
+    /// # Errors
+    /// If Events cannot be listed.
+    pub fn first_event(
+        &self,
+        reason: &str,
+        about: &str,
+    ) -> anyhow::Result<Option<jiff::Timestamp>> {
+        let events = self.timed_events()?.into_iter().filter(|event| {
+            let regarding = event.regarding.as_ref().and_then(|it| it.name.as_deref());
+            event.reason.as_deref() == Some(reason) && regarding == Some(about)
+        });
+        Ok(events.filter_map(|event| Some(event.event_time?.0)).min())
+    }
+
+    fn timed_events(&self) -> anyhow::Result<Vec<k8s_openapi::api::events::v1::Event>> {
+        let events = Api::namespaced(self.client.clone(), &self.namespace);
+        Ok(self.call(events.list(&ListParams::default()))?.items)
     }
 
     /// Applies a KafkaCluster (server-side apply).

@@ -1,5 +1,6 @@
 //! Load that is heaped on two of three brokers is evened out without being asked for, once.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,11 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         "holdSeconds": HOLD.as_secs(),
         "cooldownSeconds": COOLDOWN.as_secs(),
     });
+    let present = environment.kubernetes.rebalance_uid(&name(environment))?;
+    ensure!(
+        present.is_none(),
+        "load was evened out before: it has to cool down"
+    );
     set(environment, &settings)?;
     let (bootstrap, topic) = (
         environment.bootstrap()?,
@@ -89,23 +95,15 @@ fn name(environment: &Environment) -> String {
 fn spread(environment: &Environment, topology: &Topology) -> anyhow::Result<()> {
     let (kubernetes, name) = (&environment.kubernetes, name(environment));
     let started = Instant::now();
-    let since = kubernetes.wait("the uneven load to be seen", SEEN_LIMIT, |kubernetes| {
-        let status = kubernetes.cluster_status(&environment.cluster)?;
-        let balance = &status["balance"];
-        let since = balance["since"].as_str().map(str::to_owned);
-        Ok(since.ok_or_else(|| balance.to_string()))
-    })?;
-    println!(
-        "  seen {:.1?} after the load began to count",
-        started.elapsed()
-    );
+    let since = wait_for_begin(environment)?;
+    println!("  begun {:.1?} after the load", started.elapsed());
     let what = format!("KafkaRebalance {name} to be complete");
-    kubernetes.wait(&what, HOLD + MOVE_LIMIT, |kubernetes| {
+    kubernetes.wait(&what, MOVE_LIMIT, |kubernetes| {
         let status = kubernetes.rebalance_status(&name)?;
         let told = format!("{}: {}", status["phase"], status["message"]);
         Ok((status["phase"] == "Completed").then_some(()).ok_or(told))
     })?;
-    ensure_in_time(environment, &since, &topology.topic)?;
+    ensure_in_time(environment, &since)?;
     for reason in ["RebalanceBegun", "RebalanceCompleted"] {
         ensure!(
             kubernetes.has_event(reason, &name)?,
@@ -123,16 +121,30 @@ fn spread(environment: &Environment, topology: &Topology) -> anyhow::Result<()> 
 }
 
 /// Checks that the first move began soon after the hold time was over.
-fn ensure_in_time(environment: &Environment, since: &str, topic: &str) -> anyhow::Result<()> {
+/// Waits until there is a KafkaRebalance; gives since when load was uneven, as was told last before.
+fn wait_for_begin(environment: &Environment) -> anyhow::Result<String> {
+    let (name, since) = (name(environment), RefCell::new(None));
+    environment
+        .kubernetes
+        .wait("load to be evened out", SEEN_LIMIT + HOLD, |kubernetes| {
+            if kubernetes.rebalance_uid(&name)?.is_some() {
+                return Ok(Ok(()));
+            }
+            let status = kubernetes.cluster_status(&environment.cluster)?;
+            let balance = &status["balance"];
+            since.replace(balance["since"].as_str().map(str::to_owned));
+            Ok(Err(balance.to_string()))
+        })?;
+    let since = since.into_inner();
+    since.context("it began though the status told of no uneven load")
+}
+
+fn ensure_in_time(environment: &Environment, since: &str) -> anyhow::Result<()> {
     let since: jiff::Timestamp = since.parse().context("since is no time")?;
     let due = since.checked_add(HOLD)?;
-    let events = environment.kubernetes.events_with_times()?;
-    let is_move = |(_, reason, note): &&(jiff::Timestamp, String, String)| {
-        reason == "MovesBegun" && note.contains(topic)
-    };
-    let moves = events.iter().filter(is_move).map(|(at, ..)| *at);
-    let first = moves
-        .min()
+    let first = environment
+        .kubernetes
+        .first_event("MovesBegun", &name(environment))?
         .context("no Event tells when the first move began")?;
     let took = first.duration_since(due);
     println!("  from the end of the hold time to the first move: {took:.1?}");

@@ -41,15 +41,19 @@ impl LoadModel {
     ) -> PartitionLoad {
         let rates = rates(partition);
         let disk_bytes = partition.size_bytes();
+        let brokers = self.brokers_of(partition);
+        // What followers are given beyond what is appended brings new ones up to date. It ends by
+        // itself, and would make a leader look loaded by the very move that is to relieve it.
+        let copied_bytes = rates.bytes_in * followers(partition, &brokers) as f64;
         PartitionLoad {
             partition: key.clone(),
             leader: partition.leader,
-            brokers: self.brokers_of(partition),
+            brokers,
             rates,
             leader_load: Load {
                 disk_bytes,
                 network_in_bytes_per_second: rates.bytes_in,
-                network_out_bytes_per_second: rates.bytes_out + rates.replication_bytes_out,
+                network_out_bytes_per_second: rates.bytes_out + copied_bytes,
                 cpu: leader_work(&rates) * cores_per_work,
             },
             follower_load: Load {
@@ -76,8 +80,7 @@ impl LoadModel {
         let cores = self.brokers.values().map(|broker| broker.rates.rates()[0]);
         let work = self.partitions.values().map(|partition| {
             let rates = rates(partition);
-            let replicas = self.brokers_of(partition).len();
-            let followers = replicas.saturating_sub(usize::from(partition.leader.is_some()));
+            let followers = followers(partition, &self.brokers_of(partition));
             leader_work(&rates) + followers as f64 * follower_work(&rates)
         });
         cores_per_work(cores.sum(), work.sum())
@@ -115,6 +118,11 @@ impl LoadModel {
     pub fn logs_on(&self, broker: i32) -> f64 {
         self.partitions.values().map(|p| p.size_on(broker)).sum()
     }
+}
+
+/// How many of the brokers that hold a replica follow.
+fn followers(partition: &Partition, brokers: &[i32]) -> usize {
+    brokers.len() - usize::from(partition.leader.is_some()).min(brokers.len())
 }
 
 fn rates(partition: &Partition) -> Rates {

@@ -15,6 +15,8 @@ struct World {
     leader: i32,
     log_end: f64,
     bytes_per_second: f64,
+    /// Bytes that followers are given for each that is appended.
+    copied: f64,
     now: Millis,
     dead: Option<i32>,
 }
@@ -29,6 +31,7 @@ impl World {
             leader: 0,
             log_end: 0.0,
             bytes_per_second,
+            copied: 0.0,
             now: 1_000,
             dead: None,
         }
@@ -50,6 +53,7 @@ impl World {
         let counters = Counters {
             bytes_in: self.counted[&id],
             messages_in: self.counted[&id] / RECORD_BYTES,
+            replication_bytes_out: self.counted[&id] * self.copied,
             ..Counters::default()
         };
         BrokerSample {
@@ -112,6 +116,21 @@ fn rates_are_right_and_useful_fifteen_seconds_after_the_start() {
     assert!((leader_share - 0.7).abs() < 1e-9, "{leader_share}");
     assert!((partition.follower_load.cpu / 0.3 - 0.15).abs() < 1e-9);
     assert!((model.brokers()[0].load.network_in_bytes_per_second - 5_000.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_leader_that_brings_a_follower_up_to_date_uses_no_more_of_the_network() {
+    let (mut world, mut model) = (World::new(5_000.0), LoadModel::default());
+    world.copied = 40.0;
+    for _ in 0..4 {
+        world.pass(5_000);
+        world.tell(&mut model, false);
+    }
+    let partition = &model.partitions()[0];
+    assert!((partition.rates.replication_bytes_out - 200_000.0).abs() < 1e-6);
+    let (leader, follower) = (partition.leader_load, partition.follower_load);
+    assert!((leader.network_out_bytes_per_second - 10_000.0).abs() < 1e-6);
+    assert!((follower.network_in_bytes_per_second - 5_000.0).abs() < 1e-6);
 }
 
 #[test]
