@@ -55,6 +55,14 @@ pub enum ValidateError {
     Uid(String),
 }
 
+fn check_settings(resource: &KafkaCluster) -> Result<(), ValidateError> {
+    let mut names = resource.spec.config.keys();
+    match names.find(|name| owned_keys::is_operator_owned(name)) {
+        Some(name) => Err(ValidateError::OwnedSetting(name.clone())),
+        None => Ok(()),
+    }
+}
+
 /// Checks `resource` and gives every absent field its default.
 ///
 /// # Errors
@@ -71,13 +79,7 @@ pub fn validate(
         .clone()
         .ok_or(ValidateError::Incomplete("uid"))?;
     check_numbers(resource)?;
-    if let Some(key) = spec
-        .config
-        .keys()
-        .find(|key| owned_keys::is_operator_owned(key))
-    {
-        return Err(ValidateError::OwnedSetting(key.clone()));
-    }
+    check_settings(resource)?;
     let autoscaling = spec.brokers.autoscaling.as_ref();
     let status = resource.status.as_ref();
     let written = status.and_then(|status| status.autoscaling.clone());

@@ -119,7 +119,7 @@ impl Scenario {
         };
         let (replication_factor, min_isr) =
             [(3, 2), (3, 2), (3, 2), (3, 1), (2, 1)][rng.usize(..5)];
-        let splits_leaders = options.seed % 2 == 0 && options.faults;
+        let splits_leaders = options.seed.is_multiple_of(2) && options.faults;
         Self {
             cluster: cluster.expect("a legal cluster id"),
             controllers: 3,

@@ -53,6 +53,16 @@ impl Finding {
     }
 }
 
+fn partitions(observed: &Observed) -> Option<PartitionCounts> {
+    let counts = observed.quorum.as_ref()?.partitions?;
+    Some(PartitionCounts {
+        total: counts.total,
+        leaderless: counts.leaderless,
+        under_replicated: counts.under_replicated,
+        under_min_isr: counts.under_min_isr,
+    })
+}
+
 /// The status of a valid cluster.
 pub fn status(
     cluster: &Cluster,
@@ -119,16 +129,7 @@ pub fn status(
         brokers: role_status(cluster, observed, Role::Broker, &members.broker_ids),
         autoscaling: autoscaling(cluster),
         balance: cluster.balancing.as_ref().map(|one| one.status.clone()),
-        partitions: observed
-            .quorum
-            .as_ref()
-            .and_then(|quorum| quorum.partitions)
-            .map(|counts| PartitionCounts {
-                total: counts.total,
-                leaderless: counts.leaderless,
-                under_replicated: counts.under_replicated,
-                under_min_isr: counts.under_min_isr,
-            }),
+        partitions: partitions(observed),
         conditions: findings
             .into_iter()
             .chain(of_pods)
