@@ -67,11 +67,12 @@ impl<E: Engine> Processes<E> {
         let (bootstrap, wait) = (self.cluster.bootstrap(), self.operator);
         std::thread::spawn(move || {
             let started = Instant::now();
-            let is_live = || {
+            // By its leaderships: brokers may be listed for a while after they were fenced.
+            let leads = || {
                 let seen = Topology::fetch(&bootstrap, "failover");
-                seen.map_or(true, |topology| topology.brokers.contains_key(&broker))
+                seen.map_or(true, |topology| !topology.led_by(broker).is_empty())
             };
-            while started.elapsed() < FENCE_LIMIT && is_live() {
+            while started.elapsed() < FENCE_LIMIT && leads() {
                 std::thread::sleep(LOOK_INTERVAL);
             }
             let fenced = started.elapsed();
