@@ -103,8 +103,8 @@ pub(crate) struct Scenario {
     pub(crate) churns: bool,
     /// Whether somebody moves partitions.
     pub(crate) moves: bool,
-    /// Every second run: whether each new leader of the quorum may find itself cut off from some voters at once, and the
-    /// operator changes its mind about who they are to be.
+    /// Every second run: whether each new leader of the quorum may find itself cut off from some
+    /// voters at once, and the operator changes its mind about who they are to be.
     pub(crate) splits_leaders: bool,
     pub(crate) climate: Climate,
 }

@@ -16,8 +16,8 @@ command -v debootstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get inst
 command -v readelf >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq binutils >/dev/null
 architectures=("$@")
 [ $# -gt 0 ] || architectures=(amd64 arm64)
-exec 9>"$storage/lock"
-flock --timeout 1200 9
+# Without the lock of image.sh: buildah's storage has locks of its own, and nobody else could build an
+# image for as long as this compiles.
 
 # Rust's own folder changes with its version, and with the targets that were added to it.
 sysroot=$(cd "$repository" && rustc --print sysroot)

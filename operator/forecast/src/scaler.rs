@@ -218,7 +218,7 @@ impl Scaler {
         })
     }
 
-    /// Decides the size for now, where `current` was the last that was decided.
+    /// Decides the size at this moment, where `current` was the last that was decided.
     ///
     /// # Errors
     /// [`DecideError`] for limits that leave no size, and for a time before the newest.

@@ -5,7 +5,7 @@
 //! its price; exact for the given path and errors, by dynamic programming backward over the
 //! stages of the path. Only the first step is ever taken: with the next sample all is decided anew
 //! (receding horizon control).
-//! Assumes that a broker that is asked for now serves after the delay, and that one that is let
+//! Assumes that a broker serves one delay after it was asked for, and that one that is let
 //! go stops serving at once but is paid until it is drained.
 
 mod plan;

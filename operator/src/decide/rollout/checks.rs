@@ -205,7 +205,7 @@ fn min_isr(cluster: &Cluster, observed: &Observed, pod: &ObservedPod) -> Vec<Che
     ]
 }
 
-/// Partitions that need the broker for now. Where the controller does not count them by broker, all
+/// Partitions that need the broker at this moment. Where the controller does not count them by broker, all
 /// that any broker is needed for count.
 fn needed(broker: &BrokerView, observed: &Observed) -> Option<u32> {
     let partitions = observed
