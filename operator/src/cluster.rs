@@ -9,10 +9,10 @@ use kintsugi_crds::{
 use serde::{Deserialize, Serialize};
 
 use crate::balance::Balancing;
-use crate::decide::size_in_force;
 use crate::names::{CONTROLLER_ID_FIRST, Role};
 use crate::observe::Observed;
 use crate::scale::Sizing;
+use crate::size::size_in_force;
 
 /// A KafkaCluster whose every field has been checked and given its default.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use kintsugi_crds::KafkaRebalanceStatus;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use self::autoscaling::Autoscaling;
@@ -270,5 +271,14 @@ impl Drop for Running<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         running.remove(&self.key);
+    }
+}
+
+/// A figure that is not known is shown as none, not as 0.
+fn set(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
+    match value {
+        Some(value) => gauge.with_label_values(labels).set(value),
+        // Absent is fine: it may never have been known.
+        None => drop(gauge.remove_label_values(labels)),
     }
 }

@@ -237,6 +237,18 @@ pub struct Announcement {
     pub warning: bool,
 }
 
+impl Announcement {
+    /// What is no warning.
+    pub fn of(subject: &str, reason: &'static str, note: String) -> Self {
+        Self {
+            reason,
+            subject: subject.to_owned(),
+            note,
+            warning: false,
+        }
+    }
+}
+
 impl Command {
     /// Whether later commands go on when this one fails. A refused resize or generation must not
     /// keep other nodes from being mended; everything else is in an order that matters.

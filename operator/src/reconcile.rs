@@ -18,11 +18,12 @@ use crate::cluster::Cluster;
 use crate::decide::{decide, invalid_status, suspicions};
 use crate::history::{History, Refusal};
 use crate::kafka;
-use crate::load::{Key, Loads};
+use crate::load::Loads;
 use crate::metrics::{Kind, Metrics};
 use crate::observe::{ObserveError, Observed, observe, read_cluster};
 use crate::plan::{Command, Plan};
 use crate::rebalance;
+use crate::remembered::Key;
 use crate::scale::Scales;
 use crate::validate::validate;
 

@@ -10,11 +10,11 @@ use kintsugi_crds::{
 };
 
 use crate::cluster::{Amounts, Cluster, RoleSpec};
-use crate::decide::size_in_force;
 use crate::names::{
     ALLOW_UNAVAILABILITY_ANNOTATION, PAUSE_ROLLOUT_ANNOTATION, REMOVE_BROKERS_ANNOTATION, Role,
 };
 use crate::observe::{Observed, Removal};
+use crate::size::size_in_force;
 
 /// What a controller gets where the resource says nothing: the metadata of 10,000 partitions fits.
 const CONTROLLER_AMOUNTS: [&str; 4] = ["50m", "64Mi", "1", "256Mi"];

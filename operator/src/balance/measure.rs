@@ -9,13 +9,12 @@ use kintsugi_load::{LoadModel, PartitionLoad};
 use kintsugi_planner::{Load, Resource};
 
 use crate::cluster::Cluster;
-use crate::load::{Key, Loads, lock};
+use crate::load::{FRESH_MS, Loads, lock};
 use crate::names::Role;
 use crate::observe::Observed;
 use crate::quantity::units;
+use crate::remembered::Key;
 
-/// A broker that has not answered for this long tells nothing, in milliseconds: three rounds.
-const FRESH_MS: u64 = 15_000;
 /// A broker that uses less than this share of what it can give hurts nobody, however little the
 /// others use.
 const SHARE_MIN: f64 = 0.2;

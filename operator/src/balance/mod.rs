@@ -30,32 +30,26 @@ mod step;
 mod tests;
 mod words;
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kintsugi_crds::RebalanceMode;
 
 use crate::cluster::Cluster;
-use crate::load::{Key, Loads};
+use crate::load::Loads;
 use crate::observe::Observed;
+use crate::remembered::{Key, Remembered};
 use measure::Measured;
 pub use step::{Act, Balancing, State, step};
 
-/// Clusters whose load is kept even; one above it is left alone.
-const CLUSTERS_MAX: usize = 200;
 /// How often loads are summed up: brokers are asked every 5 s, and a large cluster that changes is
 /// looked at more often than that.
 const MEASURE_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
-/// What is remembered of every cluster, with the uid that it is remembered of.
+/// The balance of all clusters; one above the limit is left alone.
 #[derive(Default)]
-pub struct Balances {
-    clusters: Mutex<BTreeMap<Key, Remembered>>,
-}
+pub struct Balances(Remembered<OfOne>);
 
-struct Remembered {
-    uid: String,
+#[derive(Default)]
+struct OfOne {
     state: State,
     measured: Option<(Timestamp, Result<Measured, String>)>,
 }
@@ -70,36 +64,23 @@ impl Balances {
         loads: &Loads,
         now: Timestamp,
     ) -> Option<Balancing> {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         if cluster.rebalance.mode == RebalanceMode::Manual {
-            clusters.remove(key);
+            self.forget(&key.0, &key.1);
             return None;
         }
-        if clusters.len() >= CLUSTERS_MAX && !clusters.contains_key(key) {
-            return None;
-        }
-        let fresh = || Remembered {
-            uid: cluster.uid.clone(),
-            state: State::default(),
-            measured: None,
-        };
-        let remembered = clusters.entry(key.clone()).or_insert_with(fresh);
-        if remembered.uid != cluster.uid {
-            *remembered = fresh();
-        }
-        let is_recent = |at: Timestamp| now.duration_since(at).abs() < MEASURE_EVERY;
-        let recent = remembered.measured.take().filter(|(at, _)| is_recent(*at));
-        let measure = || (now, measure::take(key, cluster, observed, loads));
-        let (at, measured) = recent.unwrap_or_else(measure);
-        let state = &mut remembered.state;
-        let balancing = step(state, cluster, observed, measured.as_ref(), now);
-        remembered.measured = Some((at, measured));
-        balancing
+        self.0.with(key, &cluster.uid, |one| {
+            let is_recent = |at: Timestamp| now.duration_since(at).abs() < MEASURE_EVERY;
+            let recent = one.measured.take().filter(|(at, _)| is_recent(*at));
+            let measure = || (now, measure::take(key, cluster, observed, loads));
+            let (at, measured) = recent.unwrap_or_else(measure);
+            let balancing = step(&mut one.state, cluster, observed, measured.as_ref(), now);
+            one.measured = Some((at, measured));
+            balancing
+        })?
     }
 
     /// A cluster is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.remove(&(namespace.to_owned(), name.to_owned()));
+        self.0.forget(namespace, name);
     }
 }

@@ -15,14 +15,11 @@ use super::words;
 use crate::cluster::Cluster;
 use crate::observe::Observed;
 use crate::plan::{Announcement, ObjectVersion};
+use crate::told::{self, Told};
 
 /// How long after the end of a KafkaRebalance it is looked at what it has left: four half-lives of
 /// the load model.
 const SETTLE: SignedDuration = SignedDuration::from_secs(120);
-/// A reason that says the same with other numbers is written this often, to spare the API server.
-const TELL_EVERY: SignedDuration = SignedDuration::from_secs(60);
-/// Characters of a reason; the schema allows this many.
-const REASON_CHARACTERS_MAX: usize = 1_024;
 
 /// What is remembered between looks.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +38,8 @@ pub struct State {
     is_there: bool,
     /// When the last one ended.
     ended: Option<Timestamp>,
-    /// What the status was last given, and when.
-    told: Option<(Timestamp, BalanceStatus)>,
+    /// What the status was last given.
+    told: Told<BalanceStatus>,
 }
 
 /// What there is to say and to do.
@@ -87,11 +84,11 @@ pub fn step(
     let found = judge(state, cluster, observed, uses, now);
     let status = BalanceStatus {
         state: found.state,
-        since: found.since.map(words::seconds),
-        reason: found.reason.chars().take(REASON_CHARACTERS_MAX).collect(),
+        since: found.since.map(told::seconds),
+        reason: told::reason(&found.reason),
     };
     Some(Balancing {
-        status: state.tell(status, now),
+        status: state.told.tell(status, words::says_the_same, now),
         act: found.act,
         news: found.news,
         look_at: found.look_at,
@@ -279,22 +276,6 @@ impl State {
             false => RebalanceScope::Full,
         }
     }
-
-    /// The status to write: the last one for a while, if it says the same but for its numbers.
-    fn tell(&mut self, status: BalanceStatus, now: Timestamp) -> BalanceStatus {
-        let is_same = |known: &BalanceStatus| {
-            (known.state, &known.since) == (status.state, &status.since)
-                && words::without_numbers(&known.reason) == words::without_numbers(&status.reason)
-        };
-        if let Some((at, known)) = &self.told
-            && is_same(known)
-            && now.duration_since(*at) < TELL_EVERY
-        {
-            return known.clone();
-        }
-        self.told = Some((now, status.clone()));
-        status
-    }
 }
 
 fn worst<'a>(uses: impl Iterator<Item = &'a Use>) -> Option<&'a Use> {
@@ -311,10 +292,5 @@ fn excesses(uses: &[Use]) -> BTreeMap<Resource, f64> {
 }
 
 fn announcement(reason: &'static str, note: String) -> Announcement {
-    Announcement {
-        reason,
-        subject: "balance".to_owned(),
-        note,
-        warning: false,
-    }
+    Announcement::of("balance", reason, note)
 }

@@ -1,7 +1,7 @@
 //! What is told of uneven load.
 
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::RebalanceScope;
+use kintsugi_crds::{BalanceStatus, RebalanceScope};
 use kintsugi_planner::Resource;
 
 use super::band::Band;
@@ -9,6 +9,7 @@ use super::left::BACK_OFF;
 use super::measure::Use;
 use crate::cluster::Cluster;
 use crate::names::balance_rebalance;
+use crate::told::seconds;
 
 /// That nothing is out of the band.
 pub fn even(band: &Band) -> String {
@@ -54,10 +55,13 @@ pub fn left(one: &Use) -> String {
     )
 }
 
-/// Whether two reasons say the same but for their numbers is told by these.
-pub fn without_numbers(reason: &str) -> String {
-    let characters = reason.chars();
-    characters.filter(|one| !one.is_ascii_digit()).collect()
+/// Whether two statuses differ in the numbers of their reasons only.
+pub fn says_the_same(known: &BalanceStatus, next: &BalanceStatus) -> bool {
+    let words = |status: &BalanceStatus| -> String {
+        let characters = status.reason.chars();
+        characters.filter(|one| !one.is_ascii_digit()).collect()
+    };
+    (known.state, &known.since) == (next.state, &next.since) && words(known) == words(next)
 }
 
 /// Which broker uses how much of what, beside the mean.
@@ -88,11 +92,4 @@ fn amount(one: &Use, value: f64) -> String {
         (Resource::Disk, false) => format!("{megabytes:.0} MB"),
         (Resource::NetworkIn | Resource::NetworkOut, _) => format!("{megabytes:.2} MB/s"),
     }
-}
-
-/// RFC 3339 in whole seconds, as Kubernetes writes times.
-pub fn seconds(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second())
-        .unwrap_or(at)
-        .to_string()
 }

@@ -34,7 +34,7 @@ use crate::plan::{Announcement, Command, Plan};
 use gates::{Closed, Gate};
 use members::Members;
 use rollout::Rollout;
-pub use size::{has_unfilled, shrinking, size_in_force, unsettled};
+pub use size::{has_unfilled, shrinking, unsettled};
 pub use status::invalid as invalid_status;
 pub(crate) use status::{Finding, condition};
 

@@ -22,6 +22,7 @@ use crate::cluster::Cluster;
 use crate::history::History;
 use crate::names::{Role, bootstrap_service, role_selector_text};
 use crate::observe::{Observed, ObservedPod};
+use crate::told::seconds;
 
 /// Characters of a condition's message; the schema allows this many.
 const MESSAGE_CHARACTERS_MAX: usize = 2048;
@@ -328,15 +329,8 @@ pub(crate) fn condition(
             .collect(),
         last_transition_time: match unchanged {
             Some(former) => former.last_transition_time.clone(),
-            None => rfc3339_seconds(now),
+            None => seconds(now),
         },
         observed_generation: generation,
     }
-}
-
-/// RFC 3339 in whole seconds, as Kubernetes writes times.
-fn rfc3339_seconds(now: Timestamp) -> String {
-    Timestamp::from_second(now.as_second())
-        .unwrap_or(now)
-        .to_string()
 }

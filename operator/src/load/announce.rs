@@ -9,8 +9,9 @@ use kintsugi_load::{Skew, TopicPartition, skews};
 use kube::Resource;
 use kube::runtime::events::{Event, EventType};
 
-use super::{ClusterLoad, Key, lock};
+use super::{ClusterLoad, lock};
 use crate::reconcile::Context;
+use crate::remembered::Key;
 
 /// Skewed partitions that are told of in one round.
 const TOLD_MAX: usize = 5;

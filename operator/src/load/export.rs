@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use kintsugi_load::skews;
 
-use super::{ClusterLoad, Key, lock};
+use super::{ClusterLoad, lock};
+use crate::remembered::Key;
 
 /// Series of partitions of groups, of all clusters: 1 MB of text.
 const PARTITION_SERIES_MAX: usize = 5_000;

@@ -22,12 +22,10 @@ pub use poll::run;
 use crate::cluster::Cluster;
 use crate::names::Role;
 use crate::observe::Observed;
+use crate::remembered::{CLUSTERS_MAX, Key};
 
-/// Clusters whose load is followed; one above it has none.
-const CLUSTERS_MAX: usize = 200;
-
-/// A cluster by namespace and name.
-pub type Key = (String, String);
+/// A broker that has not answered for this long tells nothing any more, in milliseconds: three rounds.
+pub const FRESH_MS: u64 = 15_000;
 
 /// A broker and the address of its pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,10 +8,11 @@ use futures::stream;
 use kintsugi_load::read::{self, ANSWER_BYTES_MAX, ReadError};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{ClusterLoad, Key, Loads, Target, export, lock};
+use super::{ClusterLoad, Loads, Target, export, lock};
 use crate::http_client::{Bounds, HttpError, Method, request_within};
 use crate::names::HTTP_PORT;
 use crate::reconcile::Context;
+use crate::remembered::Key;
 
 /// How often brokers are asked: three answers are needed before rates mean something, which is 15 s
 /// after the start at the latest.

@@ -3,6 +3,7 @@
 use kintsugi_forecast::Resource;
 use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
 
+use super::set;
 use crate::scale::Sizing;
 
 const SIZES: [&str; 3] = ["desired", "wanted", "ready"];
@@ -105,15 +106,6 @@ impl Autoscaling {
         for bound in FORECASTS {
             set(&self.forecast, &[namespace, cluster, bound], None);
         }
-    }
-}
-
-/// A figure that is not known is shown as none, not as 0.
-fn set(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
-    match value {
-        Some(value) => gauge.with_label_values(labels).set(value),
-        // Absent is fine: it may never have been known.
-        None => drop(gauge.remove_label_values(labels)),
     }
 }
 

@@ -3,6 +3,7 @@
 use kintsugi_planner::Resource;
 use prometheus::{GaugeVec, Opts, Registry};
 
+use super::set;
 use crate::balance::Balancing;
 
 /// How far the broker that uses most of a resource is above the mean.
@@ -31,13 +32,7 @@ impl Excesses {
         for resource in Resource::ALL {
             let labels = [namespace, cluster, resource.field()];
             let known = balancing.and_then(|one| one.excess.get(&resource));
-            match known {
-                Some(excess) => self.excess.with_label_values(&labels).set(*excess),
-                None => {
-                    // Absent is fine: it may never have been known.
-                    let _ = self.excess.remove_label_values(&labels);
-                }
-            }
+            set(&self.excess, &labels, known.copied());
         }
     }
 

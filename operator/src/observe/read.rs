@@ -128,17 +128,18 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
     let secret = secret::read(client, namespace, name).await?;
     let addresses = controller_addresses(&pods);
     let (quorum, ()) = tokio::join!(controllers::ask(&addresses), ask_unready(&mut pods));
-    let zones = read_zones(client, cluster, &volumes).await?;
-    Ok(Observed {
+    let mut observed = Observed {
         pods,
         volumes,
         secret,
         objects,
-        zones,
+        zones: Vec::new(),
         rebalances,
         disks: BTreeMap::new(),
         quorum,
-    })
+    };
+    observed.zones = read_zones(client, cluster, &observed).await?;
+    Ok(observed)
 }
 
 /// Reads the pods of `cluster`, and what its controllers say. Enough for those who act on Kafka
@@ -203,12 +204,12 @@ async fn read_rebalances(
 async fn read_zones(
     client: &Client,
     cluster: &KafkaCluster,
-    volumes: &[ObservedVolume],
+    observed: &Observed,
 ) -> Result<Vec<String>, ObserveError> {
     let Some(racks) = &cluster.spec.brokers.racks else {
         return Ok(Vec::new());
     };
-    if !zones::are_needed(cluster, volumes) {
+    if !zones::are_needed(cluster, observed) {
         return Ok(Vec::new());
     }
     let mut found = BTreeSet::new();

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kintsugi_crds::{KafkaCluster, PodTemplate, Toleration, TolerationOperator};
 
-use super::{ObservedVolume, Removal};
+use super::{Observed, Removal};
 use crate::build::pod::placement::effect;
 use crate::names::Role;
+use crate::size::size_in_force;
 
-/// Whether fewer broker volumes exist than brokers are wanted: by spec, or by what autoscaling
-/// decided last.
-pub fn are_needed(cluster: &KafkaCluster, volumes: &[ObservedVolume]) -> bool {
-    let born: BTreeSet<i32> = volumes
+/// Whether fewer broker volumes exist than brokers are asked for.
+pub fn are_needed(cluster: &KafkaCluster, observed: &Observed) -> bool {
+    let born: BTreeSet<i32> = observed
+        .volumes
         .iter()
         .filter(|volume| volume.member.role == Role::Broker && !volume.terminating)
         .filter(|volume| volume.removal != Some(Removal::Drained))
@@ -20,14 +21,9 @@ pub fn are_needed(cluster: &KafkaCluster, volumes: &[ObservedVolume]) -> bool {
         .collect();
     let brokers = &cluster.spec.brokers;
     let status = cluster.status.as_ref();
-    let decided = status.and_then(|status| status.autoscaling.as_ref());
-    let wanted = match &brokers.autoscaling {
-        None => brokers.replicas,
-        Some(autoscaling) => brokers
-            .replicas
-            .max(autoscaling.min_replicas)
-            .max(decided.map_or(0, |decided| decided.desired_replicas)),
-    };
+    let written = status.and_then(|status| status.autoscaling.as_ref());
+    let autoscaling = brokers.autoscaling.as_ref();
+    let wanted = size_in_force(autoscaling, brokers.replicas, written, observed);
     born.len() < usize::try_from(wanted).unwrap_or(0)
 }
 
@@ -88,18 +84,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fixtures::volume;
-    use crate::names::Member;
+    use crate::fixtures::formed;
 
     #[test]
     fn zones_are_needed_for_a_broker_that_autoscaling_decided_for_beyond_spec() {
-        let volumes = [0, 1, 2].map(|id| {
-            volume(Member {
-                role: Role::Broker,
-                id,
-                generation: 1,
-            })
-        });
+        let observed = formed();
         let needed = |autoscaling: serde_json::Value, decided: serde_json::Value| {
             let object = json!({
                 "apiVersion": "kintsugi.dev/v1alpha1",
@@ -109,7 +98,7 @@ mod tests {
                 "status": {"autoscaling": decided},
             });
             let cluster: KafkaCluster = serde_json::from_value(object).unwrap();
-            are_needed(&cluster, &volumes)
+            are_needed(&cluster, &observed)
         };
         let (scaled, four) = (json!({"maxReplicas": 8}), json!({"desiredReplicas": 4}));
         assert!(needed(scaled.clone(), four.clone()));

@@ -19,26 +19,19 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::AutoscalingStatus;
 
 use crate::cluster::Cluster;
-use crate::load::{Key, Loads};
+use crate::load::Loads;
 use crate::observe::Observed;
+use crate::remembered::{Key, Remembered};
 pub use figures::Figures;
 pub use step::{Sizing, State, step};
 
-/// Clusters that are scaled; one above it keeps its size.
-const CLUSTERS_MAX: usize = 200;
-
-/// What is remembered of every cluster that is scaled, with the uid that it is remembered of.
+/// The sizes of all clusters that are scaled; one above the limit keeps its size.
 #[derive(Default)]
-pub struct Scales {
-    clusters: Mutex<BTreeMap<Key, (String, State)>>,
-}
+pub struct Scales(Remembered<State>);
 
 impl Scales {
     /// What there is to say and to change about the size of `cluster`; None where people choose it.
@@ -50,34 +43,24 @@ impl Scales {
         loads: &Loads,
         now: Timestamp,
     ) -> Option<Sizing> {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(autoscaling) = cluster.autoscaling.as_ref() else {
-            // People choose: what was decided before is no longer in force if they let go again.
-            clusters.remove(key);
+            // People choose: what was decided before is not in force if they let go again.
+            self.forget(&key.0, &key.1);
             return None;
         };
-        if clusters.len() >= CLUSTERS_MAX && !clusters.contains_key(key) {
-            return None;
-        }
-        let fresh = || (cluster.uid.clone(), State::default());
-        let (uid, state) = clusters.entry(key.clone()).or_insert_with(fresh);
-        if *uid != cluster.uid {
-            (*uid, *state) = fresh();
-        }
         let measured = sample::take(key, cluster, observed, loads);
-        Some(step(state, cluster, autoscaling, observed, measured, now))
+        self.0.with(key, &cluster.uid, |state| {
+            step(state, cluster, autoscaling, observed, measured, now)
+        })
     }
 
     /// What was decided last, for when the status was wiped.
     pub fn last(&self, key: &Key, uid: &str) -> Option<AutoscalingStatus> {
-        let clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, state) = clusters.get(key).filter(|(known, _)| known == uid)?;
-        state.last()
+        self.0.read(key, uid, |state| state.last().cloned())?
     }
 
     /// A cluster is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.remove(&(namespace.to_owned(), name.to_owned()));
+        self.0.forget(namespace, name);
     }
 }

@@ -4,13 +4,11 @@ use kintsugi_forecast::{Brokers, Loads as ScalerLoads, Resource, Sample};
 use kintsugi_load::{BrokerLoad, PartitionLoad};
 
 use crate::cluster::Cluster;
-use crate::load::{Key, Loads, lock};
+use crate::load::{FRESH_MS, Loads, lock};
 use crate::names::Role;
 use crate::observe::Observed;
 use crate::quantity::units;
-
-/// A broker that has not answered for this long is missing, in milliseconds: three rounds.
-const FRESH_MS: u64 = 15_000;
+use crate::remembered::Key;
 
 /// The cluster's load now; None before enough rounds were made.
 pub fn take(key: &Key, cluster: &Cluster, observed: &Observed, loads: &Loads) -> Option<Sample> {
@@ -59,11 +57,12 @@ pub fn sample(
     };
     let (mut work, mut received, mut sent) = (0.0, 0.0, 0.0);
     for partition in partitions.iter().filter(is_led) {
-        let (appended, read) = (partition.rates.bytes_in, partition.rates.bytes_out);
-        let replicas = partition.brokers.len().max(1) as f64;
-        work += appended + read;
-        received += appended * replicas;
-        sent += appended * (replicas - 1.0) + read;
+        let (leader, follower) = (&partition.leader_load, &partition.follower_load);
+        let followers = partition.brokers.len().saturating_sub(1) as f64;
+        work += partition.rates.bytes_in + partition.rates.bytes_out;
+        received +=
+            leader.network_in_bytes_per_second + followers * follower.network_in_bytes_per_second;
+        sent += leader.network_out_bytes_per_second;
     }
     if reporting.is_empty() {
         return Sample {
@@ -94,10 +93,7 @@ mod tests {
     use crate::fixtures;
 
     #[test]
-    fn bytes_that_bring_a_new_replica_up_to_date_are_no_load() {
-        let cluster = fixtures::cluster();
-        let observed = fixtures::formed();
-        // Two brokers are the leader and a follower; the third catches up with 50 MB/s.
+    fn bytes_that_only_bring_a_replica_up_to_date_are_no_load() {
         let broker = |id, network_in, network_out| BrokerLoad {
             id,
             load: Load {
@@ -110,11 +106,17 @@ mod tests {
             observed_ms: 60_000,
             sampled_at: 1_000,
         };
+        // The first leads, the second follows, the third catches up with 50 MB/s.
         let brokers = [
             broker(0, 1e6, 53e6),
             broker(1, 1e6, 0.0),
             broker(2, 51e6, 0.0),
         ];
+        let load = |network_out| Load {
+            network_in_bytes_per_second: 1e6,
+            network_out_bytes_per_second: network_out,
+            ..Load::default()
+        };
         let partition = PartitionLoad {
             partition: TopicPartition {
                 topic: Arc::from("t"),
@@ -125,13 +127,13 @@ mod tests {
             rates: Rates {
                 bytes_in: 1e6,
                 bytes_out: 1e6,
-                replication_bytes_out: 52e6,
                 ..Rates::default()
             },
-            leader_load: Load::default(),
-            follower_load: Load::default(),
+            leader_load: load(3e6),
+            follower_load: load(0.0),
             observed_ms: 60_000,
         };
+        let (cluster, observed) = (fixtures::cluster(), fixtures::formed());
         let sample = sample(&cluster, &observed, &brokers, &[partition], 0);
         assert_eq!(sample.brokers.reporting, 3);
         let expected = ScalerLoads::default()

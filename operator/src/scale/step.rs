@@ -10,13 +10,10 @@ use crate::cluster::Cluster;
 use crate::decide::{has_unfilled, unsettled};
 use crate::observe::Observed;
 use crate::plan::Announcement;
+use crate::told::{self, Told};
 
 /// How often a size is decided: as often as a HorizontalPodAutoscaler does.
 pub const DECIDE_EVERY: SignedDuration = SignedDuration::from_secs(15);
-/// A reason that says the same with other numbers is written this often, to spare the API server.
-const TELL_EVERY: SignedDuration = SignedDuration::from_secs(60);
-/// Characters of a reason; the schema allows this many.
-const REASON_CHARACTERS_MAX: usize = 1_024;
 
 /// What is remembered between looks.
 #[derive(Debug, Default)]
@@ -25,16 +22,16 @@ pub struct State {
     decided: Option<Timestamp>,
     /// The change that is under way: which way, and since when.
     begun: Option<(Direction, Timestamp)>,
-    /// What the status was last given, and when.
-    told: Option<(Timestamp, AutoscalingStatus)>,
+    /// What the status was last given.
+    told: Told<AutoscalingStatus>,
     /// The forecast that decided last, if one did.
     forecast: Option<Forecast>,
 }
 
 impl State {
     /// What was decided last.
-    pub fn last(&self) -> Option<AutoscalingStatus> {
-        self.told.as_ref().map(|(_, status)| status.clone())
+    pub fn last(&self) -> Option<&AutoscalingStatus> {
+        self.told.last()
     }
 }
 
@@ -59,15 +56,17 @@ pub fn step(
     measured: Option<Sample>,
     now: Timestamp,
 ) -> Sizing {
-    let sizing = size(state, cluster, autoscaling, observed, measured, now);
+    let (status, news) = size(state, cluster, autoscaling, observed, measured, now);
     let scaler = state.scaler.as_ref().map(|(_, scaler)| scaler);
     let settings = settings(autoscaling);
     Sizing {
+        status,
+        news,
         figures: Figures::of(observed, &settings, scaler, measured, state.forecast),
-        ..sizing
     }
 }
 
+/// What the status is to say, and what people are told once.
 fn size(
     state: &mut State,
     cluster: &Cluster,
@@ -75,13 +74,13 @@ fn size(
     observed: &Observed,
     measured: Option<Sample>,
     now: Timestamp,
-) -> Sizing {
+) -> (AutoscalingStatus, Option<Announcement>) {
     let written = cluster.autoscaling_written.as_ref();
     let current = cluster.brokers.replicas;
     let stays = |reason: String, wanted: Option<i32>| AutoscalingStatus {
         desired_replicas: current,
         wanted_replicas: wanted.filter(|wanted| *wanted != current),
-        reason: reason.chars().take(REASON_CHARACTERS_MAX).collect(),
+        reason: told::reason(&reason),
         last_scale_time: written.and_then(|written| written.last_scale_time.clone()),
     };
     let last = || written.cloned().unwrap_or_default();
@@ -90,18 +89,18 @@ fn size(
         .is_none_or(|decided| now.duration_since(decided) >= DECIDE_EVERY);
     if !is_due {
         let kept = stays(last().reason, last().wanted_replicas);
-        return silent(kept);
+        return (kept, None);
     }
     state.decided = Some(now);
     state.forecast = None;
     let scaler = match scaler(&mut state.scaler, autoscaling) {
         Ok(scaler) => scaler,
-        Err(problem) => return silent(stays(problem, None)),
+        Err(problem) => return (stays(problem, None), None),
     };
     let now_ms = now.as_millisecond();
     let refused = measured.and_then(|sample| scaler.observe(now_ms, sample).err());
     if let Some(problem) = refused {
-        return silent(stays(problem.to_string(), None));
+        return (stays(problem.to_string(), None), None);
     }
     let amiss = unsettled(cluster, observed, now);
     if amiss.is_none() && !has_unfilled(cluster, observed) {
@@ -110,7 +109,7 @@ fn size(
     let size = u32::try_from(current).unwrap_or(1);
     let decision = match scaler.decide(now_ms, size, constraints(autoscaling)) {
         Ok(decision) => decision,
-        Err(problem) => return silent(stays(problem.to_string(), None)),
+        Err(problem) => return (stays(problem.to_string(), None), None),
     };
     state.forecast = decision.forecast.filter(|_| scaler.has_skill());
     let wanted = i32::try_from(decision.wanted).unwrap_or(current);
@@ -125,9 +124,11 @@ fn size(
             Some(held) => format!("{wanted} brokers are wanted: {reason}; {held}"),
             None => reason,
         };
-        let status = told(state, stays(reason, Some(wanted)), now);
+        let status = state
+            .told
+            .tell(stays(reason, Some(wanted)), says_the_same, now);
         let news = would_scale(autoscaling, written, &status);
-        return telling(status, news);
+        return (status, news);
     }
     let direction = match wanted > current {
         true => Direction::Up,
@@ -137,12 +138,12 @@ fn size(
     state.begun = Some((direction, now));
     let status = AutoscalingStatus {
         desired_replicas: wanted,
-        last_scale_time: Some(seconds(now)),
+        last_scale_time: Some(told::seconds(now)),
         ..stays(reason.clone(), None)
     };
-    state.told = Some((now, status.clone()));
+    state.told.tell_now(status.clone(), now);
     let note = format!("{wanted} brokers instead of {current}: {reason}");
-    telling(status, Some(scaled(direction, note)))
+    (status, Some(scaled(direction, note)))
 }
 
 /// Tells the scaler how long the change took that is over.
@@ -170,18 +171,6 @@ fn waits_for(observed: &Observed, amiss: Option<String>, shrinks: bool) -> Optio
     }
 }
 
-fn silent(status: AutoscalingStatus) -> Sizing {
-    telling(status, None)
-}
-
-fn telling(status: AutoscalingStatus, news: Option<Announcement>) -> Sizing {
-    Sizing {
-        status,
-        news,
-        figures: Figures::default(),
-    }
-}
-
 /// The scaler by the settings of now. Where they change, what was learned is kept.
 fn scaler<'a>(
     held: &'a mut Option<(Settings, Scaler)>,
@@ -206,20 +195,9 @@ fn rebalances(observed: &Observed) -> Option<String> {
     Some(format!("the change waits for KafkaRebalance {name} to end"))
 }
 
-/// The status to write: the last one for a while, if it says the same but for its numbers.
-fn told(state: &mut State, status: AutoscalingStatus, now: Timestamp) -> AutoscalingStatus {
-    let is_same = |known: &AutoscalingStatus| {
-        (known.desired_replicas, known.wanted_replicas)
-            == (status.desired_replicas, status.wanted_replicas)
-    };
-    if let Some((at, known)) = &state.told
-        && is_same(known)
-        && now.duration_since(*at) < TELL_EVERY
-    {
-        return known.clone();
-    }
-    state.told = Some((now, status.clone()));
-    status
+/// Whether two statuses differ in the words and numbers of their reasons only.
+fn says_the_same(known: &AutoscalingStatus, next: &AutoscalingStatus) -> bool {
+    (known.desired_replicas, known.wanted_replicas) == (next.desired_replicas, next.wanted_replicas)
 }
 
 /// In a dry run, what would have been done, once.
@@ -234,17 +212,5 @@ fn would_scale(
 }
 
 fn announcement(reason: &'static str, note: String) -> Announcement {
-    Announcement {
-        reason,
-        subject: "brokers".to_owned(),
-        note,
-        warning: false,
-    }
-}
-
-/// RFC 3339 in whole seconds, as Kubernetes writes times.
-fn seconds(now: Timestamp) -> String {
-    Timestamp::from_second(now.as_second())
-        .unwrap_or(now)
-        .to_string()
+    Announcement::of("brokers", reason, note)
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::figures::{Figures, ResourceFigures};
 use super::step::{Sizing, State, step};
 use crate::cluster::Cluster;
-use crate::decide::size_in_force;
 use crate::fixtures::{at, broker, cluster, formed, pod, volume};
 use crate::names::{Member, Role};
 use crate::observe::{Observed, ObservedRebalance, PodState, Removal};
+use crate::size::size_in_force;
 
 fn autoscaling(more: serde_json::Value) -> Autoscaling {
     let mut all = json!({"maxReplicas": 8});

@@ -14,6 +14,7 @@ use crate::names::{
 use crate::observe::{BrokerView, ObservedPod, ObservedSecret, PodTrouble, Removal, TroubleKind};
 use crate::plan::VolumeChange;
 use crate::scale::{State, step};
+use crate::size::size_in_force;
 
 /// Ticks from creation to ready, from deletion to gone, from ready to in sync.
 const START_TICKS: i64 = 3;
@@ -69,7 +70,7 @@ impl Operator {
         };
         let status = self.status.as_ref();
         let written = status.and_then(|status| status.autoscaling.clone());
-        let written = written.or_else(|| self.scale.last());
+        let written = written.or_else(|| self.scale.last().cloned());
         let start = cluster.brokers.replicas;
         cluster.brokers.replicas =
             size_in_force(Some(&autoscaling), start, written.as_ref(), observed);
