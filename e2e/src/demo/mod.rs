@@ -19,7 +19,7 @@ use crate::load::consumer::read_topic;
 use crate::load::producer::{Load, LoadSettings};
 use crate::scenario::baseline;
 use crate::scenario::environment::{Environment, HEAL_LIMIT};
-use crate::scenario::under_load::{INTERVAL, PARTITIONS, compare_replicas};
+use crate::scenario::under_load::{COPIES, INTERVAL, PARTITIONS, compare_replicas};
 use crate::verify::{Duplicates, verify};
 
 /// The topic of the demo.
@@ -45,7 +45,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     println!("the cluster is Ready after {:.1?}\n", started.elapsed());
 
     let bootstrap = environment.bootstrap()?;
-    create_topic(&bootstrap, TOPIC, PARTITIONS, 3, HEAL_LIMIT)?;
+    create_topic(&bootstrap, TOPIC, PARTITIONS, COPIES, HEAL_LIMIT)?;
     let count = usize::try_from(PARTITIONS)?;
     let what = "the topic to be whole";
     wait_for(&bootstrap, TOPIC, what, HEAL_LIMIT, |topology| {
@@ -82,7 +82,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         .iter()
         .map(|(from, to)| history.acked_between(*from, *to))
         .sum();
-    compare_replicas(environment, TOPIC, PARTITIONS)?;
+    compare_replicas(environment, TOPIC, PARTITIONS, COPIES)?;
     println!(
         "\nsent {}, acked {}, unknown {}, acked during the outages {in_outages}, read {}, duplicates {}, LOST {}",
         verdict.sent,

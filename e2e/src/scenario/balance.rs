@@ -15,6 +15,8 @@ use crate::load::producer::LoadSettings;
 
 /// Partitions of the topic, each on the same two brokers at first.
 const PARTITIONS: i32 = 24;
+/// Replicas of each: on so many brokers load is heaped, and one is left without.
+const COPIES: i32 = 2;
 /// With this size each of the two brokers receives two megabytes a second: below one nothing is
 /// evened out, because it hurts nobody.
 const VALUE_SIZE_BYTES: usize = 4_096;
@@ -63,7 +65,8 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         environment.bootstrap()?,
         format!("heaped-{:08x}", fastrand::u32(..)),
     );
-    create_topic_on(&bootstrap, &topic, PARTITIONS, &brokers[..2], HEAL_LIMIT)?;
+    let heaped = &brokers[..usize::try_from(COPIES)?];
+    create_topic_on(&bootstrap, &topic, PARTITIONS, heaped, HEAL_LIMIT)?;
     let load = LoadSettings {
         bootstrap,
         topic,
@@ -72,7 +75,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         value_size_bytes: VALUE_SIZE_BYTES,
         client: BTreeMap::new(),
     };
-    let judged = under_load::judge_load(environment, load, |environment, topology| {
+    let judged = under_load::judge_load(environment, load, COPIES, |environment, topology| {
         spread(environment, topology)?;
         left_alone(environment)
     });

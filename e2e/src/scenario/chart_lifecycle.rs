@@ -46,7 +46,11 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     create_again(environment, &judged)
 }
 
-fn ensure_untouched(
+/// Sees that these pods are what they were, not restarted, and ready.
+///
+/// # Errors
+/// If one is not: names who is to blame.
+pub fn ensure_untouched(
     environment: &Environment,
     before: &BTreeMap<i32, PodView>,
     by: &str,

@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use super::baseline;
 use super::environment::{Environment, HEAL_LIMIT};
-use super::under_load::{ACKED_MIN, INTERVAL, PARTITIONS, compare_replicas};
+use super::under_load::{ACKED_MIN, COPIES, INTERVAL, PARTITIONS, compare_replicas};
 use crate::bench::failover::{FailoverSettings, Target, run};
 
 /// Five kills, one after the other.
@@ -64,7 +64,7 @@ fn kill(environment: &mut Environment, topic: &str, kills: usize) -> anyhow::Res
         report.acked_in_outages > 0,
         "nothing was acknowledged during the outages"
     );
-    compare_replicas(environment, topic, PARTITIONS)
+    compare_replicas(environment, topic, PARTITIONS, COPIES)
 }
 
 /// Brokers in pods, killed from the host; the kubelet brings them back.

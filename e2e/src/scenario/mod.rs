@@ -25,6 +25,7 @@ pub mod pending;
 pub mod rebalance;
 pub mod rolling_restart;
 pub mod secret_replaced;
+pub mod sent_load;
 pub mod shrink;
 pub mod status_wiped;
 pub mod stopped_rollout;

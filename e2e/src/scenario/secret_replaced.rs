@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+use super::chart_lifecycle::ensure_untouched;
 use super::delete_pod::wait_for_replacement;
 use super::environment::Environment;
 use super::rolling_restart::nodes;
@@ -65,13 +66,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
             .kubernetes
             .has_event(EVENT, &environment.cluster)?;
         ensure!(told, "no Event {EVENT} tells of it");
-        let now = nodes(environment)?;
-        for (id, old) in before.iter().filter(|(id, _)| **id != broker) {
-            let same = now
-                .get(id)
-                .is_some_and(|new| (&new.uid, new.restarts) == (&old.uid, old.restarts));
-            ensure!(same, "{} was restarted for the new Secret", old.name);
-        }
-        Ok(())
+        let others = before.into_iter().filter(|(id, _)| *id != broker).collect();
+        ensure_untouched(environment, &others, "the new Secret")
     })
 }

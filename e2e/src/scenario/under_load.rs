@@ -10,24 +10,23 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::baseline;
 use super::environment::{Environment, HEAL_LIMIT};
+use super::sent_load::SentLoad;
 use crate::bench::topology::{Topology, create_topic, wait_for};
-use crate::load::consumer::read_topic;
 use crate::load::gaps::Gaps;
-use crate::load::history::History;
 use crate::load::producer::{Load, LoadSettings};
+use crate::verify::Verdict;
 use crate::verify::replicas::compare;
-use crate::verify::{Duplicates, Verdict, verify};
 
 /// Partitions of a scenario's topic.
 pub const PARTITIONS: i32 = 120;
+/// Replicas of each.
+pub const COPIES: i32 = 3;
 /// The time between two records of one partition.
 pub const INTERVAL: Duration = Duration::from_millis(50);
 /// How long the load runs before the fault.
 const CALM: Duration = Duration::from_secs(3);
 /// The least number of acknowledged records for a run to mean anything.
 pub const ACKED_MIN: u64 = 5_000;
-/// How long reading back may take.
-const READ_LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs `fault` under load on a topic of its own, heals, verifies; prints what it found.
 ///
@@ -60,10 +59,7 @@ pub fn run_planned(
 /// A load that is over, and what became of it.
 pub struct Judged {
     verdict: Verdict,
-    history: History,
-    run: u64,
-    topic: String,
-    partitions: i32,
+    sent: SentLoad,
 }
 
 impl Judged {
@@ -72,15 +68,8 @@ impl Judged {
     /// # Errors
     /// If they differ, or replicas do.
     pub fn read_again(&self, environment: &Environment) -> anyhow::Result<()> {
-        let bootstrap = environment.bootstrap()?;
-        let read = read_topic(&bootstrap, &self.topic, self.partitions, READ_LIMIT)?;
-        let verdict = verify(self.run, &self.history, &read, Duplicates::Forbidden);
-        println!("  verdict, read once more: {verdict}");
-        ensure!(
-            verdict.is_clean(),
-            "the log and what producers were told differ"
-        );
-        compare_replicas(environment, &self.topic, self.partitions)
+        println!("  read once more");
+        self.sent.judge(environment).map(drop)
     }
 }
 
@@ -97,7 +86,7 @@ pub fn judge(
     let bootstrap = environment.bootstrap()?;
     // A name of its own, so that a scenario may run again on the same cluster.
     let topic = &format!("{topic}-{:08x}", fastrand::u32(..));
-    create_topic(&bootstrap, topic, PARTITIONS, 3, HEAL_LIMIT)?;
+    create_topic(&bootstrap, topic, PARTITIONS, COPIES, HEAL_LIMIT)?;
     let settings = LoadSettings {
         bootstrap,
         topic: topic.clone(),
@@ -106,16 +95,17 @@ pub fn judge(
         value_size_bytes: 100,
         client: BTreeMap::new(),
     };
-    judge_load(environment, settings, fault)
+    judge_load(environment, settings, COPIES, fault)
 }
 
-/// As [`judge`], by a load of one's own, on a topic that is there.
+/// As [`judge`], by a load of one's own, on a topic that is there, with so many replicas a partition.
 ///
 /// # Errors
 /// As [`run`].
 pub fn judge_load(
     environment: &mut Environment,
     settings: LoadSettings,
+    copies: i32,
     fault: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
 ) -> anyhow::Result<Judged> {
     let (bootstrap, topic, count) = (
@@ -132,8 +122,7 @@ pub fn judge_load(
         HEAL_LIMIT,
         healthy,
     )?;
-    let run = fastrand::u64(..);
-    let load = Load::start(settings, run)?;
+    let load = Load::start(settings, fastrand::u64(..))?;
     std::thread::sleep(CALM);
     let began = load.now();
     fault(environment, &topology)?;
@@ -151,30 +140,23 @@ pub fn judge_load(
         Duration::from_micros(load.now() - began)
     );
     std::thread::sleep(CALM);
-    let history = load.stop(Duration::from_secs(30))?;
-    let gaps = Gaps::after(&history, began, 0..count);
+    let sent = SentLoad {
+        run: load.run,
+        history: load.stop(Duration::from_secs(30))?,
+        topic: topic.to_owned(),
+        partitions: count,
+        copies,
+    };
+    let gaps = Gaps::after(&sent.history, began, 0..count);
     println!("  ack gap of all partitions, from the fault on: {gaps}");
-    let silences = Gaps::silences(&history, began, 0..count);
+    let silences = Gaps::silences(&sent.history, began, 0..count);
     println!("  longest time without an ack of each partition: {silences}");
-    let read = read_topic(&bootstrap, topic, count, READ_LIMIT)?;
-    let verdict = verify(run, &history, &read, Duplicates::Forbidden);
-    println!("  verdict: {verdict}");
-    ensure!(
-        verdict.is_clean(),
-        "the log and what producers were told differ"
-    );
+    let verdict = sent.judge(environment)?;
     ensure!(
         verdict.acked >= ACKED_MIN,
         "too few records acknowledged to mean anything"
     );
-    compare_replicas(environment, topic, count)?;
-    Ok(Judged {
-        verdict,
-        history,
-        run,
-        topic: topic.to_owned(),
-        partitions: count,
-    })
+    Ok(Judged { verdict, sent })
 }
 
 /// Compares every replica's files up to the high watermark, where this host has the nodes' files.
@@ -185,6 +167,7 @@ pub fn compare_replicas(
     environment: &Environment,
     topic: &str,
     partitions: i32,
+    copies: i32,
 ) -> anyhow::Result<()> {
     let what = "whether replicas' files are the same, byte for byte";
     let Some(localkube) = environment.node_access(what) else {
@@ -192,7 +175,7 @@ pub fn compare_replicas(
     };
     let folders = environment.log_directories(localkube)?;
     let bootstrap = environment.bootstrap()?;
-    let count = usize::try_from(partitions)?;
+    let (count, copies) = (usize::try_from(partitions)?, usize::try_from(copies)?);
     let healthy = |topology: &Topology| topology.is_healthy(count);
     let what = "every replica to be in sync";
     let topology = wait_for(&bootstrap, topic, what, HEAL_LIMIT, healthy)?;
@@ -205,8 +188,6 @@ pub fn compare_replicas(
         let (_, high) = consumer.fetch_watermarks(topic, partition, Duration::from_secs(5))?;
         high_watermarks.insert(partition, Offset(high));
     }
-    let copies = topology.partitions.values().map(|view| view.replicas.len());
-    let copies: usize = copies.sum();
     let replicas = topology.partitions.iter();
     let replicas = replicas.map(|(id, view)| (*id, view.replicas.iter().copied().collect()));
     let verdict = compare(topic, &folders, &replicas.collect(), &high_watermarks)?;
@@ -215,6 +196,9 @@ pub fn compare_replicas(
         verdict.differences.is_empty(),
         "replicas differ below the high watermark"
     );
-    ensure!(verdict.replicas >= copies, "not every replica was compared");
+    ensure!(
+        verdict.replicas >= copies * count,
+        "not every replica was compared"
+    );
     Ok(())
 }

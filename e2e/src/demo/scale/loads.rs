@@ -6,21 +6,16 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::bench::topology::{Topology, create_topic, wait_for};
-use crate::load::consumer::read_topic;
-use crate::load::history::History;
 use crate::load::producer::{Load, LoadSettings};
 use crate::scenario::environment::{Environment, HEAL_LIMIT};
-use crate::scenario::under_load::compare_replicas;
-use crate::verify::{Duplicates, Verdict, verify};
+use crate::scenario::sent_load::SentLoad;
+use crate::scenario::under_load::COPIES;
+use crate::verify::Verdict;
 
-/// Copies of each record.
-const COPIES: i32 = 3;
 /// Large enough that what is received is mostly values.
 const VALUE_SIZE_BYTES: usize = 1_000;
 /// How long what is unanswered may take when a load stops.
 const FLUSH_LIMIT: Duration = Duration::from_secs(30);
-/// How long reading one topic back may take.
-const READ_LIMIT: Duration = Duration::from_secs(120);
 /// The least number of acknowledged records for a load to mean anything.
 const ACKED_MIN: u64 = 1_000;
 
@@ -96,47 +91,30 @@ impl Running {
     ///
     /// # Errors
     /// If its thread died.
-    pub fn stop(self) -> anyhow::Result<Sent> {
+    pub fn stop(self) -> anyhow::Result<SentLoad> {
         let run = self.load.run;
-        Ok(Sent {
+        Ok(SentLoad {
             history: self.load.stop(FLUSH_LIMIT)?,
             run,
             topic: self.topic,
             partitions: self.partitions,
+            copies: COPIES,
         })
     }
 }
 
-/// A load that is over.
-pub struct Sent {
-    history: History,
-    run: u64,
-    topic: String,
-    partitions: i32,
-}
-
-impl Sent {
-    /// Reads everything back and compares it with what the producer was told, and replicas with
-    /// each other.
-    ///
-    /// # Errors
-    /// If they differ, a send failed, or too little was sent to mean anything.
-    pub fn judge(&self, environment: &Environment) -> anyhow::Result<Verdict> {
-        let (topic, bootstrap) = (&self.topic, environment.bootstrap()?);
-        let read = read_topic(&bootstrap, topic, self.partitions, READ_LIMIT)?;
-        let verdict = verify(self.run, &self.history, &read, Duplicates::Forbidden);
-        println!("  {topic}: {verdict}");
-        ensure!(
-            verdict.is_clean(),
-            "the log of {topic} and what its producer was told differ"
-        );
-        let (unknown, acked) = (verdict.unknown, verdict.acked);
-        ensure!(unknown == 0, "{unknown} sends to {topic} failed");
-        ensure!(
-            acked >= ACKED_MIN,
-            "only {acked} records of {topic} were acknowledged: too few to mean anything"
-        );
-        compare_replicas(environment, topic, self.partitions)?;
-        Ok(verdict)
-    }
+/// Reads a load back, of which no send may have failed.
+///
+/// # Errors
+/// If what is read differs from what the producer was told, replicas differ, a send failed, or too
+/// little was sent to mean anything.
+pub fn judge(sent: &SentLoad, environment: &Environment) -> anyhow::Result<Verdict> {
+    let verdict = sent.judge(environment)?;
+    let (topic, unknown, acked) = (&sent.topic, verdict.unknown, verdict.acked);
+    ensure!(unknown == 0, "{unknown} sends to {topic} failed");
+    ensure!(
+        acked >= ACKED_MIN,
+        "only {acked} records of {topic} were acknowledged: too few to mean anything"
+    );
+    Ok(verdict)
 }

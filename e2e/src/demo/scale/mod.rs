@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
-use self::loads::{Running, Sent, Stage};
+use self::loads::{Running, Stage};
 use self::sampler::Sampler;
 use crate::host::machine;
 use crate::scenario::baseline;
 use crate::scenario::environment::{Environment, HEAL_LIMIT};
+use crate::scenario::sent_load::SentLoad;
 
 /// The least and the most brokers.
 const LEAST: usize = 3;
@@ -32,8 +33,8 @@ const MOST: usize = 5;
 const RECEIVES: u32 = 200_000;
 /// How much of that is aimed for.
 const TARGET_PERCENT: u32 = 70;
-/// The next broker is decided so long after the one before at the earliest: it is to be filled
-/// first, and what is copied to it counts as received.
+/// The next broker is decided so long after the one before at the earliest, so that each is seen to be
+/// filled.
 const JOIN_SECONDS: u32 = 90;
 /// A size must have been enough for so long before brokers leave.
 const SHRINK_WINDOW_SECONDS: u32 = 30;
@@ -167,11 +168,11 @@ fn begin(environment: &Environment, stage: Stage) -> anyhow::Result<Running> {
 }
 
 /// Reads every record of every load back.
-fn judge(environment: &Environment, sent: &[Sent]) -> anyhow::Result<()> {
+fn judge(environment: &Environment, sent: &[SentLoad]) -> anyhow::Result<()> {
     println!("ACT 5: reading everything back");
     let (mut records, mut acked) = (0, 0);
     for load in sent {
-        let verdict = load.judge(environment)?;
+        let verdict = loads::judge(load, environment)?;
         (records, acked) = (records + verdict.sent, acked + verdict.acked);
     }
     println!(
