@@ -13,11 +13,11 @@ const FOLLOWER_IN: f64 = 0.15;
 /// A request costs as much as so many bytes in: its head, its wake-ups, its answer. An estimate.
 const REQUEST_BYTES: f64 = 1_024.0;
 
-/// The work of leading a partition, in weighted bytes a second.
-pub fn leader_work(rates: &Rates) -> f64 {
+/// The work of leading a partition, in weighted bytes a second, where followers are given
+/// `copied_bytes` a second.
+pub fn leader_work(rates: &Rates, copied_bytes: f64) -> f64 {
     let requests = rates.produce_requests + rates.fetch_requests;
-    LEADER_IN * (rates.bytes_in + requests * REQUEST_BYTES)
-        + OUT * (rates.bytes_out + rates.replication_bytes_out)
+    LEADER_IN * (rates.bytes_in + requests * REQUEST_BYTES) + OUT * (rates.bytes_out + copied_bytes)
 }
 
 /// The work of following it, in the same unit.

@@ -42,9 +42,7 @@ impl LoadModel {
         let rates = rates(partition);
         let disk_bytes = partition.size_bytes();
         let brokers = self.brokers_of(partition);
-        // What followers are given beyond what is appended brings new ones up to date. It ends by
-        // itself, and would make a leader look loaded by the very move that is to relieve it.
-        let copied_bytes = rates.bytes_in * followers(partition, &brokers) as f64;
+        let copied_bytes = copied_bytes(&rates, followers(partition, &brokers));
         PartitionLoad {
             partition: key.clone(),
             leader: partition.leader,
@@ -54,7 +52,7 @@ impl LoadModel {
                 disk_bytes,
                 network_in_bytes_per_second: rates.bytes_in,
                 network_out_bytes_per_second: rates.bytes_out + copied_bytes,
-                cpu: leader_work(&rates) * cores_per_work,
+                cpu: leader_work(&rates, copied_bytes) * cores_per_work,
             },
             follower_load: Load {
                 disk_bytes,
@@ -81,7 +79,8 @@ impl LoadModel {
         let work = self.partitions.values().map(|partition| {
             let rates = rates(partition);
             let followers = followers(partition, &self.brokers_of(partition));
-            leader_work(&rates) + followers as f64 * follower_work(&rates)
+            let copied_bytes = copied_bytes(&rates, followers);
+            leader_work(&rates, copied_bytes) + followers as f64 * follower_work(&rates)
         });
         cores_per_work(cores.sum(), work.sum())
     }
@@ -118,6 +117,13 @@ impl LoadModel {
     pub fn logs_on(&self, broker: i32) -> f64 {
         self.partitions.values().map(|p| p.size_on(broker)).sum()
     }
+}
+
+/// Bytes a second that followers are given of what is appended. What they are given beyond that brings
+/// new ones up to date: it ends by itself, and would make a leader look loaded by the very move that
+/// is to relieve it.
+fn copied_bytes(rates: &Rates, followers: usize) -> f64 {
+    rates.bytes_in * followers as f64
 }
 
 /// How many of the brokers that hold a replica follow.

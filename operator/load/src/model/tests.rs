@@ -31,7 +31,7 @@ impl World {
             leader: 0,
             log_end: 0.0,
             bytes_per_second,
-            copied: 0.0,
+            copied: 2.0,
             now: 1_000,
             dead: None,
         }
@@ -111,15 +111,17 @@ fn rates_are_right_and_useful_fifteen_seconds_after_the_start() {
         (partition.leader, partition.brokers.clone()),
         (Some(0), vec![0, 1, 2])
     );
-    // Three brokers use a tenth of a core each; leading costs 0.7 a byte, following 0.15.
-    let leader_share = partition.leader_load.cpu / 0.3;
-    assert!((leader_share - 0.7).abs() < 1e-9, "{leader_share}");
-    assert!((partition.follower_load.cpu / 0.3 - 0.15).abs() < 1e-9);
+    // Three brokers use a tenth of a core each. A byte costs its leader 0.7, and 0.15 for each follower
+    // that is given it; a follower 0.15.
+    let of_all = |cores: f64| cores / 0.3 * (0.7 + 4.0 * 0.15);
+    let leader = of_all(partition.leader_load.cpu);
+    assert!((leader - 1.0).abs() < 1e-9, "{leader}");
+    assert!((of_all(partition.follower_load.cpu) - 0.15).abs() < 1e-9);
     assert!((model.brokers()[0].load.network_in_bytes_per_second - 5_000.0).abs() < 1e-6);
 }
 
 #[test]
-fn a_leader_that_brings_a_follower_up_to_date_uses_no_more_of_the_network() {
+fn a_leader_that_brings_a_follower_up_to_date_uses_no_more() {
     let (mut world, mut model) = (World::new(5_000.0), LoadModel::default());
     world.copied = 40.0;
     for _ in 0..4 {
@@ -131,6 +133,7 @@ fn a_leader_that_brings_a_follower_up_to_date_uses_no_more_of_the_network() {
     let (leader, follower) = (partition.leader_load, partition.follower_load);
     assert!((leader.network_out_bytes_per_second - 10_000.0).abs() < 1e-6);
     assert!((follower.network_in_bytes_per_second - 5_000.0).abs() < 1e-6);
+    assert!((leader.cpu / follower.cpu - 1.0 / 0.15).abs() < 1e-6);
 }
 
 #[test]
