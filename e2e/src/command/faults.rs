@@ -67,12 +67,15 @@ impl<E: Engine> Processes<E> {
         let (bootstrap, wait) = (self.cluster.bootstrap(), self.operator);
         std::thread::spawn(move || {
             let started = Instant::now();
-            // By its leaderships: brokers may be listed for a while after they were fenced.
-            let leads = || {
-                let seen = Topology::fetch(&bootstrap, "failover");
-                seen.map_or(true, |topology| !topology.led_by(broker).is_empty())
+            // By new leaders of all that it led: brokers may be listed for a while after they were
+            // fenced, and none is named as a leader, for a while before, that does not answer.
+            let is_replaced = || {
+                Topology::fetch(&bootstrap, "failover").is_ok_and(|topology| {
+                    let mut leaders = topology.partitions.values().map(|view| view.leader);
+                    leaders.all(|leader| leader.is_some_and(|leader| leader != broker))
+                })
             };
-            while started.elapsed() < FENCE_LIMIT && leads() {
+            while started.elapsed() < FENCE_LIMIT && !is_replaced() {
                 std::thread::sleep(LOOK_INTERVAL);
             }
             let fenced = started.elapsed();
