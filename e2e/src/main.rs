@@ -24,6 +24,11 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
+    // Nothing but errors unless `RUST_LOG` asks for it: results go to standard output.
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     match Command::parse() {
         Command::BenchFailover(arguments) => command::bench_failover::main(&arguments),
         Command::BenchPartitions(arguments) => command::bench_partitions::main(&arguments),

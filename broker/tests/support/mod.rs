@@ -2,7 +2,6 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::future::Future;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,11 +38,21 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     std::array::from_fn(|_| {
         loop {
             let port = next();
-            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            if is_free(port) {
                 return port;
             }
         }
     })
+}
+
+/// Whether nobody listens on a port. Binds and does not listen: a process that another test starts
+/// at this moment holds the socket too until it runs its own program, and a listening one would take
+/// the first connection that is meant for the node of this test, and reset it.
+fn is_free(port: u16) -> bool {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    socket.bind(address).is_ok()
 }
 
 /// One process.

@@ -28,6 +28,9 @@ const GAP_LIMIT: Duration = Duration::from_secs(60);
 /// last one (`reconnect.backoff.max.ms`); where a broker dies and leads again sooner, over and
 /// over, it is the pauses between the client's dials that are measured.
 pub(super) const CALM: Duration = Duration::from_secs(5);
+/// The same where one broker is struck each time: as long as the client needs to forget, counted from
+/// the last dial, which is the one that follows the leaderships back.
+const CALM_OF_ONE: Duration = Duration::from_secs(12);
 /// How long reading everything back may take.
 pub(super) const READ_LIMIT: Duration = Duration::from_secs(300);
 /// How long a client may take until its first acknowledgements.
@@ -89,6 +92,8 @@ pub struct FailoverSettings {
     pub java: Option<PathBuf>,
     /// Whether a member of a group reads and commits meanwhile; then its coordinator is struck.
     pub with_group: bool,
+    /// Settings of that member.
+    pub member: BTreeMap<String, String>,
 }
 
 impl FailoverSettings {
@@ -111,6 +116,14 @@ impl FailoverSettings {
         })
     }
 
+    /// How long all is left alone between two faults.
+    fn calm(&self) -> Duration {
+        match self.with_group {
+            true => CALM_OF_ONE,
+            false => CALM,
+        }
+    }
+
     fn start_group(&self, bootstrap: &str, load: &Load) -> anyhow::Result<Option<Watch>> {
         if !self.with_group {
             return Ok(None);
@@ -122,6 +135,7 @@ impl FailoverSettings {
             group: group.clone(),
             run: load.run,
             epoch: load.epoch(),
+            client: self.member.clone(),
         };
         let member = match &self.java {
             Some(jars) => GroupMember::start_java(&settings, jars)?,
@@ -200,7 +214,7 @@ pub fn run(target: &mut dyn Target, settings: &FailoverSettings) -> anyhow::Resu
             |topology: &Topology| topology.is_healthy(partitions) && topology.is_balanced();
         let what = "a clean baseline (all in sync, leaders spread)";
         wait_for(&bootstrap, &settings.topic, what, HEAL_LIMIT, baseline)?;
-        std::thread::sleep(CALM);
+        std::thread::sleep(settings.calm());
         let round = kill_once(target, settings, &load, watch.as_ref(), &rounds)
             .with_context(|| format!("kill {kill}"))?;
         eprintln!("  kill {kill}/{}: {round}", settings.kills);

@@ -56,6 +56,9 @@ pub struct Arguments {
     /// Settings of the client, such as retry.backoff.ms=20.
     #[arg(long = "client", value_parser = parse_setting)]
     client: Vec<(String, String)>,
+    /// Settings of the group's member, such as debug=fetch,broker,topic with RUST_LOG=librdkafka=debug.
+    #[arg(long = "member", value_parser = parse_setting)]
+    member: Vec<(String, String)>,
     /// Settings of Kintsugi's nodes, beside those that the benchmark sets on both engines.
     #[arg(long = "setting", value_parser = parse_setting)]
     setting: Vec<(String, String)>,
@@ -97,6 +100,7 @@ impl Arguments {
             client: self.client.iter().cloned().collect(),
             java,
             with_group: self.fault == Fault::Coordinator,
+            member: self.member.iter().cloned().collect(),
         })
     }
 }

@@ -13,6 +13,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::Message;
 
+use super::client_log::{self, Logged};
 use super::history::{History, Micros};
 use super::java::{Clock, JavaProgram};
 use super::record::RecordId;
@@ -33,6 +34,8 @@ pub struct GroupSettings {
     pub run: u64,
     /// The moment that is time zero.
     pub epoch: Instant,
+    /// Settings of the consumer, beside those below.
+    pub client: BTreeMap<String, String>,
 }
 
 /// What the member saw.
@@ -84,11 +87,14 @@ impl GroupMember {
     /// # Errors
     /// If the library refuses, or no thread can be started.
     pub fn start(settings: &GroupSettings) -> anyhow::Result<Self> {
-        let consumer: BaseConsumer = ClientConfig::new()
+        let mut config = ClientConfig::new();
+        config
             .set("bootstrap.servers", &settings.bootstrap)
             .set("group.id", &settings.group)
             .set("enable.auto.commit", "false")
-            .create()?;
+            .set_log_level(client_log::level())
+            .extend(settings.client.clone());
+        let consumer: BaseConsumer<Logged> = config.create_with_context(Logged)?;
         consumer.subscribe(&[&settings.topic])?;
         let consumer = Arc::new(consumer);
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
@@ -113,13 +119,15 @@ impl GroupMember {
     /// If Java cannot be run.
     pub fn start_java(settings: &GroupSettings, jars: &Path) -> io::Result<Self> {
         let seen = Arc::<Mutex<Seen>>::default();
-        let arguments = [
+        let mut arguments = vec![
             settings.bootstrap.clone(),
             settings.topic.clone(),
             settings.group.clone(),
             settings.run.to_string(),
             COMMIT_INTERVAL.as_millis().to_string(),
         ];
+        let own = settings.client.iter();
+        arguments.extend(own.map(|(key, value)| format!("{key}={value}")));
         let epoch = settings.epoch;
         let now = move || micros(epoch);
         let noted = Arc::clone(&seen);
@@ -157,7 +165,7 @@ impl GroupMember {
     }
 }
 
-type Work = fn(&GroupSettings, &BaseConsumer, &Mutex<Seen>);
+type Work = fn(&GroupSettings, &BaseConsumer<Logged>, &Mutex<Seen>);
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -167,7 +175,7 @@ fn micros(epoch: Instant) -> Micros {
     Micros::try_from(epoch.elapsed().as_micros()).unwrap_or(Micros::MAX)
 }
 
-fn read(settings: &GroupSettings, consumer: &BaseConsumer, seen: &Mutex<Seen>) {
+fn read(settings: &GroupSettings, consumer: &BaseConsumer<Logged>, seen: &Mutex<Seen>) {
     match consumer.poll(Duration::from_millis(20)) {
         Some(Ok(message)) => {
             let at = micros(settings.epoch);
@@ -184,7 +192,7 @@ fn read(settings: &GroupSettings, consumer: &BaseConsumer, seen: &Mutex<Seen>) {
     }
 }
 
-fn commit(settings: &GroupSettings, consumer: &BaseConsumer, seen: &Mutex<Seen>) {
+fn commit(settings: &GroupSettings, consumer: &BaseConsumer<Logged>, seen: &Mutex<Seen>) {
     let began = micros(settings.epoch);
     match consumer.commit_consumer_state(CommitMode::Sync) {
         Ok(()) => {

@@ -1,5 +1,6 @@
 //! The verifying load: numbered, checksummed records on every partition at a steady pace.
 
+pub mod client_log;
 pub mod consumer;
 pub mod gaps;
 pub mod group;

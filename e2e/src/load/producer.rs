@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
+use super::client_log;
 use super::history::{History, Micros, Outcome};
 use super::java::JavaLoad;
 use super::record::RecordId;
@@ -93,7 +95,11 @@ impl Shared {
 
 struct Deliveries(Arc<Shared>);
 
-impl ClientContext for Deliveries {}
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client_log::log(level, facility, message);
+    }
+}
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<(i32, u64)>;
@@ -123,7 +129,8 @@ impl Load {
             .set("acks", "all")
             // Retries then neither repeat nor reorder records, so the verdict forbids both.
             .set("enable.idempotence", "true")
-            .set("linger.ms", "0");
+            .set("linger.ms", "0")
+            .set_log_level(client_log::level());
         for (key, value) in &settings.client {
             config.set(key, value);
         }

@@ -11,9 +11,11 @@ mod steps;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpSocket;
 
 pub use kafka::Kafka;
 pub use kintsugi::Kintsugi;
@@ -221,12 +223,21 @@ fn free_ports(count: usize) -> io::Result<Vec<u16>> {
             return Ok(ports);
         }
         let port = fastrand::u16(FIRST..LAST);
-        if !ports.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if !ports.contains(&port) && is_free(port)? {
             ports.push(port);
         }
     }
     let message = format!("found no {count} free ports from {FIRST} to {LAST}");
     Err(io::Error::other(message))
+}
+
+/// Whether nobody listens on a port. Binds and does not listen: a process that is started at this
+/// moment holds the socket too until it runs its own program, and a listening one would take, and
+/// reset, a connection that is meant for whoever is given the port.
+fn is_free(port: u16) -> io::Result<bool> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    Ok(socket.bind((Ipv4Addr::LOCALHOST, port).into()).is_ok())
 }
 
 /// Writes settings as a properties file.

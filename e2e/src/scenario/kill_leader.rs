@@ -40,6 +40,7 @@ fn kill(environment: &mut Environment, topic: &str, kills: usize) -> anyhow::Res
         client: BTreeMap::new(),
         java: None,
         with_group: false,
+        member: BTreeMap::new(),
     };
     let bootstrap = environment.bootstrap()?;
     let report = run(

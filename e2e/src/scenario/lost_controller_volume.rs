@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::environment::{Environment, HEAL_LIMIT};
-use super::kill_controller::active_controller;
+use super::kill_controller::await_active;
 use super::under_load;
 use crate::bench::topology::create_topic;
 use crate::kubernetes::http;
@@ -21,7 +21,7 @@ const DECISION_LIMIT: Duration = Duration::from_secs(30);
 /// If it does not, or the verdict has findings.
 pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     under_load::run(environment, "lost-controller-volume", |environment, _| {
-        let lost = active_controller(environment)?.context("no controller is active")?;
+        let lost = await_active(environment)?;
         let before = voters(environment)?;
         let recorded = directory(&before, lost.id).context("its directory is not recorded")?;
         let started = Instant::now();
@@ -56,21 +56,23 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
 
 /// Kills the active controller: with the new voter the rest must still be a majority.
 fn decide_without_another(environment: &Environment, new: i32) -> anyhow::Result<()> {
-    let limit = DECISION_LIMIT;
-    let what = "an active controller other than the new one, or the new one";
-    let active = environment.kubernetes.wait(what, limit, |_| {
-        Ok(active_controller(environment)?.ok_or_else(|| "none is active".to_owned()))
-    })?;
+    let active = await_active(environment)?;
     if active.id != new {
         environment.kill(&active)?;
     }
     let bootstrap = environment.bootstrap()?;
-    create_topic(&bootstrap, "decided-with-the-new-voter", 3, 3, limit)
+    create_topic(
+        &bootstrap,
+        "decided-with-the-new-voter",
+        3,
+        3,
+        DECISION_LIMIT,
+    )
 }
 
 /// The voters, as the active controller tells.
 fn voters(environment: &Environment) -> anyhow::Result<Value> {
-    let active = active_controller(environment)?.context("no controller is active")?;
+    let active = await_active(environment)?;
     let ip = active.ip.context("the active controller has no address")?;
     let quorum: Value = serde_json::from_str(&http::get(&ip, "/v1/quorum")?)?;
     let voters = quorum.get("voters").cloned();

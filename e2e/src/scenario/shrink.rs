@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::baseline;
 use super::environment::{Environment, HEAL_LIMIT};
 use super::grow::wait_for_brokers;
-use super::kill_controller::active_controller;
+use super::kill_controller::await_active;
 use super::under_load;
 use crate::bench::topology::Topology;
 use crate::kubernetes::http;
@@ -78,7 +78,7 @@ fn ask_for(environment: &Environment, brokers: usize) -> anyhow::Result<()> {
 
 /// The ids of the brokers that the active controller knows.
 fn registered(environment: &Environment) -> anyhow::Result<BTreeSet<i32>> {
-    let active = active_controller(environment)?.context("no controller is active")?;
+    let active = await_active(environment)?;
     let ip = active.ip.context("the active controller has no address")?;
     let brokers: Value = serde_json::from_str(&http::get(&ip, "/v1/brokers")?)?;
     let brokers = brokers.as_array().context("the answer is no list")?;

@@ -1,5 +1,6 @@
 //! Whole plans, shortened to one line a command so that they can be read.
 
+mod balance;
 mod balancer_model;
 mod forming;
 mod model;
