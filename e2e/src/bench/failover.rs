@@ -122,6 +122,8 @@ impl FailoverSettings {
             group: group.clone(),
             run: load.run,
             epoch: load.epoch(),
+            work: Duration::ZERO,
+            client: BTreeMap::new(),
         };
         let member = match &self.java {
             Some(jars) => GroupMember::start_java(&settings, jars)?,

@@ -33,6 +33,10 @@ pub struct GroupSettings {
     pub run: u64,
     /// The moment that is time zero.
     pub epoch: Instant,
+    /// How long the member takes for each record. Only librdkafka's does.
+    pub work: Duration,
+    /// Settings of librdkafka, beside those that are set here.
+    pub client: BTreeMap<String, String>,
 }
 
 /// What the member saw.
@@ -79,12 +83,17 @@ enum Driver {
 }
 
 impl GroupMember {
-    /// Joins with librdkafka's consumer, its settings at their defaults but for commits by hand.
+    /// Joins with librdkafka's consumer, its settings at their defaults but for commits by hand and
+    /// those that `settings` name.
     ///
     /// # Errors
     /// If the library refuses, or no thread can be started.
     pub fn start(settings: &GroupSettings) -> anyhow::Result<Self> {
-        let consumer: BaseConsumer = ClientConfig::new()
+        let mut config = ClientConfig::new();
+        for (key, value) in &settings.client {
+            config.set(key, value);
+        }
+        let consumer: BaseConsumer = config
             .set("bootstrap.servers", &settings.bootstrap)
             .set("group.id", &settings.group)
             .set("enable.auto.commit", "false")
@@ -177,6 +186,7 @@ fn read(settings: &GroupSettings, consumer: &BaseConsumer, seen: &Mutex<Seen>) {
                 let records = seen.records.entry(id.partition).or_default();
                 records.push((id.sequence, at));
             }
+            std::thread::sleep(settings.work);
         }
         // The library goes on by itself; what does not pass shows as a gap.
         Some(Err(error)) => tracing::debug!(%error, "the consumer met an error"),
