@@ -70,10 +70,7 @@ pub fn standing(lag: &Lag, settings: &PartitionGrowth, partitions: i32) -> Stand
     if settings.lag_seconds == 0 || lag.seconds < f64::from(settings.lag_seconds) {
         return Standing::Close;
     }
-    match hindrance(lag, partitions) {
-        Some(hindrance) => hindrance,
-        None => Standing::Full,
-    }
+    hindrance(lag, partitions).unwrap_or(Standing::Full)
 }
 
 /// Why more partitions would not help a group, if so.
