@@ -10,6 +10,7 @@ pub mod autoscaling;
 pub mod balance;
 pub mod cluster;
 pub mod owned_keys;
+pub mod partition_growth;
 pub mod pod;
 pub mod rebalance;
 pub mod schema;
@@ -24,6 +25,9 @@ pub use balance::{BalanceState, BalanceStatus, RebalanceMode, RebalanceSettings}
 pub use cluster::{
     Brokers, Controllers, DeletionPolicy, Healing, KafkaCluster, KafkaClusterSpec, Listener,
     ListenerProtocol, NetworkPolicyMode, Racks, ResourceAmounts, Resources, Storage,
+};
+pub use partition_growth::{
+    KeyOrder, PartitionGrowth, PartitionGrowthState, PartitionGrowthStatus,
 };
 pub use pod::{ImagePullSecret, PodTemplate, TaintEffect, Toleration, TolerationOperator};
 pub use rebalance::{

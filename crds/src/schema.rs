@@ -9,7 +9,7 @@ use crate::{KafkaCluster, KafkaRebalance, KafkaTopic};
 /// carries a lower number, because the API server prunes fields it does not know without a word.
 pub const SCHEMA_VERSION: u32 = 6;
 /// As [`SCHEMA_VERSION`], of KafkaTopic.
-pub const TOPIC_SCHEMA_VERSION: u32 = 1;
+pub const TOPIC_SCHEMA_VERSION: u32 = 2;
 /// As [`SCHEMA_VERSION`], of KafkaRebalance.
 pub const REBALANCE_SCHEMA_VERSION: u32 = 1;
 /// Annotation with the schema's version.

@@ -10,6 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::partition_growth::{PartitionGrowth, PartitionGrowthStatus};
 use crate::status::Condition;
 
 /// Topics that Kafka keeps for itself. The CEL rule on `spec.topicName` lists the same names; a test
@@ -73,6 +74,16 @@ pub const INTERNAL_TOPICS: [&str; 4] = [
         "!has(self.partitions) || !has(oldSelf.partitions) || self.partitions >= oldSelf.partitions"
     ).message(
         "spec.partitions may only grow, because Kafka cannot take partitions away: set the former number or more; to take back a number that Kafka refused, remove the field first"
+    ),
+    validation = Rule::new(
+        "!has(self.partitionGrowth) || !has(self.partitions) || self.partitions <= self.partitionGrowth.maxPartitions"
+    ).message(
+        "spec.partitions is above spec.partitionGrowth.maxPartitions: lower the one or raise the other"
+    ),
+    validation = Rule::new(
+        "!has(self.partitionGrowth) || !('cleanup.policy' in self.config) || !self.config['cleanup.policy'].contains('compact')"
+    ).message(
+        "spec.partitionGrowth cannot grow a topic with cleanup.policy=compact, because records of one key would be compacted in two partitions, each with a last one: take partitionGrowth out, or set cleanup.policy to delete"
     )
 )]
 pub struct KafkaTopicSpec {
@@ -100,6 +111,7 @@ pub struct KafkaTopicSpec {
     /// How many partitions. It may grow; records with a key then go to other partitions than
     /// before. Absent: 12 where the topic is created (which 1, 2, 3, 4, 6 and 12 consumers or brokers
     /// share evenly, so that growing is seldom needed), and as many as there are where it exists.
+    /// With `partitionGrowth`, the number to start with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub partitions: Option<i32>,
@@ -131,6 +143,13 @@ pub struct KafkaTopicSpec {
     /// removed by mistake takes no record with it, and one that comes back adopts the topic.
     #[serde(default)]
     pub deletion_policy: TopicDeletionPolicy,
+    /// Has the operator add partitions by load: by bytes a second to a partition, and by consumer
+    /// groups that fall behind. `partitions` is then the number to start with, and is never written;
+    /// the status says how many there are, and why. Absent: only people add partitions. Consumers
+    /// should read with `auto.offset.reset=earliest`: with `latest` they miss what is written to a new
+    /// partition before they find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_growth: Option<PartitionGrowth>,
 }
 
 /// What becomes of the topic when its resource is deleted.
@@ -160,6 +179,9 @@ pub struct KafkaTopicStatus {
     /// How many brokers hold each partition; the least where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication_factor: Option<i32>,
+    /// What was found of the load that partitions are added by, with `spec.partitionGrowth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_growth: Option<PartitionGrowthStatus>,
     /// What holds at present: Ready.
     #[serde(default)]
     #[schemars(length(max = 16))]

@@ -25,7 +25,7 @@ const HASHES: [(u32, &str); 6] = [
 ];
 
 /// As [`HASHES`], of KafkaTopic.
-const TOPIC_HASHES: [(u32, &str); 1] = [(1, "ce30be1cd83474fd")];
+const TOPIC_HASHES: [(u32, &str); 2] = [(1, "ce30be1cd83474fd"), (2, "b7e59c0db8f00291")];
 
 /// As [`HASHES`], of KafkaRebalance.
 const REBALANCE_HASHES: [(u32, &str); 1] = [(1, "b0f24f620f90cf57")];

@@ -36,6 +36,7 @@ pub mod template;
 pub mod told;
 pub mod topic;
 pub mod validate;
+pub mod watched;
 pub mod web;
 
 #[cfg(test)]

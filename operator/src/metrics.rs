@@ -2,6 +2,7 @@
 
 mod autoscaling;
 mod balance;
+mod growth;
 mod rebalances;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,13 @@ use prometheus::{
 
 use self::autoscaling::Autoscaling;
 use self::balance::Excesses;
+use self::growth::PartitionGrowths;
 use self::rebalances::Rebalances;
 use crate::balance::Balancing;
 use crate::decide::gates::{Closed, Gate};
 use crate::scale::Sizing;
+use crate::topic::growth::Growth;
+use crate::topic::validate::Topic;
 
 /// A look that takes longer than this is stuck: everything in it is bounded well below.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
@@ -59,6 +63,7 @@ pub struct Metrics {
     autoscaling: Autoscaling,
     rebalances: Rebalances,
     excesses: Excesses,
+    growths: PartitionGrowths,
     /// Whether each topic is ready, by namespace and name: what `topics` counts.
     topics_ready: Mutex<BTreeMap<(String, String), bool>>,
     running: Mutex<BTreeMap<(Kind, String, String), Instant>>,
@@ -123,6 +128,7 @@ impl Metrics {
         let autoscaling = Autoscaling::register(&registry)?;
         let rebalances = Rebalances::register(&registry)?;
         let excesses = Excesses::register(&registry)?;
+        let growths = PartitionGrowths::register(&registry)?;
         let running = Mutex::default();
         Ok(Self {
             registry,
@@ -135,6 +141,7 @@ impl Metrics {
             autoscaling,
             rebalances,
             excesses,
+            growths,
             topics_ready: Mutex::default(),
             running,
         })
@@ -170,7 +177,16 @@ impl Metrics {
 
     /// Counts a topic no longer.
     pub fn forget_topic(&self, namespace: &str, name: &str) {
+        self.growths.forget(namespace, name);
         self.count_topics(|topics| topics.remove(&(namespace.to_owned(), name.to_owned())));
+    }
+
+    /// Shows what a topic's partitions are decided by; nothing where people choose their number.
+    pub fn growth(&self, topic: &Topic, growth: Option<&Growth>) {
+        match growth {
+            Some(growth) => self.growths.show(topic, growth),
+            None => self.growths.forget(&topic.namespace, &topic.name),
+        }
     }
 
     fn count_topics(

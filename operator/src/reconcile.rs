@@ -15,7 +15,7 @@ use crate::act::{ActError, act};
 use crate::balance::Balances;
 use crate::causes::with_causes;
 use crate::cluster::Cluster;
-use crate::decide::{decide, invalid_status, suspicions};
+use crate::decide::{decide, invalid_status, suspicions, unsettled};
 use crate::history::{History, Refusal};
 use crate::kafka;
 use crate::load::Loads;
@@ -25,6 +25,7 @@ use crate::plan::{Command, Plan};
 use crate::rebalance;
 use crate::remembered::Key;
 use crate::scale::Scales;
+use crate::topic::growth::Growths;
 use crate::validate::validate;
 
 /// When to look again after something changed under the plan.
@@ -62,6 +63,8 @@ pub struct Context {
     pub scales: Scales,
     /// What is remembered of the balance of load.
     pub balances: Balances,
+    /// What is remembered of topics that grow by load.
+    pub growths: Growths,
 }
 
 /// Why a look ended early.
@@ -115,6 +118,8 @@ pub async fn reconcile(
     context.loads.watch(&watched, &cluster, &observed);
     context.size(&watched, &mut cluster, &observed, now);
     context.balance(&watched, &mut cluster, &observed, now);
+    let amiss = unsettled(&cluster, &observed, now);
+    context.loads.found(&watched, &cluster, amiss);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
     history.remember_secret(&observed.secret);
@@ -242,6 +247,12 @@ impl Context {
         if histories.len() < REMEMBERED_MAX || histories.contains_key(&key) {
             histories.insert(key, history);
         }
+    }
+
+    /// A KafkaTopic is gone.
+    pub fn forget_topic(&self, namespace: &str, name: &str) {
+        self.metrics.forget_topic(namespace, name);
+        self.growths.forget(namespace, name);
     }
 
     fn forget(&self, namespace: &str, name: &str) {

@@ -1,7 +1,7 @@
-//! What is remembered of each cluster between looks, in memory only.
+//! What is remembered of each cluster, or topic, between looks, in memory only.
 //!
-//! Guarantees: what is remembered of one cluster is never taken for another's of the same name; the
-//! clusters are bounded in number. Assumes that clusters that are gone are forgotten.
+//! Guarantees: what is remembered of one is never taken for another's of the same name; they are
+//! bounded in number. Assumes that those that are gone are forgotten.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,24 +9,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Clusters of which anything is remembered; of one above it nothing is.
 pub const CLUSTERS_MAX: usize = 200;
 
-/// A cluster by namespace and name.
+/// A cluster, or another resource, by namespace and name.
 pub type Key = (String, String);
 
-/// What is remembered of every cluster, with the uid that it is remembered of.
+/// What is remembered of every cluster, with the uid that it is remembered of; or of every resource of
+/// another kind, with a limit of its own.
 #[derive(Debug)]
-pub struct Remembered<T>(Mutex<BTreeMap<Key, (String, T)>>);
+pub struct Remembered<T, const MAX: usize = CLUSTERS_MAX>(Mutex<BTreeMap<Key, (String, T)>>);
 
-impl<T> Default for Remembered<T> {
+impl<T, const MAX: usize> Default for Remembered<T, MAX> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Default> Remembered<T> {
-    /// Looks at what is remembered of a cluster, and changes it. None for a cluster above the limit.
+impl<T: Default, const MAX: usize> Remembered<T, MAX> {
+    /// Looks at what is remembered of a cluster, and changes it. None for one above the limit.
     pub fn with<R>(&self, key: &Key, uid: &str, look: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut clusters = self.lock();
-        if clusters.len() >= CLUSTERS_MAX && !clusters.contains_key(key) {
+        if clusters.len() >= MAX && !clusters.contains_key(key) {
             return None;
         }
         let fresh = || (uid.to_owned(), T::default());
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn another_cluster_of_the_same_name_is_not_taken_for_the_one_before() {
-        let remembered = Remembered::<i32>::default();
+        let remembered: Remembered<i32> = Remembered::default();
         remembered.with(&key("c"), "first", |value| *value = 7);
         assert_eq!(remembered.read(&key("c"), "first", |value| *value), Some(7));
         assert_eq!(remembered.read(&key("c"), "next", |value| *value), None);
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn of_a_cluster_above_the_limit_nothing_is_remembered_until_another_is_forgotten() {
-        let remembered = Remembered::<i32>::default();
+        let remembered: Remembered<i32> = Remembered::default();
         for number in 0..CLUSTERS_MAX {
             let name = number.to_string();
             assert!(remembered.with(&key(&name), "u", |_| ()).is_some());

@@ -33,6 +33,7 @@ use crate::rebalance;
 use crate::reconcile::{Context, error_policy, reconcile};
 use crate::scale::Scales;
 use crate::topic;
+use crate::topic::growth::Growths;
 use crate::web::{self, Health};
 
 /// Time to connect to the API server.
@@ -135,6 +136,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         rebalances: rebalance::reconcile::Memory::default(),
         loads: Loads::default(),
         scales: Scales::default(),
+        growths: Growths::default(),
         balances: Balances::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
@@ -259,7 +261,7 @@ async fn control_kinds(client: &Client, namespace: Option<&str>, context: Arc<Co
         Arc::clone(&context),
         topic::reconcile::reconcile,
         topic::reconcile::error_policy,
-        |context, namespace, name| context.metrics.forget_topic(namespace, name),
+        Context::forget_topic,
     );
     let rebalances = control_alone(
         scoped(client, namespace),

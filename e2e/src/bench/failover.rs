@@ -135,6 +135,7 @@ impl FailoverSettings {
             group: group.clone(),
             run: load.run,
             epoch: load.epoch(),
+            work: Duration::ZERO,
             client: self.member.clone(),
         };
         let member = match &self.java {

@@ -43,6 +43,17 @@ impl Kubernetes {
         self.call(api.get_opt(name))
     }
 
+    /// Takes the status off a KafkaTopic.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub fn wipe_topic_status(&self, name: &str) -> anyhow::Result<()> {
+        let api = self.resources("KafkaTopic", "kafkatopics");
+        let (parameters, patch) = (PatchParams::default(), json!({"status": null}));
+        self.call(api.patch_status(name, &parameters, &Patch::Merge(&patch)))
+            .map(drop)
+    }
+
     /// The Ready condition of a KafkaTopic that speaks of its present generation: its status,
     /// reason and message.
     ///

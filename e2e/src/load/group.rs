@@ -34,7 +34,9 @@ pub struct GroupSettings {
     pub run: u64,
     /// The moment that is time zero.
     pub epoch: Instant,
-    /// Settings of the consumer, beside those below.
+    /// How long the member takes for each record. Only librdkafka's does.
+    pub work: Duration,
+    /// Settings of the consumer, beside those that are set here.
     pub client: BTreeMap<String, String>,
 }
 
@@ -82,7 +84,8 @@ enum Driver {
 }
 
 impl GroupMember {
-    /// Joins with librdkafka's consumer, its settings at their defaults but for commits by hand.
+    /// Joins with librdkafka's consumer, its settings at their defaults but for commits by hand and
+    /// those that `settings` name.
     ///
     /// # Errors
     /// If the library refuses, or no thread can be started.
@@ -185,6 +188,7 @@ fn read(settings: &GroupSettings, consumer: &BaseConsumer<Logged>, seen: &Mutex<
                 let records = seen.records.entry(id.partition).or_default();
                 records.push((id.sequence, at));
             }
+            std::thread::sleep(settings.work);
         }
         // The library goes on by itself; what does not pass shows as a gap.
         Some(Err(error)) => tracing::debug!(%error, "the consumer met an error"),

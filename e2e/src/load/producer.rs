@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,9 +29,9 @@ pub struct LoadSettings {
     pub bootstrap: String,
     /// The topic; it exists already.
     pub topic: String,
-    /// Its number of partitions.
+    /// Its number of partitions, as the load begins.
     pub partitions: i32,
-    /// The time between two records of one partition.
+    /// The time between two records of one partition, as the load begins.
     pub interval: Duration,
     /// The size of a value.
     pub value_size_bytes: usize,
@@ -72,14 +72,17 @@ enum Driver {
 pub(super) struct Shared {
     epoch: Instant,
     stop: AtomicBool,
+    /// How many partitions are sent to.
+    partitions: AtomicI32,
     history: Mutex<History>,
 }
 
 impl Shared {
-    fn new() -> Arc<Self> {
+    fn new(settings: &LoadSettings) -> Arc<Self> {
         Arc::new(Self {
             epoch: Instant::now(),
             stop: AtomicBool::new(false),
+            partitions: AtomicI32::new(settings.partitions.max(1)),
             history: Mutex::default(),
         })
     }
@@ -122,7 +125,7 @@ impl Load {
     /// # Errors
     /// If the client library refuses its settings, or no thread can be started.
     pub fn start(settings: LoadSettings, run: u64) -> Result<Self, LoadError> {
-        let shared = Shared::new();
+        let shared = Shared::new(&settings);
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &settings.bootstrap)
@@ -156,7 +159,7 @@ impl Load {
     /// # Errors
     /// If Java cannot be run.
     pub fn start_java(settings: &LoadSettings, run: u64, jars: &Path) -> Result<Self, LoadError> {
-        let shared = Shared::new();
+        let shared = Shared::new(settings);
         let java = JavaLoad::start(settings, run, jars, Arc::clone(&shared));
         let driver = Driver::Java(java.map_err(LoadError::Thread)?);
         Ok(Self {
@@ -176,6 +179,12 @@ impl Load {
     #[must_use]
     pub fn now(&self) -> Micros {
         self.shared.now()
+    }
+
+    /// Sends to so many partitions from now on, as many records as before all together. Only
+    /// librdkafka's load does.
+    pub fn widen(&self, partitions: i32) {
+        self.shared.partitions.store(partitions, Ordering::Relaxed);
     }
 
     /// Looks at the history so far, without a copy; nothing is acknowledged meanwhile.
@@ -216,13 +225,12 @@ fn send_until_stopped(
     shared: &Shared,
     producer: &ThreadedProducer<Deliveries>,
 ) {
-    let partitions = settings.partitions.max(1);
     // The partitions take turns, evenly over the interval, so that a gap is seen to within it.
-    let step = settings.interval / partitions.unsigned_abs();
+    let step = settings.interval / settings.partitions.max(1).unsigned_abs();
     let mut due = Instant::now();
     let end = due + RUN_MAX;
     'rounds: loop {
-        for partition in 0..partitions {
+        for partition in 0..shared.partitions.load(Ordering::Relaxed) {
             if shared.stop.load(Ordering::Relaxed) || due > end {
                 break 'rounds;
             }
@@ -254,7 +262,8 @@ fn send_one(
             .partition(partition)
             .payload(&value);
     if producer.send(record).is_err() {
-        // The library's queue is full: the record was not taken, so its number is free again.
+        // The library's queue is full, or it does not know the partition yet: the record was not taken,
+        // so its number is free again.
         shared.history().retract(partition);
     }
 }

@@ -21,6 +21,7 @@ pub mod memory;
 pub mod need;
 pub mod oom_killed;
 pub mod operator_killed;
+pub mod partition_growth;
 pub mod pending;
 pub mod rebalance;
 pub mod rolling_restart;
@@ -103,6 +104,12 @@ pub const ALL: &[Scenario] = &[
         shows: "KafkaTopics are created, grown, changed, adopted and deleted, though the operator dies",
         needs: WITH_SIGNALS,
         run: topic::run,
+    },
+    Scenario {
+        name: "partition-growth",
+        shows: "topics that ask get partitions by throughput and by lag, once; one that does not ask gets none",
+        needs: ON_PODS,
+        run: partition_growth::run,
     },
     Scenario {
         name: "rolling-restart",

@@ -1,6 +1,7 @@
 //! The lag of consumer groups: in records, as a rate, and as time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::ewma::{Ewma, is_interval};
 use crate::history::Age;
@@ -63,12 +64,44 @@ pub struct PartitionLag {
     pub age: Option<Age>,
 }
 
+/// How far a group is behind in one topic.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TopicLag {
+    /// The group's name.
+    pub group: String,
+    /// Its members, whatever topics they read.
+    pub members: usize,
+    /// Records of the topic that it has not committed.
+    pub records: f64,
+    /// How old the oldest of them is; None: it has committed all.
+    pub age: Option<Age>,
+    /// Records a second that are produced to the partitions which it has committed offsets of.
+    pub produced_per_second: f64,
+    /// Records a second that it commits of the topic.
+    pub committed_per_second: f64,
+    /// When its coordinator last told of it.
+    pub told_at: Millis,
+}
+
 #[derive(Clone, Debug)]
 struct Group {
     at: Millis,
     members: usize,
     offsets: BTreeMap<TopicPartition, f64>,
-    committed: Ewma<1>,
+    /// Records committed, by topic.
+    committed: BTreeMap<Arc<str>, Ewma<1>>,
+}
+
+impl Group {
+    /// Its offsets of one topic, in order.
+    fn of_topic(&self, topic: &str) -> impl Iterator<Item = (&TopicPartition, &f64)> {
+        let first = TopicPartition {
+            topic: Arc::from(topic),
+            number: i32::MIN,
+        };
+        let from_first = self.offsets.range(first..);
+        from_first.take_while(move |(partition, _)| &*partition.topic == topic)
+    }
 }
 
 /// What groups have committed, over time.
@@ -94,20 +127,10 @@ impl GroupModel {
             }
             room -= told.offsets.len();
             let offsets: BTreeMap<_, _> = told.offsets.into_iter().collect();
-            let mut committed = before
-                .as_ref()
-                .map(|group| group.committed)
-                .unwrap_or_default();
-            if let Some(before) = &before {
+            let committed = before.map_or_else(BTreeMap::new, |before| {
                 let interval_ms = at.saturating_sub(before.at);
-                if is_interval(interval_ms) {
-                    // Offsets that were set back are no records that came in.
-                    let advanced = offsets.iter().filter_map(|(partition, offset)| {
-                        Some((offset - before.offsets.get(partition)?).max(0.0))
-                    });
-                    committed.add([advanced.sum()], interval_ms);
-                }
-            }
+                committed(before, &offsets, interval_ms)
+            });
             let group = Group {
                 at,
                 members: told.members,
@@ -133,15 +156,49 @@ impl GroupModel {
             let produced = partitions
                 .iter()
                 .map(|p| model.rates(&p.partition).messages_in);
+            let committed = group.committed.values().map(|rate| rate.rates()[0]);
             GroupLag {
                 group: name.clone(),
                 members: group.members,
                 records: partitions.iter().map(|partition| partition.records).sum(),
-                growth_per_second: produced.sum::<f64>() - group.committed.rates()[0],
+                growth_per_second: produced.sum::<f64>() - committed.sum::<f64>(),
                 partitions,
             }
         };
         self.groups.iter().map(lag).collect()
+    }
+
+    /// The lag in `topic` of every group that has committed offsets of it, in order of their names.
+    /// Partitions whose end is not known are left out.
+    pub fn topic_lags(&self, topic: &str, now: Millis, model: &LoadModel) -> Vec<TopicLag> {
+        let read = self
+            .groups
+            .iter()
+            .filter(|(_, group)| group.of_topic(topic).next().is_some());
+        let lag = |(name, group): (&String, &Group)| {
+            let (mut records, mut produced_per_second) = (0.0, 0.0);
+            let mut oldest: Option<Age> = None;
+            for (partition, committed) in group.of_topic(topic) {
+                let Some(end) = model.high_watermark(partition) else {
+                    continue;
+                };
+                records += (end - committed).max(0.0);
+                produced_per_second += model.rates(partition).messages_in;
+                let age = model.age(partition, *committed, now);
+                oldest = oldest.into_iter().chain(age).max_by_key(|age| age.millis());
+            }
+            let committed = group.committed.get(topic);
+            TopicLag {
+                group: name.clone(),
+                members: group.members,
+                records,
+                age: oldest,
+                produced_per_second,
+                committed_per_second: committed.map_or(0.0, |rate| rate.rates()[0]),
+                told_at: group.at,
+            }
+        };
+        read.map(lag).collect()
     }
 
     /// Committed offsets that were not taken because of a limit.
@@ -150,10 +207,33 @@ impl GroupModel {
     }
 }
 
+/// How fast a group commits each topic of `offsets`, now that these came `interval_ms` after what was
+/// known of it `before`.
+fn committed(
+    before: Group,
+    offsets: &BTreeMap<TopicPartition, f64>,
+    interval_ms: Millis,
+) -> BTreeMap<Arc<str>, Ewma<1>> {
+    let mut advanced: BTreeMap<&Arc<str>, f64> = BTreeMap::new();
+    for (partition, offset) in offsets {
+        if let Some(before) = before.offsets.get(partition) {
+            // Offsets that were set back are no records that came in.
+            *advanced.entry(&partition.topic).or_default() += (offset - before).max(0.0);
+        }
+    }
+    let mut committed = before.committed;
+    committed.retain(|topic, _| advanced.contains_key(topic));
+    if is_interval(interval_ms) {
+        for (topic, records) in advanced {
+            let rate = committed.entry(Arc::clone(topic)).or_default();
+            rate.add([records], interval_ms);
+        }
+    }
+    committed
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{BrokerSample, Counters, PartitionSample, TopicSample};
 
@@ -207,6 +287,34 @@ mod tests {
         let age = lags[0].age().map(Age::millis).unwrap();
         assert!(age.abs_diff(100_000) < 5_000, "{age}");
         assert!((lags[0].growth_per_second - 9.0).abs() < 0.2, "{lags:?}");
+        let of_topic = groups.topic_lags("t", 200_000, &model);
+        let [lag] = of_topic.as_slice() else {
+            panic!("{of_topic:?}")
+        };
+        assert_eq!((lag.records, lag.age), (1_000.0, lags[0].age()));
+        assert_eq!((lag.members, lag.told_at), (1, 200_000));
+        assert!((lag.produced_per_second - 10.0).abs() < 0.2, "{lag:?}");
+        assert!((lag.committed_per_second - 1.0).abs() < 0.2, "{lag:?}");
+    }
+
+    #[test]
+    fn a_groups_commits_are_told_apart_by_topic() {
+        let (model, mut groups) = (LoadModel::default(), GroupModel::default());
+        let other = TopicPartition {
+            topic: Arc::from("u"),
+            number: 0,
+        };
+        for (at, done) in [(0, 0.0), (10_000, 100.0)] {
+            let told = GroupOffsets {
+                group: "g".to_owned(),
+                members: 2,
+                offsets: vec![(partition(), done), (other.clone(), done * 3.0)],
+            };
+            groups.take(at, vec![told]);
+        }
+        let rate = |topic| groups.topic_lags(topic, 10_000, &model)[0].committed_per_second;
+        assert_eq!((rate("t"), rate("u")), (10.0, 30.0));
+        assert_eq!(groups.topic_lags("v", 10_000, &model), []);
     }
 
     #[test]

@@ -20,9 +20,9 @@ mod skew;
 mod split;
 
 pub use ewma::{HALF_LIFE, INTERVAL_MAX, INTERVAL_MIN, RATE_MAX};
-pub use groups::{GroupLag, GroupModel, GroupOffsets, PartitionLag};
+pub use groups::{GroupLag, GroupModel, GroupOffsets, PartitionLag, TopicLag};
 pub use history::{Age, HISTORY_MAX};
 pub use model::{BROKERS_MAX, FORGET_AFTER, LoadModel, PARTITIONS_MAX, WARM_UP};
-pub use output::{BrokerLoad, Load, PartitionLoad, Rates};
+pub use output::{BrokerLoad, Load, PartitionLoad, PartitionRates, Rates};
 pub use sample::{BrokerSample, Counters, Millis, PartitionSample, TopicPartition, TopicSample};
 pub use skew::{Skew, skews};

@@ -51,6 +51,19 @@ pub struct PartitionLoad {
     pub observed_ms: Millis,
 }
 
+/// What passes through one partition of a topic.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PartitionRates {
+    /// Its number.
+    pub number: i32,
+    /// What passes through it.
+    pub rates: Rates,
+    /// How much time that was observed over.
+    pub observed_ms: Millis,
+    /// When its leader last answered; None while none is known.
+    pub told_at: Option<Millis>,
+}
+
 /// One broker, as measured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BrokerLoad {

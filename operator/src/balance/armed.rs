@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::band::Band;
 use super::measure::{Place, Use};
+use crate::watched::Watched;
 
 /// Each was above the band once, has not been back within half of it since, and once the hold time
 /// is over has been above the band on average: one burst that leaves load between the two is no
@@ -13,32 +14,6 @@ use super::measure::{Place, Use};
 #[derive(Clone, Debug, Default)]
 pub struct Armed {
     places: BTreeMap<Place, Watched>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Watched {
-    since: Timestamp,
-    /// When it was looked at last, and what the excess was then.
-    at: Timestamp,
-    excess: f64,
-    /// The excess, summed up over the seconds from `since` to `at`.
-    sum: f64,
-}
-
-impl Watched {
-    fn look(&mut self, excess: f64, now: Timestamp) {
-        let seconds = now.duration_since(self.at).as_secs_f64().max(0.0);
-        self.sum += seconds * self.excess;
-        (self.at, self.excess) = (now, excess);
-    }
-
-    fn mean(&self) -> f64 {
-        let seconds = self.at.duration_since(self.since).as_secs_f64();
-        match seconds > 0.0 {
-            true => self.sum / seconds,
-            false => self.excess,
-        }
-    }
 }
 
 impl Armed {
@@ -49,18 +24,14 @@ impl Armed {
         for one in uses {
             if let Some(watched) = self.places.get_mut(&one.place) {
                 watched.look(one.excess(), now);
-                let is_held = now.duration_since(watched.since) >= band.hold;
+                let is_held = watched.is_held(band.hold, now);
                 if band.is_back(one) || is_held && watched.mean() <= band.outer {
                     self.places.remove(&one.place);
                 }
             }
             if band.is_out(one) {
-                self.places.entry(one.place).or_insert(Watched {
-                    since: now,
-                    at: now,
-                    excess: one.excess(),
-                    sum: 0.0,
-                });
+                let begin = Watched::begin(one.excess(), now);
+                self.places.entry(one.place).or_insert(begin);
             }
         }
     }
@@ -77,11 +48,11 @@ impl Armed {
 
     /// Since when it has been.
     pub fn since(&self, place: &Place) -> Option<Timestamp> {
-        self.places.get(place).map(|watched| watched.since)
+        self.places.get(place).map(Watched::since)
     }
 
     /// Since when the first of all has been.
     pub fn first(&self) -> Option<Timestamp> {
-        self.places.values().map(|watched| watched.since).min()
+        self.places.values().map(Watched::since).min()
     }
 }

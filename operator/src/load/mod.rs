@@ -27,6 +27,9 @@ use crate::remembered::{CLUSTERS_MAX, Key};
 /// A broker that has not answered for this long tells nothing any more, in milliseconds: three rounds.
 pub const FRESH_MS: u64 = 15_000;
 
+/// What a look found is known no more after so long, in milliseconds: six looks at a settled cluster.
+const LOOKED_AT_MS: u64 = 30_000;
+
 /// A broker and the address of its pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -57,9 +60,30 @@ pub struct ClusterLoad {
     /// Its groups.
     pub groups: GroupModel,
     announced: Announced,
+    /// What the last look found, and when: what keeps the cluster from being whole, if anything does.
+    found: Option<(u64, Option<String>)>,
     /// Committed offsets that brokers did not tell, for want of room.
     left_out: u64,
     failures: u64,
+}
+
+impl ClusterLoad {
+    /// Ok if the cluster was whole at the last look, and that was lately.
+    ///
+    /// # Errors
+    /// What keeps it from being whole, in words: what is measured meanwhile is not what it is like.
+    pub fn is_whole(&self, now: u64) -> Result<(), String> {
+        match &self.found {
+            Some((at, amiss)) if now.saturating_sub(*at) < LOOKED_AT_MS => match amiss {
+                Some(amiss) => Err(format!("nothing is decided while {amiss}")),
+                None => Ok(()),
+            },
+            _ => {
+                let seconds = LOOKED_AT_MS / 1_000;
+                Err(format!("the cluster was not looked at for {seconds} s"))
+            }
+        }
+    }
 }
 
 /// The load of every cluster.
@@ -116,6 +140,16 @@ impl Loads {
             };
         }
         load.targets = targets;
+    }
+
+    /// A look at a cluster found this to keep it from being whole, or nothing.
+    pub fn found(&self, key: &Key, cluster: &Cluster, amiss: Option<String>) {
+        if let Some(load) = self.of(key) {
+            let mut load = lock(&load);
+            if load.uid == cluster.uid {
+                load.found = Some((self.now(), amiss));
+            }
+        }
     }
 
     /// A cluster is gone.

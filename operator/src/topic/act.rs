@@ -74,7 +74,9 @@ async fn carry_out(
             write_status(hands.client, resource, version, written, status.as_ref()).await?;
         }
         Command::Create { topic, .. } => create_topic(session?, topic).await?,
-        Command::Grow { topic, partitions } => {
+        Command::Grow {
+            topic, partitions, ..
+        } => {
             create_partitions(session?, topic, *partitions).await?;
         }
         Command::Configure { topic, set, reset } => {

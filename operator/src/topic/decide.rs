@@ -15,6 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::KafkaTopicStatus;
 use kintsugi_crds::schema::hash_text;
 
+use super::growth::Growth;
 use super::observe::{ClusterView, KafkaView, Observed, Rival, TopicView};
 use super::plan::{Command, Plan};
 use super::status::{backoff, not_ready, ready, status};
@@ -32,10 +33,18 @@ const BACKOFF_JITTER_MS: u64 = 1_000;
 /// When to look at what an act has led to.
 const REQUEUE_ACTED: Duration = Duration::from_millis(200);
 
-/// What is to be done at `now`. `written` is the status as it stands.
+/// How often a topic that grows by load is looked at: what is seen for the hold time is to be more than
+/// a few moments of it.
+const REQUEUE_GROWING: Duration = Duration::from_secs(15);
+/// Spreads looks at topics that grow by load.
+const GROWING_JITTER_MS: u64 = 2_000;
+
+/// What is to be done at `now`. `growth` is what was found of the load, where partitions are added by
+/// it; `written` is the status as it stands.
 pub fn decide(
     topic: &Topic,
     observed: &Observed,
+    growth: Option<&Growth>,
     written: Option<&KafkaTopicStatus>,
     now: Timestamp,
 ) -> Plan {
@@ -70,7 +79,19 @@ pub fn decide(
     }
     match view {
         None => acting(vec![create(topic, written)]),
-        Some(view) => converge(topic, view, written, now),
+        Some(view) => converge(topic, view, growth, written, now),
+    }
+}
+
+/// The topic as it is, where it is this resource's to change in this look.
+pub(super) fn own_view<'a>(topic: &Topic, observed: &'a Observed) -> Option<&'a TopicView> {
+    let is_open = observed.cluster == (ClusterView::Present { paused: false });
+    let is_taken = observed.rivals.iter().any(|rival| is_before(rival, topic));
+    match &observed.kafka {
+        KafkaView::Answered(Some(view)) if is_open && !is_taken => {
+            (!view.description.is_internal).then_some(view)
+        }
+        _ => None,
     }
 }
 
@@ -87,13 +108,8 @@ pub fn on_refusal(
         KafkaView::Answered(view) => view.as_ref(),
         _ => None,
     };
-    let status = status(
-        topic.generation,
-        view,
-        not_ready("Refused", message.clone()),
-        written,
-        now,
-    );
+    let finding = not_ready("Refused", message.clone());
+    let status = status(topic.generation, view, finding, written, now);
     let requeue = Some(backoff(&status, jitter(topic, BACKOFF_JITTER_MS), now));
     if written == Some(&status) {
         let commands = Vec::new();
@@ -154,18 +170,11 @@ fn create(topic: &Topic, written: Option<&KafkaTopicStatus>) -> Command {
 fn converge(
     topic: &Topic,
     view: &TopicView,
+    growth: Option<&Growth>,
     written: Option<&KafkaTopicStatus>,
     now: Timestamp,
 ) -> Plan {
-    let mut commands = Vec::new();
-    if let Some(partitions) = topic.partitions
-        && partitions > view.description.partitions
-    {
-        commands.push(Command::Grow {
-            topic: topic.topic.to_string(),
-            partitions,
-        });
-    }
+    let mut commands: Vec<Command> = grow(topic, view, growth).into_iter().collect();
     let (set, reset) = differences(topic, view);
     if !set.is_empty() || !reset.is_empty() {
         commands.push(Command::Configure {
@@ -182,7 +191,10 @@ fn converge(
         return acting(commands);
     }
     let finding = refusals(topic, view).unwrap_or_else(ready);
-    let status = status(topic.generation, Some(view), finding, written, now);
+    let mut status = status(topic.generation, Some(view), finding, written, now);
+    status.partition_growth = growth.map(|growth| growth.status.clone());
+    let news = growth.and_then(|growth| growth.news.clone());
+    commands.extend(news.map(Command::Announce));
     if let Some(former) = written.and_then(|status| status.topic_id.as_ref())
         && Some(former) != status.topic_id.as_ref()
     {
@@ -200,8 +212,34 @@ fn converge(
     if written != Some(&status) {
         commands.push(Command::WriteStatus(Box::new(status)));
     }
-    let requeue = Some(REQUEUE_SETTLED + jitter(topic, SETTLED_JITTER_MS));
+    let requeue = Some(next_look(topic, growth, now));
     Plan { commands, requeue }
+}
+
+/// More partitions, where spec or the load asks for them.
+fn grow(topic: &Topic, view: &TopicView, growth: Option<&Growth>) -> Option<Command> {
+    let present = view.description.partitions;
+    let by_spec = topic.partitions.map(|partitions| (partitions, None));
+    let by_load = growth.and_then(|growth| growth.to.clone());
+    let by_load = by_load.map(|(partitions, why)| (partitions, Some(why)));
+    let mut wanted = by_spec.into_iter().chain(by_load);
+    let (partitions, why) = wanted.find(|(partitions, _)| *partitions > present)?;
+    Some(Command::Grow {
+        topic: topic.topic.to_string(),
+        partitions,
+        why,
+    })
+}
+
+/// When a topic that is as it should be is looked at again.
+fn next_look(topic: &Topic, growth: Option<&Growth>, now: Timestamp) -> Duration {
+    let Some(growth) = growth else {
+        return REQUEUE_SETTLED + jitter(topic, SETTLED_JITTER_MS);
+    };
+    let at = growth.look_at.map(|at| now.duration_until(at));
+    let due = at.and_then(|wait| Duration::try_from(wait).ok());
+    let soon = REQUEUE_GROWING + jitter(topic, GROWING_JITTER_MS);
+    due.map_or(soon, |due| due.clamp(REQUEUE_ACTED, soon))
 }
 
 /// Settings to set, and settings to take back.
@@ -222,6 +260,7 @@ fn refusals(topic: &Topic, view: &TopicView) -> Option<Finding> {
     let has = &view.description;
     if let Some(wanted) = topic.partitions
         && wanted < has.partitions
+        && topic.growth.is_none()
     {
         return Some(not_ready(
             "ShrinkRefused",
@@ -332,7 +371,10 @@ fn waiting(
     written: Option<&KafkaTopicStatus>,
     now: Timestamp,
 ) -> Plan {
-    let status = status(topic.generation, None, finding, written, now);
+    let mut status = status(topic.generation, None, finding, written, now);
+    if topic.growth.is_none() {
+        status.partition_growth = None;
+    }
     let requeue = Some(backoff(&status, jitter(topic, BACKOFF_JITTER_MS), now));
     let commands = match written == Some(&status) {
         true => Vec::new(),

@@ -37,6 +37,8 @@ pub enum Command {
         topic: String,
         /// To how many partitions.
         partitions: i32,
+        /// What asked for it, in words, where it was the load and not spec.
+        why: Option<String>,
     },
     /// Changes settings of the topic.
     Configure {
@@ -124,10 +126,20 @@ impl Command {
                 ),
                 true,
             ),
-            Command::Grow { topic, partitions } => (
-                "PartitionsAdded",
+            Command::Grow {
+                topic,
+                partitions,
+                why,
+            } => (
+                match why {
+                    None => "PartitionsAdded",
+                    Some(_) => "PartitionsGrown",
+                },
                 format!("{topic} to {partitions}"),
-                format!("Topic {topic} has grown to {partitions} partitions"),
+                match why {
+                    None => format!("Topic {topic} has grown to {partitions} partitions"),
+                    Some(why) => format!("Topic {topic} has {why}"),
+                },
                 false,
             ),
             Command::Configure { topic, set, reset } => (

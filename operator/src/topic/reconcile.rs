@@ -33,8 +33,9 @@ const REQUEUE_FAILED: Duration = Duration::from_secs(2);
 const REQUEUE_INVALID: Duration = Duration::from_secs(300);
 
 /// What brokers say when the topic is not what another broker's metadata made it seem.
-const STALE: [ErrorCode; 3] = [
+const STALE: [ErrorCode; 4] = [
     ErrorCode::TopicAlreadyExists,
+    ErrorCode::InvalidPartitions,
     ErrorCode::UnknownTopicOrPartition,
     ErrorCode::UnknownTopicId,
 ];
@@ -61,14 +62,14 @@ pub async fn reconcile(
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
     let _running = context.metrics.begin(Kind::Topic, &namespace, &name);
     let Some(resource) = read_topic(&context.client, &namespace, &name).await? else {
-        context.metrics.forget_topic(&namespace, &name);
+        context.forget_topic(&namespace, &name);
         return Ok(Action::await_change());
     };
     let written = resource.status.as_ref();
     context.metrics.topic(&namespace, &name, is_ready(written));
     let plan = look(&context, &resource).await?;
     if resource.metadata.deletion_timestamp.is_some() && plan.requeue.is_none() {
-        context.metrics.forget_topic(&namespace, &name);
+        context.forget_topic(&namespace, &name);
     }
     Ok(plan
         .requeue
@@ -95,7 +96,10 @@ async fn look(context: &Context, resource: &KafkaTopic) -> Result<Plan, TopicErr
     let (observed, session) = observe(&context.client, &context.kafka, &topic).await?;
     hands.session = session.as_ref();
     let now = Timestamp::now();
-    let plan = decide(&topic, &observed, written, now);
+    let growths = &context.growths;
+    let growth = growths.look(&topic, &observed, written, &context.loads, now);
+    context.metrics.growth(&topic, growth.as_ref());
+    let plan = decide(&topic, &observed, growth.as_ref(), written, now);
     match act(hands, resource, &plan.commands).await {
         Ok(()) => Ok(plan),
         Err(TopicActError::Kafka(error)) if is_stale(&error) => Ok(Plan {

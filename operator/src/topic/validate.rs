@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::schema::hash_text;
-use kintsugi_crds::{INTERNAL_TOPICS, KafkaTopic, TopicDeletionPolicy};
+use kintsugi_crds::{INTERNAL_TOPICS, KafkaTopic, KeyOrder, PartitionGrowth, TopicDeletionPolicy};
 use kintsugi_types::TopicName;
 
 use super::plan::Marks;
@@ -43,6 +43,12 @@ pub enum ValidateError {
         /// The greatest that is allowed.
         max: i32,
     },
+    /// Partitions are to be added by load, and nobody has said that the order of keys is not needed.
+    #[error(
+        "spec.partitionGrowth.keyOrder is Needed: set it to NotNeeded if nobody needs records of one \
+         key in order, or take spec.partitionGrowth out"
+    )]
+    KeyOrder,
 }
 
 /// A KafkaTopic without doubts.
@@ -66,6 +72,8 @@ pub struct Topic {
     pub topic: TopicName,
     /// How many partitions it should have. None: as many as it has.
     pub partitions: Option<i32>,
+    /// How partitions are added by load, if they are.
+    pub growth: Option<PartitionGrowth>,
     /// How many brokers should hold each. None: as many as do.
     pub replication_factor: Option<i16>,
     /// Its settings.
@@ -79,7 +87,9 @@ pub struct Topic {
 impl Topic {
     /// How many partitions the topic is created with.
     pub fn partitions_at_birth(&self) -> i32 {
-        self.partitions.unwrap_or(PARTITIONS_DEFAULT)
+        let growth = self.growth.as_ref();
+        let most = growth.map_or(PARTITIONS_DEFAULT, |growth| growth.max_partitions);
+        self.partitions.unwrap_or(PARTITIONS_DEFAULT.min(most))
     }
 
     /// The value of the label by which KafkaTopics that name this topic find each other. A topic's
@@ -185,11 +195,21 @@ pub fn validate(resource: &KafkaTopic) -> Result<Topic, ValidateError> {
         cluster: spec.cluster_name.clone(),
         topic,
         partitions: in_range("spec.partitions", spec.partitions, i32::MAX)?,
+        growth: spec.partition_growth.map(checked).transpose()?,
         replication_factor: replication_factor.and_then(|factor| i16::try_from(factor).ok()),
         config: spec.config.clone(),
         deletes: spec.deletion_policy == TopicDeletionPolicy::Delete,
         marks: marks(resource),
     })
+}
+
+fn checked(growth: PartitionGrowth) -> Result<PartitionGrowth, ValidateError> {
+    if growth.key_order == KeyOrder::Needed {
+        return Err(ValidateError::KeyOrder);
+    }
+    let field = "spec.partitionGrowth.maxPartitions";
+    in_range(field, Some(growth.max_partitions), i32::MAX)?;
+    Ok(growth)
 }
 
 fn in_range(

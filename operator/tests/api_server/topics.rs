@@ -78,6 +78,74 @@ fn births() -> Vec<Case> {
     ]
 }
 
+/// Topics with 6 partitions that are to grow by load.
+fn growths() -> Vec<Case> {
+    let asks = |more: Value| {
+        let mut growth = json!({"maxPartitions": 12, "keyOrder": "NotNeeded"});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            growth[key] = value.clone();
+        }
+        json!({"clusterName": "demo", "partitions": 6, "partitionGrowth": growth})
+    };
+    let with_policy = |policy: &str| {
+        let mut spec = asks(json!({}));
+        spec["config"] = json!({"cleanup.policy": policy});
+        spec
+    };
+    let mut too_many = asks(json!({}));
+    too_many["partitions"] = json!(13);
+    vec![
+        (asks(json!({})), ""),
+        (
+            asks(json!({"maxPartitions": 6, "targetBytesPerSecond": 1, "lagSeconds": 0})),
+            "",
+        ),
+        (
+            asks(json!({"dryRun": true, "holdSeconds": 10, "cooldownSeconds": 60})),
+            "",
+        ),
+        (
+            asks(json!({"keyOrder": null})),
+            "no longer read in the order in which they were written",
+        ),
+        (
+            asks(json!({"keyOrder": "Needed"})),
+            "set keyOrder: NotNeeded if nobody needs that order",
+        ),
+        (asks(json!({"keyOrder": "Perhaps"})), "Unsupported value"),
+        (
+            asks(json!({"maxPartitions": null})),
+            "maxPartitions: Required value",
+        ),
+        (
+            asks(json!({"maxPartitions": 10_001})),
+            "less than or equal to 10000",
+        ),
+        (
+            asks(json!({"targetBytesPerSecond": 0, "lagSeconds": 0})),
+            "names nothing to grow by",
+        ),
+        (
+            asks(json!({"holdSeconds": 9})),
+            "greater than or equal to 10",
+        ),
+        (
+            asks(json!({"cooldownSeconds": 59})),
+            "greater than or equal to 60",
+        ),
+        (too_many, "above spec.partitionGrowth.maxPartitions"),
+        (with_policy("delete"), ""),
+        (
+            with_policy("compact"),
+            "cannot grow a topic with cleanup.policy=compact",
+        ),
+        (
+            with_policy("compact,delete"),
+            "cannot grow a topic with cleanup.policy=compact",
+        ),
+    ]
+}
+
 /// Changes to a topic of cluster demo with 6 partitions.
 fn changes() -> Vec<Case> {
     vec![
@@ -92,6 +160,14 @@ fn changes() -> Vec<Case> {
         (json!({"topicName": "changed"}), ""),
         (json!({"replicationFactor": 2}), ""),
         (json!({"deletionPolicy": "Delete"}), ""),
+        (
+            json!({"partitionGrowth": {"maxPartitions": 12, "keyOrder": "NotNeeded"}}),
+            "",
+        ),
+        (
+            json!({"partitionGrowth": {"maxPartitions": 12}}),
+            "set keyOrder: NotNeeded",
+        ),
     ]
 }
 
@@ -99,6 +175,7 @@ fn changes() -> Vec<Case> {
 pub async fn rules(client: &Client) {
     let tried = Tried::new::<KafkaTopic>(client);
     tried.births(births()).await;
+    tried.births(growths()).await;
     let long = "a".repeat(250);
     let named = json!({"clusterName": "demo", "topicName": "short"});
     for (spec, expected) in [(json!({"clusterName": "demo"}), "at most 249"), (named, "")] {
@@ -145,6 +222,7 @@ impl Operator<'_> {
         let plan = decide(
             &topic,
             &observed,
+            None,
             resource.status.as_ref(),
             Timestamp::now(),
         );

@@ -1,9 +1,11 @@
 //! What the model says now.
 
+use std::sync::Arc;
+
 use super::partition::Partition;
 use super::{LoadModel, WARM_UP_MS};
 use crate::cpu::{cores_per_work, follower_work, leader_work};
-use crate::{BrokerLoad, Load, Millis, PartitionLoad, Rates, TopicPartition};
+use crate::{BrokerLoad, Load, Millis, PartitionLoad, PartitionRates, Rates, TopicPartition};
 
 impl LoadModel {
     /// Whether every broker that is known was observed for [`super::WARM_UP`], and there is one.
@@ -24,6 +26,26 @@ impl LoadModel {
         self.partitions
             .get(partition)
             .map_or_else(Rates::default, rates)
+    }
+
+    /// The partitions of one topic, in order.
+    pub fn topic(&self, topic: &str) -> Vec<PartitionRates> {
+        let first = TopicPartition {
+            topic: Arc::from(topic),
+            number: i32::MIN,
+        };
+        let from_first = self.partitions.range(first..);
+        let of_topic = from_first.take_while(|(key, _)| &*key.topic == topic);
+        let each = of_topic.map(|(key, partition)| {
+            let leader = partition.leader.and_then(|id| self.brokers.get(&id));
+            PartitionRates {
+                number: key.number,
+                rates: rates(partition),
+                observed_ms: partition.rates.observed_ms(),
+                told_at: leader.map(|broker| broker.sampled_at),
+            }
+        });
+        each.collect()
     }
 
     /// Every partition's rates, in order.

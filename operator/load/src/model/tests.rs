@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Age, PartitionSample};
+use crate::{Age, PartitionRates, PartitionSample};
 
 /// A partition with a steady rate, as its brokers count it.
 struct World {
@@ -118,6 +118,27 @@ fn rates_are_right_and_useful_fifteen_seconds_after_the_start() {
     assert!((leader - 1.0).abs() < 1e-9, "{leader}");
     assert!((of_all(partition.follower_load.cpu) - 0.15).abs() < 1e-9);
     assert!((model.brokers()[0].load.network_in_bytes_per_second - 5_000.0).abs() < 1e-6);
+}
+
+#[test]
+fn one_topic_is_told_with_when_its_leaders_answered() {
+    let (mut world, mut model) = (World::new(5_000.0), LoadModel::default());
+    for _ in 0..4 {
+        world.pass(5_000);
+        world.tell(&mut model, false);
+    }
+    let told = PartitionRates {
+        number: 0,
+        rates: model.rates(&key()),
+        observed_ms: 15_000,
+        told_at: Some(world.now),
+    };
+    assert_eq!(model.topic("t"), [told]);
+    assert_eq!([model.topic("s"), model.topic("t2")], [vec![], vec![]]);
+    world.dead = Some(0);
+    world.pass(5_000);
+    world.tell(&mut model, false);
+    assert_eq!(model.topic("t"), [told], "its leader has not answered");
 }
 
 #[test]

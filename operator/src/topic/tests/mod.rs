@@ -1,6 +1,7 @@
 //! Decisions about topics: whole command lists.
 
 mod deletion;
+mod growth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -97,7 +98,7 @@ fn rival(age_seconds: i64, is_terminating: bool) -> Rival {
 
 /// The plan for a topic without a status.
 fn plan(topic: &Topic, observed: &Observed) -> Plan {
-    decide(topic, observed, None, at(0))
+    decide(topic, observed, None, None, at(0))
 }
 
 fn ready(is: bool, reason: &str, message: &str) -> Vec<Condition> {
@@ -122,6 +123,7 @@ fn in_sync(partitions: i32) -> KafkaTopicStatus {
         topic_id: Some(ID.to_string()),
         partitions: Some(partitions),
         replication_factor: Some(3),
+        partition_growth: None,
         conditions: ready(true, "InSync", "the topic is as spec says"),
     }
 }
@@ -229,8 +231,8 @@ fn nothing_is_written_while_nothing_changes_and_looks_are_spread() {
     other.uid = "uid-c".to_owned();
     let observed = observed(Some(view(6, &[])));
     let written = in_sync(6);
-    let plan = decide(&topic, &observed, Some(&written), at(500));
-    let of_other = decide(&other, &observed, Some(&written), at(500));
+    let plan = decide(&topic, &observed, None, Some(&written), at(500));
+    let of_other = decide(&other, &observed, None, Some(&written), at(500));
     assert_eq!(plan.commands, []);
     for plan in [&plan, &of_other] {
         let requeue = plan.requeue.unwrap();
@@ -278,6 +280,7 @@ fn a_topic_grows_and_takes_settings_in_one_look() {
     let grow = Command::Grow {
         topic: name.clone(),
         partitions: 8,
+        why: None,
     };
     let configure = Command::Configure {
         topic: name,
@@ -346,7 +349,7 @@ fn of_two_resources_that_name_one_topic_the_older_wins() {
 #[test]
 fn a_topic_that_was_deleted_by_hand_is_created_again_with_a_warning() {
     let topic = marked(json!({"partitions": 6}), &[]);
-    let plan = decide(&topic, &observed(None), Some(&in_sync(6)), at(0));
+    let plan = decide(&topic, &observed(None), None, Some(&in_sync(6)), at(0));
     let announced = plan.commands[0].announcement().unwrap();
     assert_eq!(
         (announced.reason, announced.warning),
@@ -361,7 +364,7 @@ fn a_topic_that_became_another_one_is_told_once() {
     let mut former = in_sync(6);
     former.topic_id = Some(Uuid::from_u128(1).to_string());
     let observed = observed(Some(view(6, &[])));
-    let plan = decide(&topic, &observed, Some(&former), at(0));
+    let plan = decide(&topic, &observed, None, Some(&former), at(0));
     assert_eq!(events(&plan), ["TopicReplaced"]);
     assert_eq!(
         plan.commands[1..],
@@ -402,7 +405,7 @@ fn waits_grow_with_the_time_that_a_topic_is_not_ready() {
         panic!("no status")
     };
     let waits = [0, 20, 1_000].map(|seconds| {
-        let plan = decide(&topic, &observed, Some(&written), at(seconds));
+        let plan = decide(&topic, &observed, None, Some(&written), at(seconds));
         assert_eq!(plan.commands, [], "{seconds}");
         plan.requeue.unwrap()
     });
