@@ -20,6 +20,7 @@ pub mod definition;
 pub mod history;
 pub mod http_client;
 pub mod kafka;
+pub mod learned;
 pub mod load;
 pub mod metrics;
 pub mod names;

@@ -19,6 +19,7 @@ use self::balance::Excesses;
 use self::rebalances::Rebalances;
 use crate::balance::Balancing;
 use crate::decide::gates::{Closed, Gate};
+use crate::learned::Part;
 use crate::scale::Sizing;
 
 /// A look that takes longer than this is stuck: everything in it is bounded well below.
@@ -56,6 +57,7 @@ pub struct Metrics {
     gates: IntGaugeVec,
     durations: HistogramVec,
     topics: IntGaugeVec,
+    learned: IntGaugeVec,
     autoscaling: Autoscaling,
     rebalances: Rebalances,
     excesses: Excesses,
@@ -120,6 +122,8 @@ impl Metrics {
         registry.register(Box::new(gates.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(topics.clone()))?;
+        let learned = learned_bytes()?;
+        registry.register(Box::new(learned.clone()))?;
         let autoscaling = Autoscaling::register(&registry)?;
         let rebalances = Rebalances::register(&registry)?;
         let excesses = Excesses::register(&registry)?;
@@ -132,6 +136,7 @@ impl Metrics {
             gates,
             durations,
             topics,
+            learned,
             autoscaling,
             rebalances,
             excesses,
@@ -226,6 +231,13 @@ impl Metrics {
         self.excesses.show(namespace, cluster, balancing);
     }
 
+    /// Shows how much of what is learned was written.
+    pub fn learned(&self, namespace: &str, cluster: &str, part: Part, bytes: usize) {
+        let labels = [namespace, cluster, part.name()];
+        let gauge = self.learned.with_label_values(&labels);
+        gauge.set(bytes.try_into().unwrap_or(i64::MAX));
+    }
+
     /// Removes a cluster that is gone, so that labels do not pile up.
     pub fn forget(&self, namespace: &str, cluster: &str) {
         for gate in Gate::ALL {
@@ -233,6 +245,10 @@ impl Metrics {
             let _ = self
                 .gates
                 .remove_label_values(&[namespace, cluster, gate.name()]);
+        }
+        for part in Part::ALL {
+            let labels = [namespace, cluster, part.name()];
+            let _ = self.learned.remove_label_values(&labels);
         }
         self.autoscaling.forget(namespace, cluster);
         self.excesses.forget(namespace, cluster);
@@ -257,6 +273,16 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+fn learned_bytes() -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(
+        Opts::new(
+            "kintsugi_operator_learned_bytes",
+            "Bytes of what is learned of a cluster, by part, as last written to its ConfigMap.",
+        ),
+        &["namespace", "cluster", "part"],
+    )
 }
 
 impl Drop for Running<'_> {

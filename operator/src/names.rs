@@ -200,6 +200,11 @@ pub fn secret(cluster: &str) -> String {
     format!("{cluster}-internal")
 }
 
+/// The ConfigMap with one part of what is learned of the cluster.
+pub fn learned_config_map(cluster: &str, part: &str) -> String {
+    format!("{cluster}-learned-{part}")
+}
+
 /// A role's NetworkPolicy.
 pub fn network_policy(cluster: &str, role: Role) -> String {
     format!("{cluster}-{role}")

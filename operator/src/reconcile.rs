@@ -18,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::decide::{decide, invalid_status, suspicions};
 use crate::history::{History, Refusal};
 use crate::kafka;
+use crate::learned::Learned;
 use crate::load::Loads;
 use crate::metrics::{Kind, Metrics};
 use crate::observe::{ObserveError, Observed, observe, read_cluster};
@@ -62,6 +63,8 @@ pub struct Context {
     pub scales: Scales,
     /// What is remembered of the balance of load.
     pub balances: Balances,
+    /// Which parts of what is learned were read and written.
+    pub learned: Learned,
 }
 
 /// Why a look ended early.
@@ -113,6 +116,7 @@ pub async fn reconcile(
         }
     };
     context.loads.watch(&watched, &cluster, &observed);
+    context.take_up(&resource, &cluster, now).await?;
     context.size(&watched, &mut cluster, &observed, now);
     context.balance(&watched, &mut cluster, &observed, now);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
@@ -135,6 +139,7 @@ pub async fn reconcile(
     .await;
     remember_outcome(&mut history, &cluster, &plan, &acted, now);
     context.remember(key, history);
+    context.keep(&watched, &cluster.uid, now, false).await;
     context.metrics.acts(Kind::Cluster, acted?);
     Ok(Action::requeue(plan.requeue))
 }
@@ -256,5 +261,6 @@ impl Context {
         self.loads.forget(namespace, name);
         self.scales.forget(namespace, name);
         self.balances.forget(namespace, name);
+        self.learned.forget(namespace, name);
     }
 }

@@ -16,6 +16,7 @@ pub mod form;
 pub mod grow;
 pub mod kill_controller;
 pub mod kill_leader;
+pub mod learned_kept;
 pub mod lost_controller_volume;
 pub mod memory;
 pub mod need;
@@ -181,6 +182,12 @@ pub const ALL: &[Scenario] = &[
         shows: "load has a fourth broker join and carry its share; without the load it leaves again",
         needs: ON_PODS,
         run: autoscale::run,
+    },
+    Scenario {
+        name: "learned-kept",
+        shows: "the operator is stopped, killed, and what it has learned damaged: the next goes on, or begins anew and says so",
+        needs: WITH_SIGNALS,
+        run: learned_kept::run,
     },
 ];
 

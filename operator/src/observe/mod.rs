@@ -8,6 +8,7 @@
 
 mod brokers;
 mod controllers;
+mod learned;
 mod pod;
 mod read;
 mod rebalance;
@@ -20,6 +21,7 @@ pub use brokers::ask_brokers;
 pub use controllers::{
     BrokerView, Membership, Partitions, QuorumView, add_voter, grant_generation, remove_voter,
 };
+pub use learned::{ObservedLearned, read_learned};
 pub use pod::{ObservedPod, PodState};
 pub use read::{
     ObserveError, REQUEST_TIMEOUT, bounded, list, observe, observe_nodes, read_cluster,
