@@ -33,6 +33,7 @@ pub mod remembered;
 pub mod run;
 pub mod scale;
 pub mod size;
+pub mod storage;
 pub mod template;
 pub mod told;
 pub mod topic;

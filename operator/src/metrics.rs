@@ -3,6 +3,7 @@
 mod autoscaling;
 mod balance;
 mod rebalances;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,10 +18,12 @@ use prometheus::{
 use self::autoscaling::Autoscaling;
 use self::balance::Excesses;
 use self::rebalances::Rebalances;
+use self::storage::Volumes;
 use crate::balance::Balancing;
 use crate::decide::gates::{Closed, Gate};
 use crate::learned::Part;
 use crate::scale::Sizing;
+use crate::storage::Storing;
 
 /// A look that takes longer than this is stuck: everything in it is bounded well below.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
@@ -61,6 +64,7 @@ pub struct Metrics {
     autoscaling: Autoscaling,
     rebalances: Rebalances,
     excesses: Excesses,
+    volumes: Volumes,
     /// Whether each topic is ready, by namespace and name: what `topics` counts.
     topics_ready: Mutex<BTreeMap<(String, String), bool>>,
     running: Mutex<BTreeMap<(Kind, String, String), Instant>>,
@@ -127,6 +131,7 @@ impl Metrics {
         let autoscaling = Autoscaling::register(&registry)?;
         let rebalances = Rebalances::register(&registry)?;
         let excesses = Excesses::register(&registry)?;
+        let volumes = Volumes::register(&registry)?;
         let running = Mutex::default();
         Ok(Self {
             registry,
@@ -140,6 +145,7 @@ impl Metrics {
             autoscaling,
             rebalances,
             excesses,
+            volumes,
             topics_ready: Mutex::default(),
             running,
         })
@@ -231,6 +237,11 @@ impl Metrics {
         self.excesses.show(namespace, cluster, balancing);
     }
 
+    /// Shows how full the fullest volume is; nothing where volumes do not grow by themselves.
+    pub fn storage(&self, namespace: &str, cluster: &str, storing: Option<&Storing>) {
+        self.volumes.show(namespace, cluster, storing);
+    }
+
     /// Shows how much of what is learned was written.
     pub fn learned(&self, namespace: &str, cluster: &str, part: Part, bytes: usize) {
         let labels = [namespace, cluster, part.name()];
@@ -252,6 +263,7 @@ impl Metrics {
         }
         self.autoscaling.forget(namespace, cluster);
         self.excesses.forget(namespace, cluster);
+        self.volumes.show(namespace, cluster, None);
         for kind in Kind::ALL {
             let labels = [kind.name(), namespace, cluster];
             let _ = self.failures.remove_label_values(&labels);

@@ -26,6 +26,7 @@ use crate::plan::{Command, Plan};
 use crate::rebalance;
 use crate::remembered::Key;
 use crate::scale::Scales;
+use crate::storage::Storages;
 use crate::validate::validate;
 
 /// When to look again after something changed under the plan.
@@ -63,6 +64,8 @@ pub struct Context {
     pub scales: Scales,
     /// What is remembered of the balance of load.
     pub balances: Balances,
+    /// What is remembered of how volumes fill.
+    pub storages: Storages,
     /// Which parts of what is learned were read and written.
     pub learned: Learned,
 }
@@ -119,6 +122,7 @@ pub async fn reconcile(
     context.take_up(&resource, &cluster, now).await?;
     context.size(&watched, &mut cluster, &observed, now);
     context.balance(&watched, &mut cluster, &observed, now);
+    context.store(&watched, &mut cluster, &observed, now);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
     let mut history = context.recall(&key);
     history.remember_secret(&observed.secret);
@@ -218,6 +222,16 @@ impl Context {
         self.metrics.balance(&key.0, &key.1, balancing);
     }
 
+    /// Finds how full volumes are, and has the cluster the size of volumes that is to be asked for.
+    fn store(&self, key: &Key, cluster: &mut Cluster, observed: &Observed, now: Timestamp) {
+        let found = self.storages.look(key, cluster, observed, now);
+        self.metrics.storage(&key.0, &key.1, found.as_ref());
+        if let Some(storing) = &found {
+            cluster.brokers.size.clone_from(&storing.size);
+        }
+        cluster.storing = found;
+    }
+
     async fn hold(&self, plan: &Plan) {
         let deletes = |command: &Command| matches!(command, Command::DeletePod(_));
         if self.hold_before_act.is_zero() || !plan.commands.iter().any(deletes) {
@@ -261,6 +275,7 @@ impl Context {
         self.loads.forget(namespace, name);
         self.scales.forget(namespace, name);
         self.balances.forget(namespace, name);
+        self.storages.forget(namespace, name);
         self.learned.forget(namespace, name);
     }
 }

@@ -33,6 +33,7 @@ use crate::names::{CLUSTER_LABEL, MANAGED_BY_LABEL, OPERATOR};
 use crate::rebalance;
 use crate::reconcile::{Context, error_policy, reconcile};
 use crate::scale::Scales;
+use crate::storage::Storages;
 use crate::topic;
 use crate::web::{self, Health};
 
@@ -137,6 +138,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         loads: Loads::default(),
         scales: Scales::default(),
         balances: Balances::default(),
+        storages: Storages::default(),
         learned: Learned::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));

@@ -36,8 +36,12 @@ impl Context {
     ) -> Result<(), ObserveError> {
         let key = (cluster.namespace.clone(), cluster.name.clone());
         for part in Part::ALL {
-            // Sizes that people choose are decided by nothing.
-            let is_wanted = part != Part::Autoscaling || cluster.autoscaling.is_some();
+            // What people choose is decided by nothing that was learned.
+            let is_wanted = match part {
+                Part::Autoscaling => cluster.autoscaling.is_some(),
+                Part::Load => true,
+                Part::Storage => cluster.storage_autoscaling.is_some(),
+            };
             if !is_wanted || !self.learned.is_unread(&key, &cluster.uid, part) {
                 continue;
             }
@@ -84,6 +88,10 @@ impl Context {
                 let age_ms = u64::try_from(age.max(0)).unwrap_or(u64::MAX);
                 self.loads.take_up(key, opened.payload, age_ms)?
             }
+            (Part::Storage, _) => {
+                let storages = &self.storages;
+                storages.take_up(key, &cluster.uid, opened.payload, now)?
+            }
         };
         let written = seconds(opened.written);
         Ok(Some(format!("written at {written}: {what}")))
@@ -110,6 +118,7 @@ impl Context {
             let kept = match part {
                 Part::Autoscaling => self.scales.keep(key, uid),
                 Part::Load => self.loads.keep(key, uid),
+                Part::Storage => self.storages.keep(key, uid),
             };
             let Some(kept) = kept else {
                 continue;

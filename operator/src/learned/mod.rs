@@ -40,17 +40,20 @@ pub enum Part {
     Autoscaling,
     /// The rates of brokers and partitions.
     Load,
+    /// How volumes filled.
+    Storage,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Autoscaling, Self::Load];
+    pub const ALL: [Self; 3] = [Self::Autoscaling, Self::Load, Self::Storage];
 
     /// Its name, in the ConfigMap's.
     pub fn name(self) -> &'static str {
         match self {
             Part::Autoscaling => "autoscaling",
             Part::Load => "load",
+            Part::Storage => "storage",
         }
     }
 
@@ -58,7 +61,7 @@ impl Part {
     /// version wrote is refused, in both directions.
     fn version(self) -> u16 {
         match self {
-            Part::Autoscaling | Part::Load => 1,
+            Part::Autoscaling | Part::Load | Part::Storage => 1,
         }
     }
 
@@ -67,6 +70,7 @@ impl Part {
         match self {
             Part::Autoscaling => 1,
             Part::Load => 2,
+            Part::Storage => 3,
         }
     }
 }

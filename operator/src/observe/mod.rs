@@ -13,6 +13,7 @@ mod pod;
 mod read;
 mod rebalance;
 mod secret;
+mod storage_class;
 mod trouble;
 mod volume;
 mod zones;
@@ -63,6 +64,9 @@ pub struct Observed {
     /// What brokers' volumes hold and could, by broker: of those whose load is known, as the last
     /// round showed it. Not read here, because it takes several rounds to know.
     pub disks: BTreeMap<i32, Disk>,
+    /// Whether the storage classes of brokers' claims let volumes grow, by name. Read only where volumes
+    /// grow by themselves; a class that may not be read is absent.
+    pub expandable: BTreeMap<String, bool>,
     /// The quorum's own view, if any controller answered.
     pub quorum: Option<QuorumView>,
 }

@@ -13,6 +13,7 @@ mod rollout;
 mod rules;
 mod secret;
 mod server;
+mod storage;
 mod topics;
 
 use std::time::Duration;
@@ -55,6 +56,7 @@ async fn a_real_api_server_agrees() {
     }
     secret::a_secret_is_made_once(client).await;
     learned::what_is_learned_is_handed_over_and_a_stale_operator_writes_over_nothing(client).await;
+    storage::claims_grow_where_their_class_lets_them(client).await;
     secret::policies_come_and_go(client).await;
     rollout::a_deletion_decided_long_ago_hits_nothing(client).await;
     rollout::a_replacement_that_admission_refuses_deletes_nothing(client).await;
