@@ -155,6 +155,16 @@ pub struct AutoscalingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40), extend("format" = "date-time"))]
     pub last_scale_time: Option<String>,
+    /// Since when load has been observed without a long pause, RFC 3339: nothing shrinks before that
+    /// is 300 s and the whole scale-down window. An operator that takes over from one that stopped
+    /// goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40), extend("format" = "date-time"))]
+    pub observed_since: Option<String>,
+    /// Where the load begins that the forecast is learned from, RFC 3339, to the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40), extend("format" = "date-time"))]
+    pub learned_since: Option<String>,
 }
 
 impl Default for AutoscalingTargets {

@@ -10,6 +10,7 @@ use crate::autoscaling::Autoscaling;
 use crate::balance::RebalanceSettings;
 use crate::pod::PodTemplate;
 use crate::status::KafkaClusterStatus;
+use crate::storage::StorageAutoscaling;
 
 /// What the cluster should be.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -139,6 +140,9 @@ pub enum NetworkPolicyMode {
     ),
     validation = Rule::new("self.replicas == oldSelf.replicas").message(
         "spec.controllers.replicas cannot change after creation in this version: set it back, or create a new cluster"
+    ),
+    validation = Rule::new("!has(self.storage.autoscaling)").message(
+        "spec.controllers.storage.autoscaling is not known: only brokers' volumes grow by themselves, set spec.controllers.storage.size"
     )
 )]
 pub struct Controllers {
@@ -225,6 +229,11 @@ pub struct Racks {
         "has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)"
     ).message(
         "storage.storageClassName cannot change after creation, because volumes cannot change class: set it back or create a new cluster"
+    ),
+    validation = Rule::new(
+        "!has(self.autoscaling) || !isQuantity(self.autoscaling.maxSize) || !isQuantity(self.size) || quantity(self.autoscaling.maxSize).compareTo(quantity(self.size)) >= 0"
+    ).message(
+        "storage.autoscaling.maxSize is below storage.size: raise the one or lower the other"
     )
 )]
 pub struct Storage {
@@ -239,6 +248,9 @@ pub struct Storage {
     /// objects, and a KafkaCluster of the same name adopts the volumes again.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// Has volumes grow by themselves, up to a size. Brokers' only. Absent: `size` is what they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<StorageAutoscaling>,
 }
 
 /// What becomes of volumes when the resource is deleted.
@@ -388,6 +400,7 @@ fn storage_of(size: &str) -> Storage {
         size: size.to_owned(),
         storage_class_name: None,
         deletion_policy: DeletionPolicy::Retain,
+        autoscaling: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod pod;
 pub mod rebalance;
 pub mod schema;
 pub mod status;
+pub mod storage;
 pub mod topic;
 
 pub use autoscaling::{
@@ -39,6 +40,7 @@ pub use schema::{SCHEMA_HASH_ANNOTATION, SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATI
 pub use status::{
     Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase, RoleStatus,
 };
+pub use storage::{StorageAutoscaling, StorageState, StorageStatus};
 pub use topic::{
     INTERNAL_TOPICS, KafkaTopic, KafkaTopicSpec, KafkaTopicStatus, TopicDeletionPolicy,
 };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::autoscaling::AutoscalingStatus;
 use crate::balance::BalanceStatus;
+use crate::storage::StorageStatus;
 
 /// What the operator last observed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -38,11 +39,15 @@ pub struct KafkaClusterStatus {
     /// is Manual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceStatus>,
+    /// How full the brokers' volumes are, and what is done about it. Absent without
+    /// `spec.brokers.storage.autoscaling`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageStatus>,
     /// Counts of partitions, from the active controller. Absent while none answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<PartitionCounts>,
     /// What holds at present: Ready, Progressing, Degraded, QuorumLost, HealingBlocked,
-    /// ShrinkRefused, RestartPending, RolloutStopped, and of pods OOMKilled, ImagePullBackOff,
+    /// ShrinkRefused, RestartPending, RolloutStopped, RacksUneven, StorageBlocked, and of pods OOMKilled, ImagePullBackOff,
     /// Pending, CrashLoopBackOff.
     #[serde(default)]
     #[schemars(length(max = 16))]

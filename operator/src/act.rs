@@ -28,6 +28,7 @@ use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
 
 mod brokers;
 mod controllers;
+pub mod keep;
 mod rebalance;
 pub mod resource;
 mod secret;

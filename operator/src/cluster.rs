@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kintsugi_crds::{
     Autoscaling, AutoscalingStatus, DeletionPolicy, Healing, PodTemplate, RebalanceSettings,
+    StorageAutoscaling, StorageStatus,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use crate::names::{CONTROLLER_ID_FIRST, Role};
 use crate::observe::Observed;
 use crate::scale::Sizing;
 use crate::size::size_in_force;
+use crate::storage::Storing;
 
 /// A KafkaCluster whose every field has been checked and given its default.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,12 @@ pub struct Cluster {
     pub rebalance: RebalanceSettings,
     /// What there is to say and to do about it in this look, if the operator does.
     pub balancing: Option<Balancing>,
+    /// Up to which size the brokers' volumes grow by themselves, and when, if they do.
+    pub storage_autoscaling: Option<StorageAutoscaling>,
+    /// What was found of them last, as the status has it.
+    pub storage_written: Option<StorageStatus>,
+    /// What there is to say and to do about them in this look, if they grow by themselves.
+    pub storing: Option<Storing>,
     /// Brokers that are there and not removed, at least: the copies of new topics go by them while
     /// the resource asks for fewer.
     pub brokers_present: i32,

@@ -73,6 +73,9 @@ pub fn volume(member: Member) -> ObservedVolume {
         last_good: Some(Template::wanted(&cluster, member.role)),
         removal: None,
         size: cluster.role(member.role).size.clone(),
+        capacity: Some(cluster.role(member.role).size.clone()),
+        storage_class: None,
+        grown: None,
         owner: None,
     }
 }
@@ -132,6 +135,7 @@ pub fn formed() -> Observed {
         zones: Vec::new(),
         rebalances: Vec::new(),
         disks: BTreeMap::new(),
+        expandable: BTreeMap::new(),
         quorum: Some(QuorumView {
             answering: vec![1000, 1001, 1002],
             behind: Vec::new(),

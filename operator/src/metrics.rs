@@ -4,6 +4,7 @@ mod autoscaling;
 mod balance;
 mod growth;
 mod rebalances;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,9 +20,12 @@ use self::autoscaling::Autoscaling;
 use self::balance::Excesses;
 use self::growth::PartitionGrowths;
 use self::rebalances::Rebalances;
+use self::storage::Volumes;
 use crate::balance::Balancing;
 use crate::decide::gates::{Closed, Gate};
+use crate::learned::Part;
 use crate::scale::Sizing;
+use crate::storage::Storing;
 use crate::topic::growth::Growth;
 use crate::topic::validate::Topic;
 
@@ -60,10 +64,12 @@ pub struct Metrics {
     gates: IntGaugeVec,
     durations: HistogramVec,
     topics: IntGaugeVec,
+    learned: IntGaugeVec,
     autoscaling: Autoscaling,
     rebalances: Rebalances,
     excesses: Excesses,
     growths: PartitionGrowths,
+    volumes: Volumes,
     /// Whether each topic is ready, by namespace and name: what `topics` counts.
     topics_ready: Mutex<BTreeMap<(String, String), bool>>,
     running: Mutex<BTreeMap<(Kind, String, String), Instant>>,
@@ -125,10 +131,13 @@ impl Metrics {
         registry.register(Box::new(gates.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(topics.clone()))?;
+        let learned = learned_bytes()?;
+        registry.register(Box::new(learned.clone()))?;
         let autoscaling = Autoscaling::register(&registry)?;
         let rebalances = Rebalances::register(&registry)?;
         let excesses = Excesses::register(&registry)?;
         let growths = PartitionGrowths::register(&registry)?;
+        let volumes = Volumes::register(&registry)?;
         let running = Mutex::default();
         Ok(Self {
             registry,
@@ -138,10 +147,12 @@ impl Metrics {
             gates,
             durations,
             topics,
+            learned,
             autoscaling,
             rebalances,
             excesses,
             growths,
+            volumes,
             topics_ready: Mutex::default(),
             running,
         })
@@ -242,6 +253,18 @@ impl Metrics {
         self.excesses.show(namespace, cluster, balancing);
     }
 
+    /// Shows how full the fullest volume is; nothing where volumes do not grow by themselves.
+    pub fn storage(&self, namespace: &str, cluster: &str, storing: Option<&Storing>) {
+        self.volumes.show(namespace, cluster, storing);
+    }
+
+    /// Shows how much of what is learned was written.
+    pub fn learned(&self, namespace: &str, cluster: &str, part: Part, bytes: usize) {
+        let labels = [namespace, cluster, part.name()];
+        let gauge = self.learned.with_label_values(&labels);
+        gauge.set(bytes.try_into().unwrap_or(i64::MAX));
+    }
+
     /// Removes a cluster that is gone, so that labels do not pile up.
     pub fn forget(&self, namespace: &str, cluster: &str) {
         for gate in Gate::ALL {
@@ -250,8 +273,13 @@ impl Metrics {
                 .gates
                 .remove_label_values(&[namespace, cluster, gate.name()]);
         }
+        for part in Part::ALL {
+            let labels = [namespace, cluster, part.name()];
+            let _ = self.learned.remove_label_values(&labels);
+        }
         self.autoscaling.forget(namespace, cluster);
         self.excesses.forget(namespace, cluster);
+        self.volumes.show(namespace, cluster, None);
         for kind in Kind::ALL {
             let labels = [kind.name(), namespace, cluster];
             let _ = self.failures.remove_label_values(&labels);
@@ -273,6 +301,16 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+fn learned_bytes() -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(
+        Opts::new(
+            "kintsugi_operator_learned_bytes",
+            "Bytes of what is learned of a cluster, by part, as last written to its ConfigMap.",
+        ),
+        &["namespace", "cluster", "part"],
+    )
 }
 
 impl Drop for Running<'_> {

@@ -30,6 +30,8 @@ pub const REPLACEMENTS_ANNOTATION: &str = "kintsugi.dev/pod-replacements";
 pub const LAST_GOOD_ANNOTATION: &str = "kintsugi.dev/last-good-template";
 /// On a broker's volume: how far the removal of the broker is, `draining` or `drained`.
 pub const REMOVAL_ANNOTATION: &str = "kintsugi.dev/removal";
+/// On a broker's volume: when its claim last asked for more, RFC 3339, where volumes grow by themselves.
+pub const GROWN_ANNOTATION: &str = "kintsugi.dev/storage-grown";
 /// On a pod: hash of everything that it was started with.
 pub const TEMPLATE_HASH_ANNOTATION: &str = "kintsugi.dev/template-hash";
 /// On a pod: the template hash that it is about to be restarted for. Only one pod of a cluster
@@ -198,6 +200,11 @@ pub fn config_map(cluster: &str, role: Role, content_hash: &str) -> String {
 /// The Secret by which the cluster's nodes know each other.
 pub fn secret(cluster: &str) -> String {
     format!("{cluster}-internal")
+}
+
+/// The ConfigMap with one part of what is learned of the cluster.
+pub fn learned_config_map(cluster: &str, part: &str) -> String {
+    format!("{cluster}-learned-{part}")
 }
 
 /// A role's NetworkPolicy.

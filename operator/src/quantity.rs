@@ -8,6 +8,11 @@ pub fn is_less(left: &str, right: &str) -> bool {
     }
 }
 
+/// The quantity in bytes, rounded down. None where it is none, or more than a volume has.
+pub fn bytes(text: &str) -> Option<u64> {
+    u64::try_from(milli_units(text)? / 1_000).ok()
+}
+
 /// The quantity in units, such as cores. None where it is none.
 pub fn units(text: &str) -> Option<f64> {
     let milli = i64::try_from(milli_units(text)?).ok()?;

@@ -18,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::decide::{decide, invalid_status, suspicions, unsettled};
 use crate::history::{History, Refusal};
 use crate::kafka;
+use crate::learned::Learned;
 use crate::load::Loads;
 use crate::metrics::{Kind, Metrics};
 use crate::observe::{ObserveError, Observed, observe, read_cluster};
@@ -25,6 +26,7 @@ use crate::plan::{Command, Plan};
 use crate::rebalance;
 use crate::remembered::Key;
 use crate::scale::Scales;
+use crate::storage::Storages;
 use crate::topic::growth::Growths;
 use crate::validate::validate;
 
@@ -65,6 +67,10 @@ pub struct Context {
     pub balances: Balances,
     /// What is remembered of topics that grow by load.
     pub growths: Growths,
+    /// What is remembered of how volumes fill.
+    pub storages: Storages,
+    /// Which parts of what is learned were read and written.
+    pub learned: Learned,
 }
 
 /// Why a look ended early.
@@ -116,8 +122,10 @@ pub async fn reconcile(
         }
     };
     context.loads.watch(&watched, &cluster, &observed);
+    context.take_up(&resource, &cluster, now).await?;
     context.size(&watched, &mut cluster, &observed, now);
     context.balance(&watched, &mut cluster, &observed, now);
+    context.store(&watched, &mut cluster, &observed, now);
     let amiss = unsettled(&cluster, &observed, now);
     context.loads.found(&watched, &cluster, amiss);
     let key = format!("{namespace}/{name}/{}", cluster.uid);
@@ -140,6 +148,7 @@ pub async fn reconcile(
     .await;
     remember_outcome(&mut history, &cluster, &plan, &acted, now);
     context.remember(key, history);
+    context.keep(&watched, &cluster.uid, now, false).await;
     context.metrics.acts(Kind::Cluster, acted?);
     Ok(Action::requeue(plan.requeue))
 }
@@ -218,6 +227,16 @@ impl Context {
         self.metrics.balance(&key.0, &key.1, balancing);
     }
 
+    /// Finds how full volumes are, and has the cluster the size of volumes that is to be asked for.
+    fn store(&self, key: &Key, cluster: &mut Cluster, observed: &Observed, now: Timestamp) {
+        let found = self.storages.look(key, cluster, observed, now);
+        self.metrics.storage(&key.0, &key.1, found.as_ref());
+        if let Some(storing) = &found {
+            cluster.brokers.size.clone_from(&storing.size);
+        }
+        cluster.storing = found;
+    }
+
     async fn hold(&self, plan: &Plan) {
         let deletes = |command: &Command| matches!(command, Command::DeletePod(_));
         if self.hold_before_act.is_zero() || !plan.commands.iter().any(deletes) {
@@ -267,5 +286,7 @@ impl Context {
         self.loads.forget(namespace, name);
         self.scales.forget(namespace, name);
         self.balances.forget(namespace, name);
+        self.storages.forget(namespace, name);
+        self.learned.forget(namespace, name);
     }
 }

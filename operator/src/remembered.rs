@@ -45,6 +45,14 @@ impl<T: Default, const MAX: usize> Remembered<T, MAX> {
         Some(look(remembered))
     }
 
+    /// The clusters of which anything is remembered, with the uid that it is remembered of.
+    pub fn keys(&self) -> Vec<(Key, String)> {
+        let clusters = self.lock();
+        let keys = clusters.iter();
+        keys.map(|(key, (uid, _))| (key.clone(), uid.clone()))
+            .collect()
+    }
+
     /// Forgets a cluster.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.lock().remove(&(namespace.to_owned(), name.to_owned()));

@@ -26,12 +26,14 @@ use tokio::sync::watch;
 
 use crate::balance::Balances;
 use crate::definition;
+use crate::learned::Learned;
 use crate::load::{self, Loads};
 use crate::metrics::Metrics;
 use crate::names::{CLUSTER_LABEL, MANAGED_BY_LABEL, OPERATOR};
 use crate::rebalance;
 use crate::reconcile::{Context, error_policy, reconcile};
 use crate::scale::Scales;
+use crate::storage::Storages;
 use crate::topic;
 use crate::topic::growth::Growths;
 use crate::web::{self, Health};
@@ -138,6 +140,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         scales: Scales::default(),
         growths: Growths::default(),
         balances: Balances::default(),
+        storages: Storages::default(),
+        learned: Learned::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(&settings.http)
@@ -192,7 +196,8 @@ async fn wait_for_definition(client: &Client) {
     }
 }
 
-/// Waits for the lease, then controls until it is lost or `stop` ends; gives it back then.
+/// Waits for the lease, then controls until it is lost or `stop` ends; keeps what was learned and
+/// gives the lease back then.
 async fn lead(
     client: &Client,
     settings: &Settings,
@@ -214,7 +219,7 @@ async fn lead(
             tracing::info!(identity = settings.identity, "holding the lease");
             tokio::select! {
                 () = load::run(Arc::clone(&context)) => Ok(()),
-                () = control(client, &settings.watch_namespaces, context) => Ok(()),
+                () = control(client, &settings.watch_namespaces, Arc::clone(&context)) => Ok(()),
                 lost = wait_for(&mut held, false) => lost.and(Err(RunError::LeaseLost)),
             }
         };
@@ -223,6 +228,9 @@ async fn lead(
             ended = controlled => ended,
         }
     };
+    // No look is under way any more. Before the lease is given back, so that the next one reads it;
+    // and where it was lost too: what the other has written by then is not written over.
+    context.keep_all().await;
     // The lease task gives the lease back once nobody listens to it.
     drop(held);
     if tokio::time::timeout(RELEASE_TIMEOUT, task).await.is_err() {

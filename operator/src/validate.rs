@@ -115,6 +115,9 @@ pub fn validate(
         sizing: None,
         rebalance: spec.rebalance,
         balancing: None,
+        storage_autoscaling: spec.brokers.storage.autoscaling.clone(),
+        storage_written: status.and_then(|status| status.storage.clone()),
+        storing: None,
         brokers_present: brokers_present(observed),
         removed_first: removed_first(resource),
         topology_key: spec

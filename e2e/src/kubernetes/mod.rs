@@ -1,6 +1,7 @@
 //! The Kubernetes that scenarios run on: what is read from it, changed in it, and broken in it.
 
 pub mod api;
+pub mod config_maps;
 pub mod helm;
 pub mod helper;
 pub mod http;
@@ -9,6 +10,7 @@ pub mod objects;
 pub mod operators;
 pub mod rebalances;
 pub mod signals;
+pub mod storage;
 pub mod topics;
 
 /// The label that carries a pod's cluster.

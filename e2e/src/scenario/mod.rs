@@ -16,6 +16,7 @@ pub mod form;
 pub mod grow;
 pub mod kill_controller;
 pub mod kill_leader;
+pub mod learned_kept;
 pub mod lost_controller_volume;
 pub mod memory;
 pub mod need;
@@ -30,6 +31,7 @@ pub mod sent_load;
 pub mod shrink;
 pub mod status_wiped;
 pub mod stopped_rollout;
+pub mod storage_growth;
 pub mod summary;
 pub mod topic;
 pub mod two_operators;
@@ -57,6 +59,9 @@ const ON_PODS: &[Need] = &[Need::Operator, Need::PodNetwork];
 const WITH_SIGNALS: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Signals];
 /// What those need that change the operator's release.
 const WITH_HELM: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Helm];
+
+/// What those need that change volumes and their class.
+const WITH_VOLUMES: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Volumes];
 
 /// The first of every set: the others need its cluster.
 const FORM: Scenario = Scenario {
@@ -188,6 +193,18 @@ pub const ALL: &[Scenario] = &[
         shows: "load has a fourth broker join and carry its share; without the load it leaves again",
         needs: ON_PODS,
         run: autoscale::run,
+    },
+    Scenario {
+        name: "learned-kept",
+        shows: "the operator is stopped, killed, and what it has learned damaged: the next goes on, or begins anew and says so",
+        needs: WITH_SIGNALS,
+        run: learned_kept::run,
+    },
+    Scenario {
+        name: "storage-growth",
+        shows: "real bytes fill volumes: claims grow where the class lets them, up to maxSize, and it is told where that does not do",
+        needs: WITH_VOLUMES,
+        run: storage_growth::run,
     },
 ];
 

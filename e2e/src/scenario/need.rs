@@ -21,6 +21,8 @@ pub enum Need {
     Signals,
     /// Helm and the chart, to upgrade and uninstall the operator.
     Helm,
+    /// The local Kubernetes's own volumes and storage class, which are changed as no foreign one may be.
+    Volumes,
 }
 
 impl Need {
@@ -37,6 +39,10 @@ impl Need {
                 Ok(Some("helm and the chart (--helm, --chart)".to_owned()))
             }
             Need::Helm => Ok(None),
+            Need::Volumes => Ok(environment.localkube.is_none().then(|| {
+                "a local Kubernetes: it changes the storage class and makes volumes larger"
+                    .to_owned()
+            })),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! One cluster's scaler: samples in, sizes with reasons out.
 
+mod restore;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use restore::RestoreError;
 
 use crate::{
     capacity::Capacity,
@@ -56,19 +60,6 @@ pub enum DecideError {
     Time(#[from] SampleError),
 }
 
-/// Why a snapshot is refused.
-#[derive(Clone, Debug, PartialEq, Error)]
-pub enum RestoreError {
-    /// Numbers that this code cannot have written.
-    #[error(
-        "failed to restore the scaler: {0} does not fit; starting from nothing is safe, it only delays shrinking"
-    )]
-    NotSound(&'static str),
-    /// The settings that come with it.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-}
-
 /// What is known about one cluster's load and how it scales. See the crate's documentation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scaler {
@@ -117,58 +108,6 @@ impl Scaler {
             skilled: false,
             choice: None,
             settings,
-        })
-    }
-
-    /// Takes a snapshot back. The newest settings go in: a resource that is scaled by now and was
-    /// not then starts from nothing, one that is no longer scaled by is forgotten.
-    ///
-    /// # Errors
-    /// [`RestoreError`] where the snapshot cannot be one, or the settings are out of range.
-    pub fn restore(snapshot: Scaler, settings: Settings) -> Result<Self, RestoreError> {
-        settings.check()?;
-        let checks = [
-            (
-                "a load's history",
-                (snapshot.models.iter().flatten()).all(LoadModel::is_sound),
-            ),
-            ("the learned capacity", snapshot.capacity.is_sound()),
-            (
-                "the floors of late",
-                snapshot.floors.is_sound(snapshot.newest_ms),
-            ),
-            (
-                "the measured delays",
-                snapshot.grow.is_sound() && snapshot.shrink.is_sound(),
-            ),
-            (
-                "the last sample",
-                snapshot.last.is_none_or(|(at_ms, sample)| {
-                    check_time(at_ms, None).is_ok() && sample.check().is_ok()
-                }),
-            ),
-            (
-                "the newest time",
-                (snapshot.newest_ms.iter().chain(&snapshot.observed_since_ms))
-                    .all(|&at_ms| check_time(at_ms, None).is_ok()),
-            ),
-        ];
-        if let Some((what, _)) = checks.iter().find(|(_, sound)| !sound) {
-            return Err(RestoreError::NotSound(what));
-        }
-        let fresh = Scaler::new(settings)?;
-        let mut models = snapshot.models;
-        for (model, fresh) in models.iter_mut().zip(&fresh.models) {
-            match fresh {
-                None => *model = None,
-                Some(fresh) if model.is_none() => *model = Some(fresh.clone()),
-                Some(_) => {}
-            }
-        }
-        Ok(Scaler {
-            settings: fresh.settings,
-            models,
-            ..snapshot
         })
     }
 

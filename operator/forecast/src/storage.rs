@@ -27,7 +27,7 @@ const MAX_HOURS: f64 = 87_600.0;
 const MAX_BYTES: u64 = 1 << 60;
 
 /// The used bytes of one volume, an hour each.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FillModel {
     /// The highest use of each of the last hours; none where nothing was seen.
     hours: VecDeque<Option<u64>>,
@@ -116,6 +116,16 @@ impl FillModel {
             growth_bytes_per_day: expected,
             bound_bytes_per_day: bound,
         })
+    }
+
+    /// When a use was last taken in, in milliseconds since the Unix epoch.
+    pub fn newest_ms(&self) -> Option<i64> {
+        self.newest_ms
+    }
+
+    /// Hours that are remembered, gaps too.
+    pub fn hours(&self) -> usize {
+        self.hours.len()
     }
 
     /// Whether restored numbers fit what this code relies on.

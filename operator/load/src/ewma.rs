@@ -69,6 +69,20 @@ impl<const N: usize> Ewma<N> {
         }
     }
 
+    /// Rates that were measured before, with the weight that they are to have.
+    pub(crate) fn of(rates: [f64; N], weight: f64, observed_ms: Millis) -> Self {
+        Self {
+            sums: rates.map(|rate| rate * weight),
+            weight,
+            observed_ms,
+        }
+    }
+
+    /// How much the rates count beside a new interval, 0 to 1.
+    pub(crate) fn weight(&self) -> f64 {
+        self.weight
+    }
+
     /// The length of the intervals that were counted.
     pub fn observed_ms(&self) -> Millis {
         self.observed_ms

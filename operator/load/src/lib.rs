@@ -4,14 +4,15 @@
 //! and brokers that do not answer; what a broker answers is bounded in bytes, in number and in value
 //! before it counts; the same samples give the same rates. Useful [`WARM_UP`] after the first sample.
 //! Assumes that samples of one broker come in order.
-//! Never reads a clock, a socket or a file. Keeps nothing over a restart: counters are cumulative and
-//! live in the brokers, so that three samples give rates again, and rates from before a restart would
-//! be of another time. What has to last (the history that forecasts are made of) is not kept here.
+//! Never reads a clock, a socket or a file. What outlives a process is its rates ([`Kept`]): counters
+//! are cumulative and live in the brokers, so that the first answer tells them. The history that
+//! forecasts are made of is not kept here.
 
 mod cpu;
 mod ewma;
 mod groups;
 mod history;
+mod kept;
 mod model;
 mod output;
 pub mod read;
@@ -22,6 +23,7 @@ mod split;
 pub use ewma::{HALF_LIFE, INTERVAL_MAX, INTERVAL_MIN, RATE_MAX};
 pub use groups::{GroupLag, GroupModel, GroupOffsets, PartitionLag, TopicLag};
 pub use history::{Age, HISTORY_MAX};
+pub use kept::{Kept, PARTITIONS_KEPT_MAX};
 pub use model::{BROKERS_MAX, FORGET_AFTER, LoadModel, PARTITIONS_MAX, WARM_UP};
 pub use output::{BrokerLoad, Load, PartitionLoad, PartitionRates, Rates};
 pub use sample::{BrokerSample, Counters, Millis, PartitionSample, TopicPartition, TopicSample};

@@ -2,6 +2,7 @@
 
 pub mod config_map;
 pub mod disruption_budget;
+pub mod learned;
 pub mod network_policy;
 pub mod pod;
 pub mod rebalance;

@@ -135,7 +135,8 @@ pub fn decide(
     }
     let sizing = cluster.sizing.iter().map(|sizing| &sizing.news);
     let balancing = cluster.balancing.iter().map(|balancing| &balancing.news);
-    let news = sizing.chain(balancing).flatten().cloned();
+    let storing = cluster.storing.iter().map(|storing| &storing.news);
+    let news = sizing.chain(balancing).chain(storing).flatten().cloned();
     draft.commands.extend(news.map(Command::Announce));
     let status = status::status(
         cluster, observed, &members, &rollout, &draft, written, history, now,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::{
     AutoscalingStatus, Condition, ConditionStatus, KafkaClusterStatus, PartitionCounts, Phase,
-    RoleStatus,
+    RoleStatus, StorageStatus,
 };
 
 use self::troubles::{join, troubles};
@@ -106,6 +106,7 @@ pub fn status(
             restarts::stopped(cluster, rollout, draft, history),
         ),
         ("RacksUneven", racks::uneven(cluster, members)),
+        ("StorageBlocked", storage_blocked(cluster)),
     ];
     let of_pods = restarts::pod_troubles(cluster, observed, now);
     let former = written
@@ -130,6 +131,7 @@ pub fn status(
         brokers: role_status(cluster, observed, Role::Broker, &members.broker_ids),
         autoscaling: autoscaling(cluster),
         balance: cluster.balancing.as_ref().map(|one| one.status.clone()),
+        storage: storage(cluster),
         partitions: partitions(observed),
         conditions: findings
             .into_iter()
@@ -144,6 +146,23 @@ fn autoscaling(cluster: &Cluster) -> Option<AutoscalingStatus> {
     cluster.autoscaling.as_ref()?;
     let decided = cluster.sizing.as_ref().map(|sizing| sizing.status.clone());
     decided.or_else(|| cluster.autoscaling_written.clone())
+}
+
+/// What was found of the brokers' volumes, where they grow by themselves.
+fn storage(cluster: &Cluster) -> Option<StorageStatus> {
+    cluster
+        .storing
+        .as_ref()
+        .map(|storing| storing.status.clone())
+}
+
+/// What keeps volumes from growing as they should.
+fn storage_blocked(cluster: &Cluster) -> Finding {
+    match cluster.storing.as_ref().map(|storing| &storing.blocked) {
+        None => Finding::no("NoAutoscaling"),
+        Some(None) => Finding::no("NotBlocked"),
+        Some(Some((word, why))) => Finding::yes(word, why.clone()),
+    }
 }
 
 /// The status of a resource that cannot be acted on.

@@ -12,7 +12,7 @@ use super::voters::{self, Standing};
 use crate::build::volume;
 use crate::cluster::Cluster;
 use crate::history::{EVIDENCE_HELD, EVIDENCE_READS, History, Suspicion};
-use crate::names::{FORMED_ANNOTATION, LAST_GOOD_ANNOTATION, Member, Role};
+use crate::names::{FORMED_ANNOTATION, GROWN_ANNOTATION, LAST_GOOD_ANNOTATION, Member, Role};
 use crate::observe::{BrokerView, Observed, ObservedVolume};
 use crate::plan::{Command, VolumeChange};
 use crate::quantity;
@@ -286,12 +286,27 @@ pub fn change(cluster: &Cluster, observed: &Observed, rollout: &Rollout<'_>, dra
         }
         // Alone and with a later look, for a refused resize must not hold up a mark.
         if change == VolumeChange::of(volume) && quantity::is_less(&volume.size, &role.size) {
-            change.size = Some(role.size.clone());
+            grow(cluster, volume, &mut change);
         }
         if change != VolumeChange::of(volume) {
             draft.commands.push(Command::ChangeVolume(change));
         }
     }
+}
+
+/// Has a claim ask for the size in force. Where volumes grow by themselves, it is noted when; a claim
+/// that is not bound yet, and one of a class that lets no volume grow, would be refused in each look.
+fn grow(cluster: &Cluster, volume: &ObservedVolume, change: &mut VolumeChange) {
+    let role = volume.member.role;
+    let storing = cluster.storing.as_ref().filter(|_| role == Role::Broker);
+    if let Some(storing) = storing {
+        if !storing.is_expandable || volume.capacity.is_none() {
+            return;
+        }
+        let at = Some(storing.at.clone());
+        change.annotations.insert(GROWN_ANNOTATION.to_owned(), at);
+    }
+    change.size = Some(cluster.role(role).size.clone());
 }
 
 impl VolumeChange {

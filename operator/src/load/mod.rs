@@ -8,6 +8,7 @@
 
 mod announce;
 mod export;
+mod kept;
 mod poll;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use crate::scale::Sizing;
 
 const SIZES: [&str; 3] = ["desired", "wanted", "ready"];
 const FORECASTS: [&str; 2] = ["expected", "upper"];
+const KNOWN: [&str; 2] = ["learned", "observed"];
 
 /// Metrics of each cluster with autoscaling.
 pub struct Autoscaling {
@@ -15,6 +16,7 @@ pub struct Autoscaling {
     load: GaugeVec,
     broker_target: GaugeVec,
     forecast: GaugeVec,
+    known_seconds: GaugeVec,
 }
 
 impl Autoscaling {
@@ -54,6 +56,11 @@ impl Autoscaling {
                 "Brokers that the load will fill when a change takes effect, expected and at the upper bound; absent while the forecast does not decide.",
                 "bound",
             )?,
+            known_seconds: gauge(
+                "kintsugi_operator_autoscaling_known_seconds",
+                "Seconds of load that sizes are decided by: learned, of which the forecast is made, and observed, without a long pause, which a shrink waits for.",
+                "what",
+            )?,
         })
     }
 
@@ -90,6 +97,9 @@ impl Autoscaling {
         for (bound, brokers) in FORECASTS.into_iter().zip(brokers) {
             set(&self.forecast, &[namespace, cluster, bound], brokers);
         }
+        for (what, seconds) in KNOWN.into_iter().zip(figures.known_seconds) {
+            set(&self.known_seconds, &[namespace, cluster, what], seconds);
+        }
     }
 
     /// Shows a cluster no longer.
@@ -105,6 +115,9 @@ impl Autoscaling {
         }
         for bound in FORECASTS {
             set(&self.forecast, &[namespace, cluster, bound], None);
+        }
+        for what in KNOWN {
+            set(&self.known_seconds, &[namespace, cluster, what], None);
         }
     }
 }

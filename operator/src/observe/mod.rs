@@ -8,10 +8,12 @@
 
 mod brokers;
 mod controllers;
+mod learned;
 mod pod;
 mod read;
 mod rebalance;
 mod secret;
+mod storage_class;
 mod trouble;
 mod volume;
 mod zones;
@@ -20,6 +22,7 @@ pub use brokers::ask_brokers;
 pub use controllers::{
     BrokerView, Membership, Partitions, QuorumView, add_voter, grant_generation, remove_voter,
 };
+pub use learned::{ObservedLearned, read_learned};
 pub use pod::{ObservedPod, PodState};
 pub use read::{
     ObserveError, REQUEST_TIMEOUT, bounded, list, observe, observe_nodes, read_cluster,
@@ -61,6 +64,9 @@ pub struct Observed {
     /// What brokers' volumes hold and could, by broker: of those whose load is known, as the last
     /// round showed it. Not read here, because it takes several rounds to know.
     pub disks: BTreeMap<i32, Disk>,
+    /// Whether the storage classes of brokers' claims let volumes grow, by name. Read only where volumes
+    /// grow by themselves; a class that may not be read is absent.
+    pub expandable: BTreeMap<String, bool>,
     /// The quorum's own view, if any controller answered.
     pub quorum: Option<QuorumView>,
 }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Observed, ObservedPod, ObservedRebalance, ObservedVolume, QuorumView, controllers, secret,
-    zones,
+    storage_class, zones,
 };
 use crate::names::{CLUSTER_LABEL, Member, Role};
 
@@ -136,8 +136,12 @@ pub async fn observe(client: &Client, cluster: &KafkaCluster) -> Result<Observed
         zones: Vec::new(),
         rebalances,
         disks: BTreeMap::new(),
+        expandable: BTreeMap::new(),
         quorum,
     };
+    if cluster.spec.brokers.storage.autoscaling.is_some() {
+        observed.expandable = storage_class::read(client, &observed.volumes).await?;
+    }
     observed.zones = read_zones(client, cluster, &observed).await?;
     Ok(observed)
 }

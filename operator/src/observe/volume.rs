@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::names::{
-    CLUSTER_ID_ANNOTATION, FORMED_ANNOTATION, LAST_GOOD_ANNOTATION, Member, REMOVAL_ANNOTATION,
-    REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION,
+    CLUSTER_ID_ANNOTATION, FORMED_ANNOTATION, GROWN_ANNOTATION, LAST_GOOD_ANNOTATION, Member,
+    REMOVAL_ANNOTATION, REPLACEMENTS_ANNOTATION, ZONE_ANNOTATION,
 };
 use crate::template::Template;
 
@@ -67,6 +67,12 @@ pub struct ObservedVolume {
     pub removal: Option<Removal>,
     /// The size it asks for.
     pub size: String,
+    /// The size that its volume has. None until it is bound.
+    pub capacity: Option<String>,
+    /// Its storage class.
+    pub storage_class: Option<String>,
+    /// When it last asked for more, where volumes grow by themselves.
+    pub grown: Option<Timestamp>,
     /// The uid of the KafkaCluster that owns it, if one does.
     pub owner: Option<String>,
 }
@@ -97,6 +103,16 @@ impl ObservedVolume {
             last_good: annotation(LAST_GOOD_ANNOTATION).and_then(|text| Template::parse(&text)),
             removal: annotation(REMOVAL_ANNOTATION).and_then(|text| Removal::parse(&text)),
             size: size.unwrap_or_default(),
+            capacity: claim
+                .status
+                .as_ref()
+                .and_then(|status| status.capacity.as_ref()?.get("storage"))
+                .map(|quantity| quantity.0.clone()),
+            storage_class: claim
+                .spec
+                .as_ref()
+                .and_then(|s| s.storage_class_name.clone()),
+            grown: annotation(GROWN_ANNOTATION).and_then(|text| text.parse().ok()),
             owner: super::owner(metadata),
         })
     }

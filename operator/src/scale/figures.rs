@@ -1,5 +1,6 @@
 //! What sizes are decided by, in numbers: for metrics.
 
+use k8s_openapi::jiff::Timestamp;
 use kintsugi_forecast::{Forecast, Resource, Sample, Scaler, Settings};
 
 use crate::names::Role;
@@ -25,6 +26,8 @@ pub struct Figures {
     pub resources: Vec<ResourceFigures>,
     /// The forecast that decided last; None where the rule did.
     pub forecast: Option<Forecast>,
+    /// Seconds of load that were learned from, and that were observed without a long pause.
+    pub known_seconds: [Option<f64>; 2],
 }
 
 impl Figures {
@@ -35,7 +38,9 @@ impl Figures {
         scaler: Option<&Scaler>,
         measured: Option<Sample>,
         forecast: Option<Forecast>,
+        now: Timestamp,
     ) -> Self {
+        let since = |at_ms: i64| (now.as_millisecond() - at_ms).max(0) as f64 / 1_000.0;
         let pods = observed.pods.iter();
         let ready = pods
             .filter(|pod| pod.member.role == Role::Broker && pod.ready && !pod.is_terminating());
@@ -52,6 +57,8 @@ impl Figures {
             ready: ready.count(),
             resources: Resource::ALL.into_iter().filter_map(figures).collect(),
             forecast,
+            known_seconds: [Scaler::learned_since_ms, Scaler::observed_since_ms]
+                .map(|known| scaler.and_then(known).map(since)),
         }
     }
 }

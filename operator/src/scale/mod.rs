@@ -9,10 +9,11 @@
 //! Assumes that looks come more often than [`step::DECIDE_EVERY`].
 //! Never does: add or remove a broker, or move a replica.
 //!
-//! What is learned of the load lives in memory only: an operator that restarts learns it anew, and
-//! does not shrink meanwhile.
+//! What is learned of the load outlives the operator ([`crate::learned`]). One that starts without it
+//! learns it anew, and does not shrink meanwhile.
 
 mod figures;
+mod kept;
 mod sample;
 mod settings;
 mod step;
@@ -20,9 +21,10 @@ mod step;
 mod tests;
 
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::AutoscalingStatus;
+use kintsugi_crds::{Autoscaling, AutoscalingStatus};
 
 use crate::cluster::Cluster;
+use crate::learned::LearnedError;
 use crate::load::Loads;
 use crate::observe::Observed;
 use crate::remembered::{Key, Remembered};
@@ -57,6 +59,32 @@ impl Scales {
     /// What was decided last, for when the status was wiped.
     pub fn last(&self, key: &Key, uid: &str) -> Option<AutoscalingStatus> {
         self.0.read(key, uid, |state| state.last().cloned())?
+    }
+
+    /// What was learned of a cluster, to be kept; None where nothing was.
+    pub fn keep(&self, key: &Key, uid: &str) -> Option<Result<Vec<u8>, LearnedError>> {
+        self.0.read(key, uid, kept::keep)?
+    }
+
+    /// Goes on with what was kept, unless something was learned here already; says what it knows.
+    ///
+    /// # Errors
+    /// [`LearnedError`] for what cannot have been kept.
+    pub fn take_up(
+        &self,
+        key: &Key,
+        uid: &str,
+        autoscaling: &Autoscaling,
+        payload: &[u8],
+        now: Timestamp,
+    ) -> Result<String, LearnedError> {
+        let (next, what) = kept::take_up(payload, autoscaling, now)?;
+        self.0.with(key, uid, |state| {
+            if state.scaler().is_none() {
+                *state = next;
+            }
+        });
+        Ok(what)
     }
 
     /// A cluster is gone.

@@ -15,6 +15,8 @@ use crate::told::{self, Told};
 /// How often a size is decided: as often as a HorizontalPodAutoscaler does.
 pub const DECIDE_EVERY: SignedDuration = SignedDuration::from_secs(15);
 
+const MS_PER_HOUR: i64 = 3_600_000;
+
 /// What is remembered between looks.
 #[derive(Debug, Default)]
 pub struct State {
@@ -29,6 +31,29 @@ pub struct State {
 }
 
 impl State {
+    /// What goes on with a scaler, and with the change that was under way.
+    pub fn going_on(
+        settings: Settings,
+        scaler: Scaler,
+        begun: Option<(Direction, Timestamp)>,
+    ) -> Self {
+        Self {
+            scaler: Some((settings, scaler)),
+            begun,
+            ..Self::default()
+        }
+    }
+
+    /// What sizes are decided by, once there is something.
+    pub fn scaler(&self) -> Option<&Scaler> {
+        self.scaler.as_ref().map(|(_, scaler)| scaler)
+    }
+
+    /// The change that is under way: which way, and since when.
+    pub fn begun(&self) -> Option<(Direction, Timestamp)> {
+        self.begun
+    }
+
     /// What was decided last.
     pub fn last(&self) -> Option<&AutoscalingStatus> {
         self.told.last()
@@ -56,14 +81,26 @@ pub fn step(
     measured: Option<Sample>,
     now: Timestamp,
 ) -> Sizing {
-    let (status, news) = size(state, cluster, autoscaling, observed, measured, now);
-    let scaler = state.scaler.as_ref().map(|(_, scaler)| scaler);
+    let (mut status, news) = size(state, cluster, autoscaling, observed, measured, now);
+    let scaler = state.scaler();
+    status.observed_since = scaler.and_then(Scaler::observed_since_ms).and_then(time);
+    let learned_since_ms = scaler.and_then(Scaler::learned_since_ms);
+    status.learned_since = learned_since_ms.map(to_hour).and_then(time);
     let settings = settings(autoscaling);
     Sizing {
         status,
         news,
-        figures: Figures::of(observed, &settings, scaler, measured, state.forecast),
+        figures: Figures::of(observed, &settings, scaler, measured, state.forecast, now),
     }
+}
+
+/// What is remembered begins later each minute once it is three weeks long: to the hour is enough.
+fn to_hour(at_ms: i64) -> i64 {
+    at_ms - at_ms.rem_euclid(MS_PER_HOUR)
+}
+
+fn time(at_ms: i64) -> Option<String> {
+    Timestamp::from_millisecond(at_ms).ok().map(told::seconds)
 }
 
 /// What the status is to say, and what people are told once.
@@ -82,6 +119,7 @@ fn size(
         wanted_replicas: wanted.filter(|wanted| *wanted != current),
         reason: told::reason(&reason),
         last_scale_time: written.and_then(|written| written.last_scale_time.clone()),
+        ..AutoscalingStatus::default()
     };
     let last = || written.cloned().unwrap_or_default();
     let is_due = state

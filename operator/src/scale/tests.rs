@@ -5,6 +5,7 @@ use kintsugi_forecast::{Brokers, Loads, Resource, Sample};
 use serde_json::json;
 
 use super::figures::{Figures, ResourceFigures};
+use super::kept;
 use super::step::{Sizing, State, step};
 use crate::cluster::Cluster;
 use crate::fixtures::{at, broker, cluster, formed, pod, volume};
@@ -139,7 +140,7 @@ fn figures_tell_the_load_of_each_look_and_what_a_broker_is_meant_to_carry() {
         loads: Loads::default().with(Resource::NetworkIn, bytes),
         ..load(0.5, 2)
     };
-    for bytes in [150_000.0, 160_000.0] {
+    for (bytes, observed) in [(150_000.0, 0.0), (160_000.0, 15.0)] {
         let resource = ResourceFigures {
             resource: Resource::NetworkIn,
             load: Some(bytes),
@@ -149,6 +150,7 @@ fn figures_tell_the_load_of_each_look_and_what_a_broker_is_meant_to_carry() {
             ready: 2,
             resources: vec![resource],
             forecast: None,
+            known_seconds: [None, Some(observed)],
         };
         assert_eq!(looks.look(received(bytes)).figures, expected);
     }
@@ -164,6 +166,59 @@ fn nothing_shrinks_before_a_whole_window_was_observed() {
     looks.state = State::default();
     let (seconds, _) = looks.until_changed(load(0.5, 6), 1_200).unwrap();
     assert!((300..=330).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn what_was_kept_goes_on_at_once_and_after_a_pause_a_window_is_observed_anew() {
+    let kept_after_180_s = || {
+        let mut looks = Looks::at_size(6, autoscaling(json!({})));
+        for _ in 0..12 {
+            looks.look(load(0.5, 6));
+        }
+        let kept = kept::keep(&looks.state).unwrap().unwrap();
+        (looks, kept)
+    };
+    let go_on = |looks: &mut Looks, kept: &[u8], pause: i64| {
+        looks.now += pause;
+        let taken = kept::take_up(kept, &looks.autoscaling, at(looks.now));
+        let (state, what) = taken.unwrap();
+        looks.state = state;
+        what
+    };
+    let (mut looks, kept) = kept_after_180_s();
+    let since = looks.cluster.autoscaling_written.clone().unwrap();
+    let what = go_on(&mut looks, &kept, 30);
+    assert!(what.contains("observed without a pause since"), "{what}");
+    assert_eq!(
+        looks.look(load(0.5, 6)).status.observed_since,
+        since.observed_since
+    );
+    let (seconds, size) = looks.until_changed(load(0.5, 6), 1_200).unwrap();
+    assert!((60..=120).contains(&seconds), "{seconds}");
+    assert_eq!(size, 3);
+
+    let (mut looks, kept) = kept_after_180_s();
+    let what = go_on(&mut looks, &kept, 600);
+    assert!(what.contains("nothing shrinks before"), "{what}");
+    let status = looks.look(load(0.5, 6)).status;
+    assert_ne!(status.observed_since, since.observed_since);
+    assert_eq!(status.learned_since, since.learned_since);
+    let (seconds, _) = looks.until_changed(load(0.5, 6), 1_200).unwrap();
+    assert!((285..=330).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn what_was_kept_and_damaged_is_refused() {
+    let autoscaling = autoscaling(json!({}));
+    let refused = |bytes: &[u8]| kept::take_up(bytes, &autoscaling, at(0)).is_err();
+    assert!(refused(&[]));
+    assert!(refused(&[0xff; 1_000]));
+    let mut looks = Looks::at_size(3, autoscaling.clone());
+    looks.look(load(0.5, 3));
+    let kept = kept::keep(&looks.state).unwrap().unwrap();
+    assert!(refused(&kept[..kept.len() - 1]));
+    // Of a time that has not come.
+    assert!(kept::take_up(&kept, &autoscaling, at(-600)).is_err());
 }
 
 #[test]

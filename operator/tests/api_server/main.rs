@@ -7,11 +7,13 @@
 // Clippy exempts functions marked as tests; all of this crate is one.
 #![allow(clippy::unwrap_used)]
 
+mod learned;
 mod rebalances;
 mod rollout;
 mod rules;
 mod secret;
 mod server;
+mod storage;
 mod topics;
 
 use std::time::Duration;
@@ -53,6 +55,8 @@ async fn a_real_api_server_agrees() {
         form_with_a_death(client, cut, whole).await;
     }
     secret::a_secret_is_made_once(client).await;
+    learned::what_is_learned_is_handed_over_and_a_stale_operator_writes_over_nothing(client).await;
+    storage::claims_grow_where_their_class_lets_them(client).await;
     secret::policies_come_and_go(client).await;
     rollout::a_deletion_decided_long_ago_hits_nothing(client).await;
     rollout::a_replacement_that_admission_refuses_deletes_nothing(client).await;

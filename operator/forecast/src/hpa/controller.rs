@@ -126,6 +126,16 @@ impl Controller {
         });
     }
 
+    /// Whether what is restored is no more than this code remembers, and none of it of the future,
+    /// where it would count for ever.
+    pub fn is_sound(&self, newest_ms: Option<i64>) -> bool {
+        let all = [&self.recommendations, &self.ups, &self.downs];
+        all.into_iter().all(|events| {
+            let past = |at_ms| newest_ms.is_some_and(|newest_ms| (0..=newest_ms).contains(&at_ms));
+            events.len() <= MAX_REMEMBERED && events.iter().all(|event| past(event.at_ms))
+        })
+    }
+
     fn stabilize(&mut self, now_ms: i64, current: u32, desired: u32, behavior: &Behavior) -> u32 {
         if self.recommendations.is_empty() {
             // As the controller does for a target that it sees first: its size is the first

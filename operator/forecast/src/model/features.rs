@@ -127,7 +127,7 @@ impl Ahead {
     /// Whether restored numbers are finite, and as many as this code relies on.
     pub fn is_sound(&self) -> bool {
         self.seasonal.len() <= AHEAD_MINUTES as usize + 1
-            && self.from.abs() < i64::MAX / 4
+            && self.from.saturating_abs() < i64::MAX / 4
             && self.seasonal.iter().all(|seasonal| {
                 (seasonal.profile.iter())
                     .chain(&seasonal.last_week)

@@ -8,6 +8,8 @@ pub const MINUTES_PER_DAY: i64 = 24 * 60;
 pub const MINUTES_PER_WEEK: i64 = 7 * MINUTES_PER_DAY;
 /// Minutes that are kept.
 pub const HISTORY_MINUTES: usize = 3 * MINUTES_PER_WEEK as usize;
+/// No minute is later: sums and differences of minutes, in milliseconds too, stay far from overflow.
+const NEWEST_MAX: i64 = i64::MAX / 1_000_000;
 /// What stands in the ring for a minute that nobody measured. Loads are never negative.
 const GAP: f32 = -1.0;
 
@@ -92,7 +94,9 @@ impl History {
         self.values.len() == HISTORY_MINUTES
             && self.span <= HISTORY_MINUTES
             && self.values.iter().all(|value| value.is_finite())
-            && self.newest.is_none_or(|newest| newest.abs() < i64::MAX / 4)
+            && self
+                .newest
+                .is_none_or(|newest| newest.saturating_abs() < NEWEST_MAX)
     }
 
     fn slot(minute: i64) -> usize {

@@ -55,6 +55,13 @@ impl Skill {
         }
         1.0 - self.forecast / naive
     }
+
+    /// Whether restored errors are numbers that errors can be.
+    fn is_sound(&self) -> bool {
+        [self.forecast, self.persistence, self.seasonal_naive]
+            .iter()
+            .all(|error| error.is_finite() && *error >= 0.0)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -173,10 +180,11 @@ impl Horizon {
             && self.scores.is_sound()
             && self.by_hour.len() == HOURS_PER_WEEK
             && self.pending.len() == minutes as usize
+            && self.skill.is_sound()
             && (self.by_hour.iter().chain([&self.overall, &self.recent]))
                 .all(|error| error.is_finite() && *error >= 0.0)
             && self.pending.iter().flatten().all(|pending| {
-                pending.issued.abs() < i64::MAX / 4
+                pending.issued.saturating_abs() < i64::MAX / 4
                     && (pending.row.iter())
                         .chain([&pending.base, &pending.forecast, &pending.typical])
                         .chain(&pending.naive)

@@ -8,6 +8,7 @@ use super::{
     history::{History, MINUTES_PER_WEEK},
     horizon::{Horizon, Seen, Skill, WARM_MINUTES},
 };
+use crate::sample::check_time;
 
 /// The horizons that are forecast, in minutes; what lies between is interpolated.
 pub const HORIZONS_MINUTES: [i64; 20] = [
@@ -16,6 +17,10 @@ pub const HORIZONS_MINUTES: [i64; 20] = [
 const MS_PER_MINUTE: i64 = 60_000;
 /// A path older than this says nothing about now.
 const STALE_MINUTES: f64 = 5.0;
+/// After so many minutes without a sample the level begins anew: that of before says nothing about now.
+const LEVEL_GAP_MINUTES: i64 = 5;
+/// No minute has more samples than this: one each 60 microseconds.
+const SAMPLES_MAX: u32 = 1_000_000;
 
 /// One point of the path, on the model's log scale.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -68,6 +73,9 @@ impl LoadModel {
         let minute = now_ms.div_euclid(MS_PER_MINUTE);
         match &mut self.open {
             Some(open) if open.minute == minute => {
+                if open.count >= SAMPLES_MAX {
+                    return;
+                }
                 open.sum += load;
                 open.count += 1;
                 open.peak = open.peak.max(load);
@@ -90,6 +98,12 @@ impl LoadModel {
     /// Minutes of history, gaps too.
     pub fn span_minutes(&self) -> usize {
         self.history.span_minutes()
+    }
+
+    /// Where the history begins, in milliseconds since the Unix epoch.
+    pub fn learned_since_ms(&self) -> Option<i64> {
+        let span = i64::try_from(self.history.span_minutes()).ok()?;
+        Some((self.history.newest()? - span + 1) * MS_PER_MINUTE)
     }
 
     /// Loads' place on the log scale of [`Point`].
@@ -159,7 +173,11 @@ impl LoadModel {
                 point.mean.is_finite() && point.typical.is_finite() && point.typical > 0.0
             })
             && self.open.is_none_or(|open| {
-                open.sum.is_finite() && open.peak.is_finite() && open.count > 0 && open.sum >= 0.0
+                open.sum.is_finite()
+                    && open.peak.is_finite()
+                    && open.sum >= 0.0
+                    && (1..=SAMPLES_MAX).contains(&open.count)
+                    && check_time(open.minute.saturating_mul(MS_PER_MINUTE), None).is_ok()
             })
     }
 
@@ -168,6 +186,10 @@ impl LoadModel {
         self.mean_minutes = self.mean_minutes.saturating_add(1);
         let share = (1.0 / MINUTES_PER_WEEK as f64).max(1.0 / f64::from(self.mean_minutes));
         self.mean += share * (mean - self.mean);
+        let is_gap = |newest: i64| closed.minute - newest > LEVEL_GAP_MINUTES;
+        if self.history.newest().is_some_and(is_gap) {
+            self.level = Level::default();
+        }
         self.history.push(closed.minute, mean);
         let seen = Seen {
             minute: closed.minute,

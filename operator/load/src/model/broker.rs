@@ -41,6 +41,14 @@ pub enum Interval {
 }
 
 impl Broker {
+    /// One that has not answered yet, with rates of before.
+    pub fn with(rates: Ewma<RATES>) -> Self {
+        Self {
+            rates,
+            ..Self::default()
+        }
+    }
+
     pub fn interval(&self, at: Millis, sample: &BrokerSample) -> Interval {
         if !self.is_known {
             return Interval::First;

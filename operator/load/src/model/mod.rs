@@ -3,6 +3,7 @@
 mod broker;
 mod partition;
 mod report;
+mod resume;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use broker::{Broker, Interval};
 use partition::Partition;
 
 use crate::history::Age;
+use crate::kept::Resumed;
 use crate::split::split;
 use crate::{BrokerSample, Counters, Millis, TopicPartition, TopicSample};
 
@@ -38,6 +40,7 @@ pub const FORGET_AFTER: Duration = Duration::from_millis(FORGET_AFTER_MS);
 pub struct LoadModel {
     brokers: BTreeMap<i32, Broker>,
     partitions: BTreeMap<TopicPartition, Partition>,
+    resumed: Option<Resumed>,
     swept_at: Millis,
     refused_intervals: u64,
     left_out: u64,
@@ -53,7 +56,12 @@ impl LoadModel {
             self.left_out += 1;
             return;
         }
-        let broker = self.brokers.entry(id).or_default();
+        let resumed = self.resumed.as_mut();
+        let entry = self.brokers.entry(id);
+        let broker = entry.or_insert_with(|| {
+            let rates = resumed.and_then(|it| it.broker(id, at));
+            Broker::with(rates.unwrap_or_default())
+        });
         let previous = broker.sampled_at;
         let interval_ms = match broker.interval(at, sample) {
             // An answer from the same moment, or one that came late.
@@ -100,7 +108,12 @@ impl LoadModel {
                 self.left_out += 1;
                 continue;
             }
-            let partition = self.partitions.entry(key).or_default();
+            let resumed = self.resumed.as_mut();
+            let entry = self.partitions.entry(key);
+            let partition = entry.or_insert_with_key(|key| {
+                let rates = resumed.and_then(|it| it.partition(key, since.at));
+                Partition::with(rates.unwrap_or_default())
+            });
             if let Some(interval_ms) = since.interval_ms
                 && partition.was_led(since, sample)
             {
@@ -133,6 +146,7 @@ impl LoadModel {
     /// Forgets what nobody told of for long.
     fn sweep(&mut self, now: Millis) {
         self.swept_at = now;
+        self.forget_resumed(now);
         let is_fresh = |at: Millis| now.saturating_sub(at) < FORGET_AFTER_MS;
         self.brokers.retain(|_, broker| is_fresh(broker.sampled_at));
         let brokers = &self.brokers;

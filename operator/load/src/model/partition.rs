@@ -25,6 +25,14 @@ struct Replica {
 }
 
 impl Partition {
+    /// One that nobody has told of yet, with rates of before.
+    pub fn with(rates: Ewma<6>) -> Self {
+        Self {
+            rates,
+            ..Self::default()
+        }
+    }
+
     /// Whether the broker leads it now and led it at its sample before.
     pub fn was_led(&self, since: &Since, sample: &PartitionSample) -> bool {
         let before = self.replicas.get(&since.broker);

@@ -8,8 +8,13 @@ use crate::cpu::{cores_per_work, follower_work, leader_work};
 use crate::{BrokerLoad, Load, Millis, PartitionLoad, PartitionRates, Rates, TopicPartition};
 
 impl LoadModel {
-    /// Whether every broker that is known was observed for [`super::WARM_UP`], and there is one.
+    /// Whether every broker that is known was observed for [`super::WARM_UP`], and there is one. What
+    /// was observed before a restart counts, once every broker of then has answered, or has had as
+    /// long for it.
     pub fn is_useful(&self) -> bool {
+        if self.awaits_brokers() {
+            return false;
+        }
         let mut brokers = self.brokers.values();
         !self.brokers.is_empty() && brokers.all(|b| b.rates.observed_ms() >= WARM_UP_MS)
     }

@@ -255,6 +255,89 @@ fn an_unread_records_age_goes_on_over_a_leaders_move() {
     assert_eq!(model.high_watermark(&key()), Some(world.log_end));
 }
 
+/// A model that has measured for a while, and the world it is of.
+fn measured() -> (World, LoadModel) {
+    let (mut world, mut model) = (World::new(5_000.0), LoadModel::default());
+    for _ in 0..200 {
+        world.pass(5_000);
+        world.tell(&mut model, false);
+    }
+    (world, model)
+}
+
+#[test]
+fn rates_that_were_kept_are_useful_with_the_first_answers_and_age_by_the_pause() {
+    let (mut world, before) = measured();
+    let kept = before.keep(100);
+    assert_eq!(kept.partitions(), 1);
+    // The next process looks half a minute later, when everything is twice as much.
+    world.pass(30_000);
+    world.bytes_per_second = 10_000.0;
+    let mut model = LoadModel::default();
+    assert!(model.resume(kept, world.now, 30_000));
+    assert!(!model.is_useful(), "nobody has answered yet");
+    for id in 0..2 {
+        model.take(id, world.now, &world.sample(id, false));
+    }
+    assert!(!model.is_useful(), "one has not answered yet");
+    world.tell(&mut model, false);
+    assert!(model.is_useful());
+    assert!((bytes_in(&model) - 5_000.0).abs() < 1.0);
+    world.pass(30_000);
+    world.tell(&mut model, false);
+    // Half of the weight was lost in the pause, and half of the rest since: a quarter beside a half.
+    assert!(
+        (bytes_in(&model) - 8_333.3).abs() < 10.0,
+        "{}",
+        bytes_in(&model)
+    );
+}
+
+#[test]
+fn a_broker_that_is_gone_since_delays_no_longer_than_the_warm_up() {
+    let (mut world, before) = measured();
+    let mut model = LoadModel::default();
+    world.dead = Some(2);
+    assert!(model.resume(before.keep(100), world.now, 0));
+    world.tell(&mut model, false);
+    assert!(!model.is_useful());
+    world.pass(WARM_UP_MS);
+    world.tell(&mut model, false);
+    assert!(model.is_useful());
+}
+
+#[test]
+fn rates_of_long_ago_are_not_taken_up_and_newer_ones_stay() {
+    let (world, before) = measured();
+    let mut model = LoadModel::default();
+    assert!(!model.resume(before.keep(100), world.now, FORGET_AFTER_MS));
+    assert!(model.partitions().is_empty());
+    let (mut world, mut newer) = measured();
+    world.bytes_per_second = 500.0;
+    let mut other = LoadModel::default();
+    for _ in 0..20 {
+        world.pass(5_000);
+        world.tell(&mut other, false);
+    }
+    assert!(newer.resume(other.keep(100), world.now, 0));
+    assert!((bytes_in(&newer) - 5_000.0).abs() < 1.0);
+}
+
+#[test]
+fn the_busiest_partitions_are_kept_and_rates_that_cannot_be_are_not_taken_up() {
+    let (world, before) = measured();
+    assert_eq!(before.keep(0).partitions(), 0);
+    for absurd in ["1e13", "-1.0"] {
+        let text = serde_json::to_string(&before.keep(100)).unwrap();
+        assert!(text.contains("5000.0"), "{text}");
+        let kept = serde_json::from_str(&text.replace("5000.0", absurd)).unwrap();
+        let mut model = LoadModel::default();
+        model.resume(kept, world.now, 0);
+        world.tell(&mut model, false);
+        assert_eq!(bytes_in(&model), 0.0, "{absurd}");
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Pass(Millis),
