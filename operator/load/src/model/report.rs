@@ -3,7 +3,7 @@
 use super::partition::Partition;
 use super::{LoadModel, WARM_UP_MS};
 use crate::cpu::{cores_per_work, follower_work, leader_work};
-use crate::{BrokerLoad, Load, Millis, PartitionLoad, Rates, TopicPartition};
+use crate::{BrokerLoad, Load, Millis, PartitionLoad, Rates, TimesInterval, TopicPartition};
 
 impl LoadModel {
     /// Whether every broker that is known was observed for [`super::WARM_UP`], and there is one.
@@ -111,6 +111,15 @@ impl LoadModel {
             }
         });
         each.collect()
+    }
+
+    /// How long producers' requests took on each broker that answered lately, by interval, the oldest
+    /// first. None of a broker that does not tell.
+    pub fn produce_times(
+        &self,
+    ) -> impl Iterator<Item = (i32, Option<impl Iterator<Item = &TimesInterval>>)> {
+        let brokers = self.brokers.iter();
+        brokers.map(|(id, broker)| (*id, broker.produce_times.told()))
     }
 
     /// Bytes of the logs on one broker: what would have to be copied if it were emptied.
