@@ -323,6 +323,17 @@ pub struct RebalanceProgress {
     /// nothing is copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle_bytes_per_second: Option<i64>,
+    /// What was last done with that rate, and why. Absent while nothing is copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub throttle_reason: Option<String>,
+    /// The time in milliseconds that 99 of 100 producers' requests did not take longer than lately, of
+    /// the broker where that grew most. Absent where it was not measured while moves were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produce_p99_ms: Option<i64>,
+    /// What it was there before the first move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produce_p99_before_ms: Option<i64>,
     /// How long the busiest broker copies at that rate. Absent where there is no rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<i64>,

@@ -118,7 +118,8 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
     };
     let name = header.api.name;
     let serve = handler(header.api.key);
-    metrics.traffic.requests.with_label_values(&[name]).inc();
+    let api = header.api;
+    metrics.traffic.requests.of(api).requests.inc();
     let started = std::time::Instant::now();
     let peer = context.peer;
     let refused = metrics
@@ -138,9 +139,7 @@ pub fn begin(context: &Arc<Context>, frame: Bytes) -> Option<Answering> {
                 context.listings.room().await;
             }
             let result = serving.await;
-            let seconds = started.elapsed().as_secs_f64();
-            let taken = metrics.traffic.request_seconds.with_label_values(&[name]);
-            taken.observe(seconds);
+            metrics.traffic.requests.of(api).took(started.elapsed());
             let mut answer = result.unwrap_or_else(|cause| {
                 refused.inc();
                 tracing::debug!(

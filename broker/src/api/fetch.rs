@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 use super::answer::{Answer, ApiError};
 use super::call::Call;
 use super::topics;
+use crate::broker::FetchAnswer;
 
 /// The first version whose consumers know zstd (KIP-110).
 const ZSTD_SINCE: i16 = 10;
@@ -39,6 +41,7 @@ struct Part {
 
 /// Asks the shards, in the order of requests, before it returns.
 pub fn serve(call: Call) -> impl Future<Output = Result<Answer, ApiError>> {
+    let started = Instant::now();
     let begun = begin(&call);
     async move {
         let (request, results, parts) = match begun? {
@@ -51,7 +54,11 @@ pub fn serve(call: Call) -> impl Future<Output = Result<Answer, ApiError>> {
                 return encode(&call, response, 0);
             }
         };
-        finish(call, request, results, parts).await
+        let (metrics, api) = (call.broker().metrics.clone(), call.header.api);
+        let (answer, held) = finish(call, request, results, parts).await?;
+        let worked = started.elapsed().saturating_sub(held);
+        metrics.traffic.requests.of(api).worked(worked);
+        Ok(answer)
     }
 }
 
@@ -63,7 +70,7 @@ enum Begun {
 struct Asked {
     part: Part,
     token: Token,
-    answer: oneshot::Receiver<Vec<Fetched>>,
+    answer: oneshot::Receiver<FetchAnswer>,
 }
 
 fn begin(call: &Call) -> Result<Begun, ApiError> {
@@ -163,27 +170,35 @@ impl Drop for CancelOnDrop {
     }
 }
 
+/// The answer, and how long it waited for records to come: what the shards that wait together
+/// waited.
 async fn finish(
     call: Call,
     request: FetchRequest,
     mut results: Results,
     asked: Vec<Asked>,
-) -> Result<Answer, ApiError> {
+) -> Result<(Answer, Duration), ApiError> {
     let mut guard = CancelOnDrop {
         call: call.clone(),
         waiting: asked.iter().map(|a| (a.token, a.part.shard)).collect(),
     };
     let mut waiting: FuturesUnordered<_> = asked.into_iter().map(answered).collect();
     let mut is_cut_short = false;
+    let mut longest_held = Duration::ZERO;
     while let Some((part, token, answer)) = waiting.next().await {
         guard.waiting.remove(&token);
-        let Ok(answer) = answer else {
+        let Ok(FetchAnswer {
+            results: answer,
+            held,
+        }) = answer
+        else {
             if is_cut_short {
                 // Cancelled below; its second asking is on the way.
                 continue;
             }
             return Err(ApiError::NoAnswer);
         };
+        longest_held = longest_held.max(held);
         let has_news = answer
             .iter()
             .any(|fetched| !fetched.batches.is_empty() || !fetched.error.is_none());
@@ -208,10 +223,11 @@ async fn finish(
     }
     let size_bytes = results.values().flat_map(|r| &r.records).map(|r| r.len());
     let size_bytes = size_bytes.sum();
-    encode(&call, response(&request, results), size_bytes)
+    let answer = encode(&call, response(&request, results), size_bytes)?;
+    Ok((answer, longest_held))
 }
 
-async fn answered(asked: Asked) -> (Part, Token, Result<Vec<Fetched>, oneshot::error::RecvError>) {
+async fn answered(asked: Asked) -> (Part, Token, Result<FetchAnswer, oneshot::error::RecvError>) {
     (asked.part, asked.token, asked.answer.await)
 }
 

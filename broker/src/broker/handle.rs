@@ -9,14 +9,14 @@ use kintsugi_node::message::broker::MetadataView;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest};
 use kintsugi_node::message::load::PartitionLoad;
 use kintsugi_node::message::shard::{
-    DeletedRecords, EpochEndAnswer, EpochQuery, Event, Fetch, Fetched, GroupAsk, LogSize,
-    OffsetAnswer, OffsetQuery, Produce, Produced, Token,
+    DeletedRecords, EpochEndAnswer, EpochQuery, Event, Fetch, GroupAsk, LogSize, OffsetAnswer,
+    OffsetQuery, Produce, Produced, Token,
 };
 use kintsugi_storage::{LogContext, RealFileSystem};
 use kintsugi_types::{BrokerId, ErrorCode, Offset, PartitionId, ProducerId, TopicName};
 use tokio::sync::{oneshot, watch};
 
-use super::{ControlInput, Published, Reply, ShardInput};
+use super::{ControlInput, FetchAnswer, Published, Reply, ShardInput};
 use crate::clock::Clock;
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
@@ -101,7 +101,7 @@ impl BrokerHandle {
     }
 
     /// Asks a shard for records.
-    pub fn fetch(&self, shard: u16, fetch: Fetch) -> oneshot::Receiver<Vec<Fetched>> {
+    pub fn fetch(&self, shard: u16, fetch: Fetch) -> oneshot::Receiver<FetchAnswer> {
         let (reply, answer) = oneshot::channel();
         let token = fetch.token;
         self.ask(shard, token, Event::Fetch(fetch), Reply::Fetch(reply));

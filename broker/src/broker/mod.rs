@@ -23,5 +23,5 @@ pub use dial_back::ControlPort;
 pub use directory::Directory;
 pub use handle::{BrokerHandle, Gate};
 pub use published::Published;
-pub use shard::{Reply, ShardInput};
+pub use shard::{FetchAnswer, Reply, ShardInput};
 pub use start::start;

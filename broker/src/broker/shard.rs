@@ -1,6 +1,7 @@
 //! A shard's thread: events in, commands carried out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kintsugi_coordinator::GroupResponse;
 use kintsugi_node::directory::Closed;
@@ -66,13 +67,22 @@ impl std::fmt::Debug for SyncAll {
     }
 }
 
+/// What a shard answers to a fetch.
+#[derive(Debug)]
+pub struct FetchAnswer {
+    /// One a partition, in the order of the request.
+    pub results: Vec<Fetched>,
+    /// How long it waited for records to come, as its client asked.
+    pub held: Duration,
+}
+
 /// Where an answer goes.
 #[derive(Debug)]
 pub enum Reply {
     /// Of a produce request.
     Produce(oneshot::Sender<Vec<Produced>>),
     /// Of a fetch request.
-    Fetch(oneshot::Sender<Vec<Fetched>>),
+    Fetch(oneshot::Sender<FetchAnswer>),
     /// Of a ListOffsets request.
     ListOffsets(oneshot::Sender<Vec<OffsetAnswer>>),
     /// Of an OffsetForLeaderEpoch request.
@@ -197,9 +207,13 @@ impl ShardThread {
                     drop(reply.send(results));
                 }
             }
-            Command::AnswerFetch { token, results } => {
+            Command::AnswerFetch {
+                token,
+                results,
+                held,
+            } => {
                 if let Some(Reply::Fetch(reply)) = self.waiting.remove(&token) {
-                    drop(reply.send(results));
+                    drop(reply.send(FetchAnswer { results, held }));
                 }
             }
             Command::AnswerListOffsets { token, results } => {

@@ -6,13 +6,15 @@
 mod handshakes;
 mod partitions;
 mod process;
+mod requests;
 mod shards;
 mod traffic;
 
-use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 pub use partitions::{Change, Partitions};
 pub use process::{Process, volume};
+pub use requests::{Requests, Times};
 pub use shards::ShardCounters;
 pub use traffic::Traffic;
 
@@ -67,6 +69,17 @@ impl Metrics {
 
 fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
     let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn labelled(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<IntCounterVec, prometheus::Error> {
+    let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
     registry.register(Box::new(counter.clone()))?;
     Ok(counter)
 }

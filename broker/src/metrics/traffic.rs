@@ -1,13 +1,9 @@
 //! Clients and their requests.
 
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
-use super::{counter, gauge};
-
-/// The bounds of request times, in seconds.
-const SECONDS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+use super::requests::Requests;
+use super::{counter, gauge, labelled};
 
 /// What clients do.
 #[derive(Clone, Debug)]
@@ -20,10 +16,8 @@ pub struct Traffic {
     pub replication_bytes_in: IntCounter,
     /// Bytes of batches that followers were answered with.
     pub replication_bytes_out: IntCounter,
-    /// Requests by API.
-    pub requests: IntCounterVec,
-    /// How long requests took, in seconds, by API.
-    pub request_seconds: HistogramVec,
+    /// Requests by API, and how long they took.
+    pub requests: Requests,
     /// What was refused or limited, by the limit's name.
     pub limited: IntCounterVec,
     /// Clients' connections.
@@ -44,17 +38,6 @@ impl Traffic {
     /// # Errors
     /// When two metrics have one name.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let labelled = |name: &str, help: &str, label: &str| {
-            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let opts = HistogramOpts::new(
-            "kafka_network_requestmetrics_totaltime_seconds",
-            "How long requests took, by API.",
-        );
-        let request_seconds = HistogramVec::new(opts.buckets(SECONDS.to_vec()), &["request"])?;
-        registry.register(Box::new(request_seconds.clone()))?;
         Ok(Self {
             bytes_in: counter(
                 registry,
@@ -76,13 +59,9 @@ impl Traffic {
                 "kafka_server_brokertopicmetrics_replicationbytesout_total",
                 "Bytes of batches that followers were answered with.",
             )?,
-            requests: labelled(
-                "kafka_network_requestmetrics_requests_total",
-                "Requests by API.",
-                "request",
-            )?,
-            request_seconds,
+            requests: Requests::new(registry)?,
             limited: labelled(
+                registry,
                 "kintsugi_limited_total",
                 "What was refused or limited, by the limit's name.",
                 "limit",

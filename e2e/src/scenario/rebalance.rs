@@ -16,6 +16,11 @@ use crate::bench::topology::Topology;
 const PROPOSE_LIMIT: Duration = Duration::from_secs(90);
 /// How long the moves may take.
 const MOVE_LIMIT: Duration = Duration::from_secs(300);
+/// Bytes a second at which the broker is drained: so slow that it is measured meanwhile what producers
+/// feel, which takes two of the operator's looks at loads, 5 s apart.
+const DRAIN_RATE_BYTES: u64 = 512 * 1024;
+/// How long it may take until that is told.
+const FELT_LIMIT: Duration = Duration::from_secs(60);
 /// The share of an even spread that the new broker must have at the end, in percent: a profile lets
 /// brokers be a tenth apart.
 const SHARE_MIN_PERCENT: usize = 80;
@@ -125,14 +130,34 @@ fn take(environment: &Environment, topic: &str, added: i32) -> anyhow::Result<()
         "scope": "RemoveBrokers",
         "brokers": [added],
         "approval": "Automatic",
+        "throttleBytesPerSecond": DRAIN_RATE_BYTES,
     });
     let name = format!("remove-{added}");
     kubernetes.apply_rebalance(&name, &spec)?;
+    let felt = wait_for_felt(environment, &name)?;
+    println!("  while it is drained: {felt}");
     let completed = wait_for_phase(environment, &name, "Completed", MOVE_LIMIT)?;
     println!("  drained: {}", summary(&completed));
     let held = replicas_on(environment, topic, added)?;
     ensure!(held == 0, "{held} replicas are left on broker {added}");
     kubernetes.delete_rebalance(&name)
+}
+
+/// Waits until the status tells what producers feel of the moves, and gives its words.
+fn wait_for_felt(environment: &Environment, name: &str) -> anyhow::Result<String> {
+    let what = format!("KafkaRebalance {name} to tell what producers feel");
+    environment
+        .kubernetes
+        .wait(&what, FELT_LIMIT, |kubernetes| {
+            let status = kubernetes.rebalance_status(name)?;
+            let progress = &status["progress"];
+            let is_told =
+                progress["produceP99Ms"].is_i64() && progress["produceP99BeforeMs"].is_i64();
+            let reason = progress["throttleReason"].as_str().filter(|_| is_told);
+            Ok(reason
+                .map(str::to_owned)
+                .ok_or_else(|| format!("{}: {progress}", status["phase"])))
+        })
 }
 
 fn replicas_on(environment: &Environment, topic: &str, broker: i32) -> anyhow::Result<usize> {

@@ -19,6 +19,7 @@ pub mod read;
 mod sample;
 mod skew;
 mod split;
+mod times;
 
 pub use ewma::{HALF_LIFE, INTERVAL_MAX, INTERVAL_MIN, RATE_MAX};
 pub use groups::{GroupLag, GroupModel, GroupOffsets, PartitionLag, TopicLag};
@@ -28,3 +29,4 @@ pub use model::{BROKERS_MAX, FORGET_AFTER, LoadModel, PARTITIONS_MAX, WARM_UP};
 pub use output::{BrokerLoad, Load, PartitionLoad, PartitionRates, Rates};
 pub use sample::{BrokerSample, Counters, Millis, PartitionSample, TopicPartition, TopicSample};
 pub use skew::{Skew, skews};
+pub use times::{RequestTimes, TIMES_KEPT, TimesInterval};

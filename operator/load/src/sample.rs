@@ -3,6 +3,8 @@
 use std::ops::AddAssign;
 use std::sync::Arc;
 
+use crate::times::RequestTimes;
+
 /// A moment in milliseconds, of any clock that does not go back.
 pub type Millis = u64;
 
@@ -145,6 +147,8 @@ pub struct BrokerSample {
     pub disk_total_bytes: Option<f64>,
     /// What may still be written to it.
     pub disk_usable_bytes: Option<f64>,
+    /// How long producers' requests took; None: not told.
+    pub produce_times: Option<RequestTimes>,
     /// In order of their names.
     pub topics: Vec<TopicSample>,
 }

@@ -10,6 +10,8 @@ pub struct Rebalances {
     moves_left: IntGaugeVec,
     bytes_left: IntGaugeVec,
     throttle: IntGaugeVec,
+    produce_p99: IntGaugeVec,
+    produce_p99_before: IntGaugeVec,
     gates: IntGaugeVec,
 }
 
@@ -46,6 +48,14 @@ impl Rebalances {
                 "kintsugi_operator_rebalance_throttle_bytes_per_second",
                 "What each broker may send and receive for moves; 0 while nothing is copied.",
             )?,
+            produce_p99: gauge(
+                "kintsugi_operator_rebalance_produce_p99_ms",
+                "99 of 100 producers' requests lately took no longer, on the broker where that grew most; 0 where it is not measured.",
+            )?,
+            produce_p99_before: gauge(
+                "kintsugi_operator_rebalance_produce_p99_before_ms",
+                "The same before the first move; 0 where it is not measured.",
+            )?,
             gates,
         })
     }
@@ -61,6 +71,13 @@ impl Rebalances {
         bytes_left.set(progress.bytes_left);
         let throttle = progress.throttle_bytes_per_second.unwrap_or(0);
         self.throttle.with_label_values(&labels).set(throttle);
+        let produce = [
+            (&self.produce_p99, progress.produce_p99_ms),
+            (&self.produce_p99_before, progress.produce_p99_before_ms),
+        ];
+        for (gauge, told) in produce {
+            gauge.with_label_values(&labels).set(told.unwrap_or(0));
+        }
         let closed = status.and_then(|status| status.gate.as_deref());
         for gate in Gate::ALL {
             let labels = [namespace, name, gate.name()];
@@ -74,7 +91,14 @@ impl Rebalances {
     /// Shows a rebalance no longer, so that labels do not pile up.
     pub fn forget(&self, namespace: &str, name: &str) {
         // Absent is fine: it may never have been looked at.
-        for gauge in [&self.moves_left, &self.bytes_left, &self.throttle] {
+        let gauges = [
+            &self.moves_left,
+            &self.bytes_left,
+            &self.throttle,
+            &self.produce_p99,
+            &self.produce_p99_before,
+        ];
+        for gauge in gauges {
             let _ = gauge.remove_label_values(&[namespace, name]);
         }
         for gate in Gate::ALL {

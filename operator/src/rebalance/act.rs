@@ -105,6 +105,7 @@ pub async fn in_kafka(session: &Session, command: &Command) -> Result<(), KafkaE
         Command::SetRates {
             brokers,
             bytes_per_second,
+            ..
         } => {
             let value = Operation::Set(bytes_per_second.to_string());
             alter_configs(session, &rates(brokers, &value), &[]).await

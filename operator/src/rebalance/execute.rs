@@ -15,6 +15,7 @@ use super::gates::{self, Closed};
 use super::held::{Change, Held, is_same_set};
 use super::observe::Snapshot;
 use super::plan::{Command, Intent, MarkChange, Marks, Plan, Underway};
+use super::producers::{self, Before, ProduceTimes};
 use super::standing::{Standing, standings};
 use super::status::{Told, tell};
 use super::throttle::Signals;
@@ -231,6 +232,12 @@ pub(super) fn marked(marks: Marks) -> Command {
     })
 }
 
+/// The moves that were begun before this look.
+fn underway<'a>(look: &Look<'a>) -> &'a [Intent] {
+    let underway = look.rebalance.marks.underway.as_ref();
+    underway.map_or(&[], |underway| &underway.moves)
+}
+
 /// What brokers are told of rates before the next copies begin. The brokers are noted first.
 fn rates(
     look: &Look<'_>,
@@ -241,10 +248,23 @@ fn rates(
     if next.moves.is_empty() {
         return None;
     }
+    let nobody = ProduceTimes::new();
+    let load = look.observed.load.as_ref();
+    let produced = load.map(|load| &load.produce_times).unwrap_or(&nobody);
+    let before = next.produce_p99_ms.get_or_insert_with(|| {
+        held.throttle = held.throttle.begun(look.now);
+        // Moves that an operator began that did not note it have changed what is there to be measured.
+        match underway(look).is_empty() {
+            true => producers::before(produced, look.now),
+            false => Before::new(),
+        }
+    });
+    let since = held.throttle.judged_from;
     let signals = Signals {
         under_min_isr: look.observed.under_min_isr,
         is_lagging: gates::healing(look.rebalance, snapshot).is_some(),
-        cpu_share: look.observed.load.as_ref().and_then(|load| load.cpu_share),
+        cpu_share: load.and_then(|load| load.cpu_share),
+        producers: producers::during(produced, before, since, look.now),
     };
     let wanted = look.rebalance.throttle_bytes_per_second;
     held.throttle = held.throttle.next(wanted, &signals, look.now);
@@ -259,6 +279,7 @@ fn rates(
     Some(Command::SetRates {
         brokers: live,
         bytes_per_second: rate,
+        reason: held.throttle.reason(),
     })
 }
 

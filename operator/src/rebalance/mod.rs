@@ -20,6 +20,7 @@ mod gates;
 pub mod held;
 pub mod observe;
 pub mod plan;
+pub mod producers;
 pub(crate) mod propose;
 pub mod reconcile;
 mod standing;

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures::FutureExt;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kintsugi_crds::{ConditionStatus, KafkaCluster, KafkaRebalance};
-use kintsugi_load::LoadModel;
+use kintsugi_load::{LoadModel, Millis};
 use kintsugi_survey::{Cluster, PartitionKey, PartitionLoads};
 use kube::{Api, Client};
 
+use super::producers::{Interval, ProduceTimes};
 use super::validate::{self, Rebalance};
 use crate::kafka::{KafkaError, Moving, Pool, Session, cluster, reassignments};
 use crate::load::Loads;
@@ -106,6 +107,8 @@ pub struct LoadView {
     pub cpu_cores: Option<f64>,
     /// The greatest share of it that a broker uses.
     pub cpu_share: Option<f64>,
+    /// How long producers' requests took lately.
+    pub produce_times: ProduceTimes,
 }
 
 /// Reads the resource itself, live. None if it is gone.
@@ -284,7 +287,32 @@ fn load(
 ) -> Option<LoadView> {
     let known = loads.of(&(namespace.to_owned(), cluster.to_owned()))?;
     let known = crate::load::lock(&known);
-    LoadView::of(&known.model, cpu_cores, wants_loads)
+    let view = LoadView::of(&known.model, cpu_cores, wants_loads)?;
+    Some(LoadView {
+        produce_times: produce_times(&known.model, loads.now(), Timestamp::now()),
+        ..view
+    })
+}
+
+/// What the model knows, in times of day: its own clock says `now_ms` at `now`.
+fn produce_times(model: &LoadModel, now_ms: Millis, now: Timestamp) -> ProduceTimes {
+    let at = |then_ms: Millis| {
+        let ago = i64::try_from(now_ms.saturating_sub(then_ms)).unwrap_or(i64::MAX);
+        let ago = SignedDuration::from_millis(ago);
+        now.checked_sub(ago).unwrap_or(Timestamp::MIN)
+    };
+    let told = model.produce_times().map(|(broker, told)| {
+        let intervals = told.map(|intervals| {
+            let intervals = intervals.map(|interval| Interval {
+                began: at(interval.from),
+                ended: at(interval.to),
+                times: interval.times.clone(),
+            });
+            intervals.collect()
+        });
+        (broker, intervals)
+    });
+    told.collect()
 }
 
 impl LoadView {
@@ -318,6 +346,7 @@ impl LoadView {
             disk_bytes: brokers.iter().filter_map(disk).collect(),
             cpu_cores,
             cpu_share: cpu_cores.map(|cores| busiest / cores),
+            produce_times: ProduceTimes::new(),
         })
     }
 }

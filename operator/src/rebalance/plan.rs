@@ -8,6 +8,7 @@ use kintsugi_survey::PartitionKey;
 use serde::{Deserialize, Serialize};
 
 use super::held::Held;
+use super::producers::Before;
 use crate::plan::Announcement;
 
 /// Commands in order, when to look again, and what to remember until then.
@@ -33,6 +34,8 @@ pub enum Command {
         brokers: BTreeSet<i32>,
         /// Bytes a second.
         bytes_per_second: u64,
+        /// Why, for people.
+        reason: String,
     },
     /// Takes those rates back.
     ClearRates(BTreeSet<i32>),
@@ -80,6 +83,10 @@ pub struct Underway {
     /// The brokers whose rates it set.
     #[serde(default)]
     pub throttled: BTreeSet<i32>,
+    /// How long producers' requests took before the first move: an operator that begins halfway must
+    /// not take what moves make of it for normal. None: no move has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produce_p99_ms: Option<Before>,
     /// The moves that it began and that are not known to be over.
     #[serde(default)]
     pub moves: Vec<Intent>,
@@ -165,11 +172,13 @@ impl Command {
             Command::SetRates {
                 brokers,
                 bytes_per_second,
+                reason,
             } => (
                 "ThrottleSet",
                 "throttle",
                 format!(
-                    "{} brokers send and receive at most {bytes_per_second} bytes a second for moves",
+                    "{} brokers send and receive at most {bytes_per_second} bytes a second for \
+                     moves: {reason}",
                     brokers.len()
                 ),
             ),

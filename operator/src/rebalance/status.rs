@@ -15,6 +15,7 @@ use super::gates::Closed;
 use super::held::{Change, Held, Proposal};
 use super::observe::Snapshot;
 use super::plan::{Command, Plan};
+use super::producers::Producers;
 use super::standing::{Standing, standings};
 use crate::decide::{Finding, condition};
 use crate::plan::Announcement;
@@ -133,6 +134,7 @@ fn halt(status: &mut KafkaRebalanceStatus) {
     if let Some(progress) = &mut status.progress {
         progress.moves_in_flight = 0;
         progress.throttle_bytes_per_second = None;
+        progress.throttle_reason = None;
         progress.seconds_left = None;
     }
 }
@@ -290,6 +292,10 @@ fn progress(held: &Held, snapshot: &Snapshot) -> RebalanceProgress {
     let bytes_left = left().filter(copying).map(|(change, _)| change.bytes).sum();
     let in_flight = left().filter(|(_, standing)| *standing == Standing::InFlight);
     let rate = held.told_bytes_per_second.filter(|_| bytes_left > 0);
+    let slowest = match held.throttle.producers {
+        Producers::Measured(slowest) => Some(slowest),
+        _ => None,
+    };
     let busiest = busiest(left().filter(copying).map(|(change, _)| *change));
     RebalanceProgress {
         moves_total: count(standings.len()),
@@ -300,6 +306,9 @@ fn progress(held: &Held, snapshot: &Snapshot) -> RebalanceProgress {
         bytes_left: number(bytes_left),
         lower_bound_bytes: held.proposal.bound_bytes.map(number),
         throttle_bytes_per_second: rate.map(number),
+        throttle_reason: rate.map(|_| held.throttle.reason()),
+        produce_p99_ms: slowest.map(|slowest| number(slowest.p99_ms)),
+        produce_p99_before_ms: slowest.map(|slowest| number(slowest.before_ms)),
         seconds_left: rate.map(|rate| number(busiest.div_ceil(rate.max(1)))),
     }
 }

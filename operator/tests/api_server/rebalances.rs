@@ -109,6 +109,7 @@ fn underway(moves: usize) -> Vec<Command> {
             is_held: true,
             underway: Some(Underway {
                 throttled: (0..100).collect(),
+                produce_p99_ms: Some((0..100).map(|id| (id, 10_000)).collect()),
                 moves: moves.collect(),
             }),
             ended: false,

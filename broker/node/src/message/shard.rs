@@ -1,6 +1,7 @@
 //! Events and commands of a shard: an event loop that owns some of a broker's partitions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
@@ -378,6 +379,8 @@ pub enum Command {
         token: Token,
         /// One result a partition, in the order of the request.
         results: Vec<Fetched>,
+        /// How long it waited for records to come, as its client asked (`max_wait_ms`).
+        held: Duration,
     },
     /// Answer a ListOffsets request.
     AnswerListOffsets {

@@ -11,10 +11,18 @@ use kintsugi_types::{ErrorCode, Offset, PartitionId, Time};
 use super::Shard;
 use crate::message::shard::{ClientPosition, Command, Fetch, Fetched, Token};
 
+/// One that is held.
+#[derive(Debug)]
+struct Held {
+    fetch: Fetch,
+    since: Time,
+    deadline: Time,
+}
+
 /// Clients' fetches that are held until there is enough, or their time is over.
 #[derive(Debug, Default)]
 pub(super) struct HeldFetches {
-    held: BTreeMap<Token, (Fetch, Time)>,
+    held: BTreeMap<Token, Held>,
     deadlines: BTreeSet<(Time, Token)>,
 }
 
@@ -27,10 +35,10 @@ impl HeldFetches {
         self.deadlines.first().map_or(Time::NEVER, |(at, _)| *at)
     }
 
-    fn remove(&mut self, token: Token) -> Option<Fetch> {
-        let (fetch, deadline) = self.held.remove(&token)?;
-        self.deadlines.remove(&(deadline, token));
-        Some(fetch)
+    fn remove(&mut self, token: Token) -> Option<Held> {
+        let held = self.held.remove(&token)?;
+        self.deadlines.remove(&(held.deadline, token));
+        Some(held)
     }
 
     pub fn overdue(&self, now: Time) -> Vec<Token> {
@@ -51,7 +59,11 @@ impl<F: FileSystem> Shard<F> {
             && self.fetches.held.len() < self.config.limits.held_fetches_max;
         if self.is_enough(&fetch, &results) || !may_hold {
             self.count_fetched(&results);
-            out.push(Command::AnswerFetch { token, results });
+            out.push(Command::AnswerFetch {
+                token,
+                results,
+                held: Duration::ZERO,
+            });
             return;
         }
         for position in &fetch.positions {
@@ -62,32 +74,41 @@ impl<F: FileSystem> Shard<F> {
         let wait = Duration::from_millis(fetch.max_wait_ms.into());
         let deadline = now + wait.min(self.config.limits.fetch_wait_max);
         self.fetches.deadlines.insert((deadline, token));
-        self.fetches.held.insert(token, (fetch, deadline));
+        let held = Held {
+            fetch,
+            since: now,
+            deadline,
+        };
+        self.fetches.held.insert(token, held);
     }
 
     /// Something changed in a partition of a held fetch: answers it if that is enough.
     pub(super) fn look_again(&mut self, now: Time, token: Token, out: &mut Vec<Command>) {
-        let Some((fetch, _)) = self.fetches.held.get(&token) else {
+        let Some(held) = self.fetches.held.get(&token) else {
             return;
         };
+        let (since, deadline) = (held.since, held.deadline);
         let mut failures = Vec::new();
-        let results = self.read_all(now, fetch, &mut failures);
+        let results = self.read_all(now, &held.fetch, &mut failures);
         self.note_failures(failures);
         let held = self.fetches.held.get(&token);
-        let is_enough =
-            |(fetch, deadline): &(Fetch, Time)| now >= *deadline || self.is_enough(fetch, &results);
+        let is_enough = |held: &Held| now >= deadline || self.is_enough(&held.fetch, &results);
         if held.is_some_and(is_enough) {
             self.forget_fetch(token);
             self.count_fetched(&results);
-            out.push(Command::AnswerFetch { token, results });
+            out.push(Command::AnswerFetch {
+                token,
+                results,
+                held: now.since(since),
+            });
         }
     }
 
     pub(super) fn forget_fetch(&mut self, token: Token) {
-        let Some(fetch) = self.fetches.remove(token) else {
+        let Some(held) = self.fetches.remove(token) else {
             return;
         };
-        for position in &fetch.positions {
+        for position in &held.fetch.positions {
             if let Some(partition) = self.partitions.get_mut(&position.partition) {
                 partition.fetches.remove(&token);
             }

@@ -353,7 +353,9 @@ impl BrokerProcess {
             Command::AnswerProduce { token, results } => {
                 self.answer_produce(fabric, token, results);
             }
-            Command::AnswerFetch { token, results } => self.answer_fetch(fabric, token, results),
+            Command::AnswerFetch { token, results, .. } => {
+                self.answer_fetch(fabric, token, results);
+            }
             // Clients here ask for none of these.
             Command::AnswerListOffsets { .. }
             | Command::AnswerEpochEnds { .. }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Loads;
 use crate::http::App;
-use crate::metrics::volume;
+use crate::metrics::{Times, volume};
 
 /// What the numbers of a partition are, in their order.
 pub const COLUMNS: [&str; 13] = [
@@ -39,6 +39,8 @@ pub struct Answer<'a> {
     replication_out_bytes: u64,
     disk_total_bytes: Option<u64>,
     disk_usable_bytes: Option<u64>,
+    /// How long producers' requests took since the process started.
+    produce_times: Option<Times>,
     columns: [&'static str; 13],
     topics: Vec<Topic<'a>>,
 }
@@ -70,6 +72,7 @@ pub fn answer<'a>(app: &App, loads: &'a Loads) -> Answer<'a> {
         replication_out_bytes: traffic.replication_bytes_out.get(),
         disk_total_bytes: volume.map(|volume| volume.total_bytes),
         disk_usable_bytes: volume.map(|volume| volume.usable_bytes),
+        produce_times: traffic.requests.produce_times(),
         columns: COLUMNS,
         topics: topics.collect(),
     }

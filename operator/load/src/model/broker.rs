@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ewma::{Ewma, INTERVAL_MIN, is_interval};
+use crate::times::TimesHistory;
 use crate::{BrokerSample, Counters, Millis};
 
 /// The broker's own clock and the caller's may tell different lengths of an interval, because answers
@@ -21,6 +22,7 @@ pub struct Broker {
     uptime_ms: Option<Millis>,
     totals: [Option<f64>; RATES],
     pub rates: Ewma<RATES>,
+    pub produce_times: TimesHistory,
     pub disk_total_bytes: Option<f64>,
     pub disk_usable_bytes: Option<f64>,
     /// Counters by topic, from brokers that have none by partition.

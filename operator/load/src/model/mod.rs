@@ -78,6 +78,10 @@ impl LoadModel {
         {
             self.refused_intervals += 1;
         }
+        let between = interval_ms.map(|_| (previous, at));
+        broker
+            .produce_times
+            .take(sample.produce_times.as_ref(), between);
         let topics_before = std::mem::take(&mut broker.topics);
         broker.keep(at, sample);
         let since = Since {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::partition::Partition;
 use super::{LoadModel, WARM_UP_MS};
 use crate::cpu::{cores_per_work, follower_work, leader_work};
-use crate::{BrokerLoad, Load, Millis, PartitionLoad, PartitionRates, Rates, TopicPartition};
+use crate::{
+    BrokerLoad, Load, Millis, PartitionLoad, PartitionRates, Rates, TimesInterval, TopicPartition,
+};
 
 impl LoadModel {
     /// Whether every broker that is known was observed for [`super::WARM_UP`], and there is one. What
@@ -138,6 +140,15 @@ impl LoadModel {
             }
         });
         each.collect()
+    }
+
+    /// How long producers' requests took on each broker that answered lately, by interval, the oldest
+    /// first. None of a broker that does not tell.
+    pub fn produce_times(
+        &self,
+    ) -> impl Iterator<Item = (i32, Option<impl Iterator<Item = &TimesInterval>>)> {
+        let brokers = self.brokers.iter();
+        brokers.map(|(id, broker)| (*id, broker.produce_times.told()))
     }
 
     /// Bytes of the logs on one broker: what would have to be copied if it were emptied.

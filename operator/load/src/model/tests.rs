@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Age, PartitionRates, PartitionSample};
+use crate::{Age, PartitionRates, PartitionSample, RequestTimes};
 
 /// A partition with a steady rate, as its brokers count it.
 struct World {
@@ -234,6 +234,34 @@ fn the_brokers_own_clock_measures_the_interval_unless_it_is_far_off() {
     model.take(0, 20_400, &told(1e9, 6_000_000));
     assert_eq!(bytes_in(&model), 1_000.0);
     assert_eq!(model.refused_intervals(), 1);
+}
+
+#[test]
+fn producers_times_are_told_by_interval_and_not_over_a_restart() {
+    let (mut world, mut model) = (World::new(0.0), LoadModel::default());
+    let told = |world: &World, count: f64| BrokerSample {
+        produce_times: Some(RequestTimes {
+            bounds_ms: vec![10.0],
+            counts: vec![count, 0.0],
+        }),
+        ..world.sample(0, false)
+    };
+    for count in [100.0, 130.0] {
+        world.pass(5_000);
+        model.take(0, world.now, &told(&world, count));
+        model.take(1, world.now, &world.sample(1, false));
+    }
+    world.restart(0);
+    world.pass(5_000);
+    model.take(0, world.now, &told(&world, 150.0));
+    let mut brokers = model.produce_times();
+    let (id, intervals) = brokers.next().unwrap();
+    let intervals: Vec<_> = intervals.unwrap().collect();
+    assert_eq!((id, intervals.len()), (0, 1));
+    assert_eq!((intervals[0].from, intervals[0].to), (6_000, 11_000));
+    assert_eq!(intervals[0].times.counts, [30.0, 0.0]);
+    let (id, silent) = brokers.next().unwrap();
+    assert!(id == 1 && silent.is_none());
 }
 
 #[test]

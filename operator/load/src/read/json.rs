@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{ANSWER_BYTES_MAX, ANSWER_PARTITIONS_MAX, ReadError, checked, checked_topic};
+use super::{
+    ANSWER_BUCKETS_MAX, ANSWER_BYTES_MAX, ANSWER_PARTITIONS_MAX, ReadError, checked, checked_topic,
+};
 use crate::groups::GroupOffsets;
-use crate::{BrokerSample, Counters, PartitionSample, TopicPartition, TopicSample};
+use crate::{BrokerSample, Counters, PartitionSample, RequestTimes, TopicPartition, TopicSample};
 
 /// The numbers of a partition that are read, in their order. Further ones may follow.
 const COLUMNS: [&str; 13] = [
@@ -36,10 +38,19 @@ struct Answer<'a> {
     replication_out_bytes: f64,
     disk_total_bytes: Option<f64>,
     disk_usable_bytes: Option<f64>,
+    /// Brokers before the version that measures it do not tell.
+    #[serde(default)]
+    produce_times: Option<Times>,
     #[serde(borrow)]
     columns: Vec<&'a str>,
     #[serde(borrow)]
     topics: Vec<Topic<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Times {
+    bounds_ms: Vec<f64>,
+    counts: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -83,8 +94,25 @@ pub fn load(answer: &[u8]) -> Result<BrokerSample, ReadError> {
         )?),
         disk_total_bytes: optional("disk_total_bytes", answer.disk_total_bytes)?,
         disk_usable_bytes: optional("disk_usable_bytes", answer.disk_usable_bytes)?,
+        produce_times: answer.produce_times.map(times).transpose()?,
         topics: answer.topics.iter().map(topic).collect::<Result<_, _>>()?,
     })
+}
+
+fn times(told: Times) -> Result<RequestTimes, ReadError> {
+    let Times { bounds_ms, counts } = told;
+    let is_ascending = bounds_ms.windows(2).all(|pair| pair[0] < pair[1]);
+    let is_in_bounds = (1..=ANSWER_BUCKETS_MAX).contains(&bounds_ms.len());
+    if !is_ascending || !is_in_bounds || counts.len() != bounds_ms.len() + 1 {
+        return Err(ReadError::Buckets);
+    }
+    for bound in &bounds_ms {
+        checked("bounds_ms of produce_times", *bound)?;
+    }
+    for count in &counts {
+        checked("counts of produce_times", *count)?;
+    }
+    Ok(RequestTimes { bounds_ms, counts })
 }
 
 fn topic(topic: &Topic<'_>) -> Result<TopicSample, ReadError> {

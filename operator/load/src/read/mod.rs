@@ -12,6 +12,9 @@ pub const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The most partitions that one broker may tell of.
 pub const ANSWER_PARTITIONS_MAX: usize = 100_000;
 
+/// The most buckets of request times: brokers have 13.
+pub const ANSWER_BUCKETS_MAX: usize = 64;
+
 /// The longest topic name, as Kafka has it.
 pub const TOPIC_BYTES_MAX: usize = 249;
 
@@ -36,6 +39,12 @@ pub enum ReadError {
     /// The numbers of a partition are not named as expected.
     #[error("failed to read the load: its columns are not those of this version")]
     Columns,
+    /// Buckets of times that are none.
+    #[error(
+        "failed to read the load: produce_times has not 1 to {ANSWER_BUCKETS_MAX} ascending bounds \
+         with a count each and one above them"
+    )]
+    Buckets,
     /// Neither text nor numbers where they should be.
     #[error("failed to read the load: line {line} is no metric of Prometheus's text format")]
     Line {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Counters;
+use crate::{Counters, RequestTimes};
 
 const JSON: &str = r#"{"broker":1,"start_seconds":1700000000.5,"uptime_ms":5000,"cpu_seconds":1.5,
 "network_in_bytes":10,"network_out_bytes":20,"replication_in_bytes":30,"replication_out_bytes":40,
@@ -28,6 +28,54 @@ fn a_brokers_answer_is_read_whole() {
     assert_eq!((partition.number, partition.is_leader), (7, true));
     assert_eq!((partition.log_end, partition.high_watermark), (9.0, 8.0));
     assert_eq!(partition.counters, Some(COUNTERS));
+}
+
+/// With how long producers' requests took.
+fn with_times(times: &str) -> String {
+    JSON.replace(
+        "\"columns\"",
+        &format!("\"produce_times\":{times},\"columns\""),
+    )
+}
+
+#[test]
+fn producers_times_are_read_where_they_are_told() {
+    let told = with_times(r#"{"bounds_ms":[1,2.5],"counts":[7,0,1]}"#);
+    let times = load(told.as_bytes()).unwrap().produce_times;
+    let expected = RequestTimes {
+        bounds_ms: vec![1.0, 2.5],
+        counts: vec![7.0, 0.0, 1.0],
+    };
+    assert_eq!(times, Some(expected));
+    assert_eq!(load(JSON.as_bytes()).unwrap().produce_times, None);
+}
+
+#[test]
+fn buckets_that_are_none_are_refused_in_words() {
+    let refused = |times: &str| {
+        let answer = with_times(times);
+        load(answer.as_bytes()).unwrap_err().to_string()
+    };
+    let buckets = "failed to read the load: produce_times has not 1 to 64 ascending bounds with a \
+        count each and one above them";
+    let many: Vec<String> = (0..65).map(|n| n.to_string()).collect();
+    let many = format!(
+        r#"{{"bounds_ms":[{}],"counts":[{},1]}}"#,
+        many.join(","),
+        many.join(",")
+    );
+    for times in [
+        r#"{"bounds_ms":[],"counts":[1]}"#,
+        r#"{"bounds_ms":[2,1],"counts":[1,1,1]}"#,
+        r#"{"bounds_ms":[1,2],"counts":[1,1]}"#,
+        &many,
+    ] {
+        assert_eq!(refused(times), buckets);
+    }
+    assert_eq!(
+        refused(r#"{"bounds_ms":[1],"counts":[1,-1]}"#),
+        "failed to read the load: counts of produce_times is -1"
+    );
 }
 
 #[test]

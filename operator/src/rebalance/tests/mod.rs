@@ -7,12 +7,15 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kintsugi_crds::{KafkaRebalanceStatus, RebalanceGoal, RebalancePhase, RebalanceProgress};
+use kintsugi_load::RequestTimes;
 use kintsugi_survey::PartitionKey;
 use serde_json::json;
 
 use super::plan::{Command, Intent, MarkChange, Marks, Underway};
+use super::producers::Interval;
 use super::throttle::RATE_FIRST;
 use super::validate::{ValidateError, planners, validate};
+use crate::fixtures::at;
 use world::{World, key};
 
 /// Events by reason, in order.
@@ -123,6 +126,7 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
     let noted = Marks {
         underway: Some(Underway {
             throttled: (0..4).collect(),
+            produce_p99_ms: Some(BTreeMap::new()),
             moves: intents.clone(),
         }),
         ..held
@@ -137,6 +141,9 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
         Command::SetRates {
             brokers: (0..4).collect(),
             bytes_per_second: RATE_FIRST,
+            reason: "throttle begins low: nothing is known yet of what moves do to clients; how \
+                     long producers' requests take is not measured by the brokers' version"
+                .to_owned(),
         },
         Command::Throttle(intents.clone()),
         Command::Reassign(targets),
@@ -325,6 +332,93 @@ fn the_rate_that_people_set_is_told_at_once() {
     world.resource.spec.throttle_bytes_per_second = Some(70_000);
     world.look();
     assert_eq!(world.rates[&3], 70_000);
+}
+
+/// On every broker a thousand producers' requests in the 5 s before now, all of which took as long as the
+/// bound at `place`: 10, 50 or 500 ms.
+fn producers_wait(world: &mut World, place: usize) {
+    let (began, ended) = (at(world.seconds - 5), world.now());
+    let mut counts = vec![0.0; 4];
+    counts[place] = 1_000.0;
+    let times = RequestTimes {
+        bounds_ms: vec![10.0, 50.0, 500.0],
+        counts,
+    };
+    let interval = Interval {
+        began,
+        ended,
+        times,
+    };
+    let load = world.observed.load.as_mut().unwrap();
+    for broker in 0..4 {
+        let told = load.produce_times.entry(broker).or_default();
+        told.get_or_insert_default().push(interval.clone());
+    }
+}
+
+#[test]
+fn moves_that_producers_feel_are_slowed_down_and_the_status_says_what_they_feel() {
+    let mut world = proposed(grow());
+    producers_wait(&mut world, 0);
+    world.say(Some("approve"));
+    for _ in 0..3 {
+        world.look();
+    }
+    let underway = world.rebalance().marks.underway.unwrap();
+    let before = (0..4).map(|broker| (broker, 10)).collect();
+    assert_eq!(underway.produce_p99_ms, Some(before));
+    assert_eq!(progress(&world).produce_p99_ms, None);
+
+    world.seconds += 10;
+    producers_wait(&mut world, 2);
+    let commands = world.look();
+    let reason = "throttle halved: producers' p99 496 ms on broker 3, 10 ms before the moves";
+    let expected = [
+        Command::SetRates {
+            brokers: (0..4).collect(),
+            bytes_per_second: RATE_FIRST / 2,
+            reason: reason.to_owned(),
+        },
+        Command::WriteStatus(Box::new(status(&world))),
+    ];
+    assert_eq!(commands, expected);
+    let told = progress(&world);
+    assert_eq!(told.throttle_reason.as_deref(), Some(reason));
+    assert_eq!(
+        (told.produce_p99_ms, told.produce_p99_before_ms),
+        (Some(496), Some(10))
+    );
+
+    world.settle();
+    let told = progress(&world);
+    assert_eq!(
+        (told.throttle_reason, told.produce_p99_ms),
+        (None, Some(496))
+    );
+    world.assert_clean();
+}
+
+#[test]
+fn an_operator_that_begins_halfway_goes_by_what_was_noted_before_the_first_move() {
+    let mut world = proposed(grow());
+    producers_wait(&mut world, 0);
+    world.say(Some("approve"));
+    for _ in 0..3 {
+        world.look();
+    }
+    world.complete(1);
+    world.held = None;
+    for _ in 0..3 {
+        world.look();
+    }
+    world.seconds += 10;
+    producers_wait(&mut world, 2);
+    world.look();
+    let told = progress(&world);
+    assert_eq!(
+        (told.produce_p99_ms, told.produce_p99_before_ms),
+        (Some(496), Some(10))
+    );
 }
 
 #[test]

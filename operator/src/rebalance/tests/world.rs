@@ -185,6 +185,7 @@ impl World {
             Command::SetRates {
                 brokers,
                 bytes_per_second,
+                ..
             } => self
                 .rates
                 .extend(brokers.iter().map(|id| (*id, *bytes_per_second))),

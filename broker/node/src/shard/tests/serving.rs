@@ -1,5 +1,7 @@
 //! What clients see.
 
+use std::time::Duration;
+
 use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, Time, TimestampMs};
 
 use super::harness::{Cluster, PARTITION, batch, state};
@@ -44,6 +46,17 @@ fn a_held_fetch_is_answered_when_its_time_is_over() {
     assert_eq!(cluster.fetched(0, 1), None);
     cluster.pass(1);
     assert!(cluster.fetched(0, 1).unwrap().batches.is_empty());
+}
+
+#[test]
+fn an_answer_tells_how_long_its_fetch_waited_for_records_to_come() {
+    let mut cluster = Cluster::with_topic();
+    cluster.produce(0, 2, Acks::All, "one");
+    cluster.fetch(0, 3, 0, 10_000);
+    assert_eq!(cluster.held(0, 3), Some(Duration::ZERO));
+    cluster.fetch(0, 4, 1, 100);
+    cluster.pass(100);
+    assert_eq!(cluster.held(0, 4), Some(Duration::from_millis(100)));
 }
 
 #[test]
