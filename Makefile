@@ -169,6 +169,7 @@ bench-scale: preflight ## score the scaler on real loads beside the HorizontalPo
 	$(IMAGE)/kintsugi-replay decision
 	$(IMAGE)/kintsugi-replay bench --traces $(KINTSUGI_CACHE)/traces/csv
 	$(IMAGE)/kintsugi-replay controls
+	$(IMAGE)/kintsugi-replay coverage --traces $(KINTSUGI_CACHE)/traces/csv
 
 advisories: $(TOOLS)/cargo-deny ## check dependencies for known vulnerabilities (fetches the advisory database)
 	$(TOOLS)/cargo-deny --all-features check advisories

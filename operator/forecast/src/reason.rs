@@ -17,7 +17,7 @@ pub struct Forecast {
     pub bound_brokers: f64,
     /// The probability with which the bound is exceeded.
     pub tail: f64,
-    /// The part of the better naive forecast's error, an hour ahead, that is avoided.
+    /// The part of the better naive forecast's error at that time that is avoided.
     pub skill: f64,
 }
 

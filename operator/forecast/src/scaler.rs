@@ -22,13 +22,9 @@ const STALE_MS: i64 = 300_000;
 const MAX_PAUSE_MS: i64 = 900_000;
 /// Nothing shrinks before this was observed, however short the stabilization window.
 const MIN_OBSERVED_MS: i64 = 300_000;
-/// Skill is judged this far ahead, beside the delay itself: what a size is kept for.
-const SKILL_MINUTES: f64 = 60.0;
-/// Skill an hour ahead above which the forecast decides, and below which it no longer does.
-const SKILL_ENTER: f64 = 0.10;
-const SKILL_LEAVE: f64 = 0.05;
-/// At the delay itself the forecast need not beat a naive one, but must not be worse than this.
-const SKILL_AT_DELAY: f64 = -0.05;
+/// Skill at the delay above which the forecast decides, and below which it no longer does.
+const SKILL_ENTER: f64 = 0.05;
+const SKILL_LEAVE: f64 = 0.025;
 /// A resource that fills less than this part of the fullest one's brokers has no say about skill.
 const RELEVANT_SHARE: f64 = 0.5;
 
@@ -392,15 +388,12 @@ impl Scaler {
         let fullest = (demands.iter().zip(&loads))
             .map(|(demand, &load)| fill(demand, load))
             .fold(0.0, f64::max);
-        let mut skill = 1.0_f64;
-        let mut at_delay = 1.0_f64;
-        for (demand, &load) in demands.iter().zip(&loads) {
-            if fill(demand, load) < RELEVANT_SHARE * fullest {
-                continue;
-            }
-            skill = skill.min(demand.model.skill(SKILL_MINUTES.max(delay_minutes)).share());
-            at_delay = at_delay.min(demand.model.skill(delay_minutes).share());
-        }
+        // Judged at the delay itself: that far ahead a size must be right, what lies farther is
+        // decided anew.
+        let skill = (demands.iter().zip(&loads))
+            .filter(|(demand, load)| fill(demand, **load) >= RELEVANT_SHARE * fullest)
+            .map(|(demand, _)| demand.model.skill(delay_minutes).share())
+            .fold(1.0, f64::min);
         let tail = (1.0 / self.settings.violation_price).clamp(1e-4, 0.5);
         let outlook = Outlook {
             demands: &demands,
@@ -412,7 +405,7 @@ impl Scaler {
         } else {
             SKILL_ENTER
         };
-        self.skilled = skill >= needed && at_delay >= SKILL_AT_DELAY;
+        self.skilled = skill >= needed;
         Some(Forecast {
             delay_ms,
             expected_brokers,

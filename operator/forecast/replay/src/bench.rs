@@ -1,18 +1,21 @@
 //! `bench`: the table of docs/benchmarks.md.
 
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
-use kintsugi_forecast::{Brokers, Constraints, Loads, ResourceSettings, Sample, Scaler, Settings};
+use kintsugi_forecast::{
+    Brokers, Constraints, Loads, ResourceSettings, Sample, Scaler, Settings, model::LoadModel,
+};
 
 use crate::{
-    front::{VIOLATIONS, mean},
+    front::{Comparison, VIOLATIONS, mean},
     policies::grid,
     simulate::Outcome,
-    suite::{Case, Compared, in_parallel},
+    suite::{Case, Compared, LEARN_DAYS, Setting, in_parallel},
     trace::{STEP_SECONDS, Trace, normal},
 };
 
@@ -23,6 +26,8 @@ const DELAYS_SECONDS: [i64; 3] = [60, 300, 1_800];
 /// What rows an hour apart do not show: an AR(1) noise of 2 %, forgotten within five minutes.
 const NOISE: (f64, f64) = (0.02, 300.0);
 const SEED: u64 = 7;
+/// Of the grid's 160 points, the controls run each so many.
+const CONTROL_POINTS_STEP: usize = 23;
 /// Days of a trace that are used: three weeks of learning, the rest is scored.
 const MAX_DAYS: f64 = 77.0;
 
@@ -51,9 +56,10 @@ pub fn run(options: &Options) -> Result<()> {
     let compared = in_parallel(&cases, Case::compare);
     let compared = compared.into_iter().collect::<Result<Vec<_>>>()?;
     println!(
-        "| trace | brokers | delay s | violations HPA / scaler, equal cost | cost saved at 0.1, 0.5, 1 % | actions scaler / HPA |"
+        "| trace | brokers | delay s | forecast decides | violations HPA / scaler, equal cost | cost saved at 0.1, 0.5, 1 % | \
+         actions scaler / HPA | the same of one who knows the load |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for (case, result) in cases.iter().zip(&compared) {
         print_case(case, result, options.fronts);
     }
@@ -134,17 +140,17 @@ fn read_traces(folder: &Path, prefix: &str) -> Result<Vec<(String, Trace)>> {
 
 fn print_case(case: &Case, result: &Compared, fronts: bool) {
     let comparison = &result.comparison;
-    let savings: Vec<String> = (comparison.savings.iter())
-        .map(|saving| saving.map_or("-".into(), |saving| format!("{:.1} %", 100.0 * saving)))
-        .collect();
     println!(
-        "| {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {:.0} % | {} | {} | {} | {}; {} |",
         case.name,
         case.brokers,
         case.delay_seconds,
+        100.0 * result.skilled,
         ratio(&comparison.log_ratios, comparison.unreached),
-        savings.join(", "),
+        savings(comparison),
         geometric(&comparison.log_actions),
+        ratio(&result.limit.log_ratios, result.limit.unreached),
+        savings(&result.limit),
     );
     if fronts {
         for outcome in &result.scaler {
@@ -152,6 +158,9 @@ fn print_case(case: &Case, result: &Compared, fronts: bool) {
         }
         for outcome in crate::front::Front::of(&result.grid).points() {
             print_outcome("hpa", outcome);
+        }
+        for outcome in &result.clairvoyant {
+            print_outcome("one who knows the load", outcome);
         }
     }
 }
@@ -164,6 +173,13 @@ fn print_outcome(who: &str, outcome: &Outcome) {
         outcome.actions,
         outcome.moved_shares
     );
+}
+
+fn savings(comparison: &Comparison) -> String {
+    let savings: Vec<String> = (comparison.savings.iter())
+        .map(|saving| saving.map_or("-".into(), |saving| format!("{:.1} %", 100.0 * saving)))
+        .collect();
+    savings.join(", ")
 }
 
 fn ratio(logs: &[f64], unreached: usize) -> String {
@@ -236,9 +252,10 @@ fn print_total(delay: i64, cases: &[Case], compared: &[Compared]) {
 /// Settings out of range.
 pub fn controls(sizes: &[u32], delays: &[i64]) -> Result<()> {
     println!(
-        "| control (synthetic) | brokers | delay s | cost, scaler / HPA | violations, scaler / HPA | points that differ |"
+        "| control (synthetic) | brokers | delay s | forecast decides | points that differ | cost, scaler / HPA | \
+         violations, scaler / HPA | fronts: violations at equal cost; cost saved at 0.1, 0.5, 1 % |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     let mut cases = Vec::new();
     for name in ["random walk", "noise"] {
         for &brokers in &pick(&SIZES, sizes) {
@@ -252,29 +269,53 @@ pub fn controls(sizes: &[u32], delays: &[i64]) -> Result<()> {
             }
         }
     }
-    let points: Vec<_> = grid().into_iter().step_by(7).collect();
+    let points: Vec<_> = grid().into_iter().step_by(CONTROL_POINTS_STEP).collect();
     let results = in_parallel(&cases, |case| -> Result<_> {
+        let learned = case.learn()?;
         let mut costs = Vec::new();
         let (mut theirs, mut ours, mut differ) = (0.0, 0.0, 0);
-        for &point in &points {
-            let hpa = case.run_grid_point(point);
-            let scaler = case.run_scaler(200.0, point)?;
+        let mut decided = Vec::new();
+        for &fallback in &points {
+            let hpa = case.run_grid_point(fallback);
+            let setting = Setting {
+                price: 200.0,
+                fallback,
+            };
+            let (scaler, skilled) = case.run_scaler(&learned, setting)?;
             costs.push((scaler.cost / hpa.cost).ln());
             theirs += hpa.violation;
             ours += scaler.violation;
             differ += usize::from(hpa != scaler);
+            decided.push(skilled);
         }
-        Ok((mean(&costs).exp(), ours, theirs, differ))
+        let front = (mean(&decided) > 0.0).then(|| case.compare()).transpose()?;
+        Ok((
+            mean(&costs).exp(),
+            ours,
+            theirs,
+            differ,
+            mean(&decided),
+            front,
+        ))
     });
     for (case, result) in cases.iter().zip(results) {
-        let (cost, ours, theirs, differ) = result?;
+        let (cost, ours, theirs, differ, decided, front) = result?;
+        let front = front.map_or("the rule's".into(), |front| {
+            let comparison = &front.comparison;
+            format!(
+                "{}; {}",
+                ratio(&comparison.log_ratios, comparison.unreached),
+                savings(comparison)
+            )
+        });
         println!(
-            "| {} | {} | {} | {cost:.4} | {:.4} | {differ} of {} |",
+            "| {} | {} | {} | {:.0} % | {differ} of {} | {cost:.4} | {:.4} | {front} |",
             case.name,
             case.brokers,
             case.delay_seconds,
+            100.0 * decided,
+            points.len(),
             ours / f64::max(theirs, 1e-9),
-            points.len()
         );
     }
     Ok(())
@@ -314,6 +355,68 @@ fn control(name: &str, mean: f64) -> Trace {
         filled_share: 0.0,
     };
     trace.prepared(mean, NOISE.0, NOISE.1, SEED)
+}
+
+/// Prints how often the load was above its forecast's bounds, over the scored weeks.
+///
+/// # Errors
+/// No or bad traces.
+pub fn coverage(traces: &Path, prefix: &str) -> Result<()> {
+    const TAILS: [f64; 4] = [0.1, 0.01, 0.001, 0.0001];
+    println!(
+        "| trace | minutes ahead | skill | typical error | minutes above the bound for 10, 1, 0.1, 0.01 % |"
+    );
+    println!("|---|---|---|---|---|");
+    for (name, trace) in read_traces(traces, prefix)? {
+        let trace = trace.prepared(1.0, NOISE.0, NOISE.1, SEED);
+        let per_minute = (60 / STEP_SECONDS) as usize;
+        let score_from = Trace::steps_of_days(LEARN_DAYS).min(trace.loads.len() / 2);
+        for ahead in [2_usize, 7, 30, 60] {
+            let mut model = LoadModel::default();
+            let (mut above, mut minutes, mut skill, mut typical) = ([0_u32; 4], 0_u32, 0.0, 0.0);
+            let mut bounds: VecDeque<[f64; 4]> = VecDeque::new();
+            for (minute, loads) in trace.loads.chunks(per_minute).enumerate() {
+                let at_ms = |step: usize| {
+                    trace.start_ms + (minute * per_minute + step) as i64 * STEP_SECONDS * 1_000
+                };
+                for (step, &load) in loads.iter().enumerate() {
+                    model.observe(at_ms(step), load);
+                }
+                // With this minute's first sample the one before was closed.
+                let point = model.at(ahead as f64);
+                bounds.push_back(
+                    TAILS.map(|tail| model.load(model.bound(point, ahead as f64, tail))),
+                );
+                if bounds.len() <= ahead - 1 {
+                    continue;
+                }
+                let bound = bounds.pop_front().unwrap_or_default();
+                if minute * per_minute < score_from {
+                    continue;
+                }
+                let peak = loads.iter().copied().fold(0.0, f64::max);
+                for (above, bound) in above.iter_mut().zip(bound) {
+                    *above += u32::from(peak > bound);
+                }
+                minutes += 1;
+                skill += model.skill(ahead as f64).share();
+                typical += point.typical;
+            }
+            let percent = above.map(|above| {
+                format!(
+                    "{:.3} %",
+                    100.0 * f64::from(above) / f64::from(minutes.max(1))
+                )
+            });
+            println!(
+                "| {name} | {ahead} | {:.2} | {:.3} | {} |",
+                skill / f64::from(minutes.max(1)),
+                typical / f64::from(minutes.max(1)),
+                percent.join(", ")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Measures one decision and the state.

@@ -3,6 +3,7 @@
 //! would have come and gone.
 
 mod bench;
+mod clairvoyant;
 mod front;
 mod policies;
 mod replay;
@@ -61,6 +62,15 @@ enum Command {
         #[arg(long)]
         fronts: bool,
     },
+    /// Show how often loads were above the forecast's bounds.
+    Coverage {
+        /// The folder of `timestamp,load` CSVs.
+        #[arg(long)]
+        traces: PathBuf,
+        /// Only traces whose name begins so.
+        #[arg(long, default_value = "score-")]
+        prefix: String,
+    },
     /// Compare on loads without a pattern (synthetic).
     Controls {
         /// Mean loads in brokers; 4, 12 and 30 where none is given.
@@ -104,6 +114,7 @@ fn main() -> anyhow::Result<()> {
             delays: delay,
             fronts,
         }),
+        Command::Coverage { traces, prefix } => bench::coverage(&traces, &prefix),
         Command::Controls { brokers, delay } => bench::controls(&brokers, &delay),
         Command::Decision => bench::decision(),
     }

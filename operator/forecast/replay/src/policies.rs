@@ -6,7 +6,11 @@ use kintsugi_forecast::{
     hpa::{Behavior, Controller, Metric, desired_replicas},
 };
 
-use crate::simulate::{LIMITS, Policy, View};
+use crate::{
+    simulate::{LIMITS, Policy, View},
+    suite::Setting,
+    trace::STEP_SECONDS,
+};
 
 /// One point of the HorizontalPodAutoscaler's grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,15 +99,24 @@ pub struct Forecasting {
     scaler: Scaler,
     /// The last decision.
     pub last: Option<Decision>,
+    decisions: u64,
+    skilled: u64,
 }
 
 impl Forecasting {
-    /// With a price of violations, and the rule that it falls back to.
+    /// With a price of violations, the rule that it falls back to, what the simulation charges for
+    /// a move beside the time that it takes, and what was learned before.
     ///
     /// # Errors
     /// Settings out of range.
-    pub fn new(violation_price: f64, fallback: GridPoint) -> anyhow::Result<Self> {
+    pub fn new(
+        setting: Setting,
+        delay_seconds: i64,
+        learned: Option<&Scaler>,
+    ) -> anyhow::Result<Self> {
+        let fallback = setting.fallback;
         let settings = Settings {
+            move_price: delay_seconds as f64,
             resources: [
                 Some(ResourceSettings {
                     capacity_per_broker: 1.0,
@@ -113,14 +126,54 @@ impl Forecasting {
                 None,
             ],
             behavior: fallback.behavior(),
-            violation_price,
+            violation_price: setting.price,
             ..Settings::default()
         };
+        let scaler = match learned {
+            Some(learned) => Scaler::restore(learned.clone(), settings)?,
+            None => Scaler::new(settings)?,
+        };
         Ok(Forecasting {
-            scaler: Scaler::new(settings)?,
+            scaler,
             last: None,
+            decisions: 0,
+            skilled: 0,
         })
     }
+
+    /// The part of its decisions in which the forecast was better than naive ones.
+    pub fn skilled_share(&self) -> f64 {
+        self.skilled as f64 / self.decisions.max(1) as f64
+    }
+}
+
+/// A scaler that was shown `loads` and decided nothing yet.
+///
+/// # Errors
+/// Loads that it refuses.
+pub fn learn(loads: &[f64], start_ms: i64) -> anyhow::Result<Scaler> {
+    let resource = ResourceSettings {
+        capacity_per_broker: 1.0,
+        target: 0.7,
+    };
+    let mut scaler = Scaler::new(Settings {
+        resources: [Some(resource), None, None],
+        ..Settings::default()
+    })?;
+    for (step, &load) in (0..).zip(loads) {
+        let brokers = Brokers {
+            reporting: 1,
+            missing: 0,
+            unready: 0,
+        };
+        let sample = Sample {
+            loads: Loads::default().with(Resource::Cpu, load),
+            brokers,
+            cpu_utilization: None,
+        };
+        scaler.observe(start_ms + step * STEP_SECONDS * 1_000, sample)?;
+    }
+    Ok(scaler)
 }
 
 impl Policy for Forecasting {
@@ -146,6 +199,8 @@ impl Policy for Forecasting {
             return current;
         };
         let size = decision.size;
+        self.decisions += 1;
+        self.skilled += u64::from(self.scaler.has_skill());
         self.scaler.scaled(view.now_ms, current, size);
         self.last = Some(decision);
         size

@@ -10,7 +10,7 @@ use crate::{
     front::Front,
     policies::{Forecasting, grid},
     simulate::{Policy, Sizes, View, run},
-    suite::{Case, Compared, FALLBACK, PRICES},
+    suite::{Case, Compared, PATH, Setting},
     trace::{STEP_SECONDS, Trace},
 };
 
@@ -94,8 +94,8 @@ fn print_fronts(case: &Case, compared: &Compared) {
             outcome.moved_shares
         );
     };
-    for (price, outcome) in PRICES.iter().zip(&compared.scaler) {
-        row(format!("scaler, price {price}"), outcome);
+    for (setting, outcome) in PATH.iter().zip(&compared.scaler) {
+        row(format!("scaler, price {}", setting.price), outcome);
     }
     let best = Front::of(&compared.grid);
     for (point, outcome) in grid().iter().zip(&compared.grid) {
@@ -175,8 +175,16 @@ impl Policy for Watched {
 }
 
 fn sizes(case: &Case, price: f64) -> Result<Chart> {
+    let nearest = |a: &&Setting, b: &&Setting| {
+        let far = |setting: &Setting| (setting.price / price).ln().abs();
+        far(a).total_cmp(&far(b))
+    };
+    let setting = Setting {
+        price,
+        ..*PATH.iter().min_by(nearest).unwrap_or(&PATH[0])
+    };
     let mut policy = Watched {
-        scaler: Forecasting::new(price, FALLBACK)?,
+        scaler: Forecasting::new(setting, case.delay_seconds, None)?,
         seen: Vec::new(),
     };
     let mut record: Vec<Sizes> = Vec::new();

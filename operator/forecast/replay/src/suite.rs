@@ -2,25 +2,55 @@
 
 use anyhow::Result;
 
+use kintsugi_forecast::Scaler;
+
 use crate::{
-    front::{Comparison, Front, compare},
-    policies::{Forecasting, GridPoint, HorizontalPodAutoscaler, grid},
+    clairvoyant::clairvoyant,
+    front::{Comparison, Front, compare, mean},
+    policies::{Forecasting, GridPoint, HorizontalPodAutoscaler, grid, learn},
     simulate::{Outcome, run},
     trace::Trace,
 };
 
 /// Weeks that are observed before the score begins.
 pub const LEARN_DAYS: f64 = 21.0;
-/// Prices of violations that the scaler's front is drawn by.
-pub const PRICES: [f64; 10] = [
-    1.5, 3.0, 6.0, 12.0, 25.0, 60.0, 150.0, 500.0, 2_000.0, 10_000.0,
+
+/// One setting of the scaler: the price of violations, and the rule that it falls back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Broker-seconds that a second in violation is worth.
+    pub price: f64,
+    /// The rule without skill.
+    pub fallback: GridPoint,
+}
+
+const fn setting(price: f64, target: f64, tolerance: f64, stabilization_seconds: u32) -> Setting {
+    let fallback = GridPoint {
+        target,
+        tolerance,
+        stabilization_seconds,
+    };
+    Setting { price, fallback }
+}
+
+/// What the scaler's front is drawn by, cheapest first. Whoever wants fewer violations raises the
+/// price and lowers the targets.
+pub const PATH: [Setting; 12] = [
+    setting(1.5, 0.95, 0.2, 300),
+    setting(3.0, 0.95, 0.1, 300),
+    setting(6.0, 0.95, 0.05, 300),
+    setting(12.0, 0.95, 0.0, 300),
+    setting(25.0, 0.95, 0.0, 900),
+    setting(60.0, 0.9, 0.0, 300),
+    setting(120.0, 0.9, 0.0, 900),
+    setting(250.0, 0.85, 0.0, 300),
+    setting(600.0, 0.85, 0.0, 900),
+    setting(2_000.0, 0.8, 0.0, 900),
+    setting(10_000.0, 0.7, 0.0, 900),
+    setting(100_000.0, 0.6, 0.0, 3_600),
 ];
-/// The rule that the scaler falls back to, where the front is drawn by price.
-pub const FALLBACK: GridPoint = GridPoint {
-    target: 0.8,
-    tolerance: 0.1,
-    stabilization_seconds: 300,
-};
+/// Prices that the clairvoyant's front is drawn by.
+const CLAIRVOYANT_PRICES: [f64; 8] = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 500.0, 1e9];
 
 /// A trace at one size and one delay.
 #[derive(Clone, Debug)]
@@ -35,15 +65,25 @@ pub struct Case {
     pub delay_seconds: i64,
 }
 
+/// A scaler that has learned from the weeks before the score.
+#[derive(Clone, Debug)]
+pub struct Learned(Scaler);
+
 /// What both came to.
 #[derive(Clone, Debug)]
 pub struct Compared {
     /// The grid, in its order.
     pub grid: Vec<Outcome>,
-    /// The scaler, by price.
+    /// The scaler, along [`PATH`].
     pub scaler: Vec<Outcome>,
+    /// The part of the scored time in which the forecast decided.
+    pub skilled: f64,
+    /// One who knows the load.
+    pub clairvoyant: Vec<Outcome>,
     /// How the fronts compare.
     pub comparison: Comparison,
+    /// How the clairvoyant's front compares.
+    pub limit: Comparison,
 }
 
 impl Case {
@@ -75,18 +115,34 @@ impl Case {
     ///
     /// # Errors
     /// Settings out of range.
-    pub fn run_scaler(&self, price: f64, fallback: GridPoint) -> Result<Outcome> {
-        let mut policy = Forecasting::new(price, fallback)?;
+    pub fn run_scaler(&self, learned: &Learned, setting: Setting) -> Result<(Outcome, f64)> {
+        let mut policy = Forecasting::new(setting, self.delay_seconds, Some(&learned.0))?;
         let trace = &self.trace;
         let from = self.score_from();
-        Ok(run(
+        let early = from.min(Trace::steps_of_days(1.0));
+        let outcome = run(
             &mut policy,
-            trace.start_ms,
-            &trace.loads,
-            from,
+            trace.start_ms + (from - early) as i64 * crate::trace::STEP_SECONDS * 1_000,
+            &trace.loads[from - early..],
+            early,
             self.delay_seconds,
             |_| {},
-        ))
+        );
+        Ok((outcome, policy.skilled_share()))
+    }
+
+    /// What a scaler has learned when a day is left until the score begins: sizes that were decided
+    /// before do not change it, so all prices go on from here.
+    ///
+    /// # Errors
+    /// Loads that the scaler refuses.
+    pub fn learn(&self) -> Result<Learned> {
+        let from = self.score_from();
+        let early = from.min(Trace::steps_of_days(1.0));
+        Ok(Learned(learn(
+            &self.trace.loads[..from - early],
+            self.trace.start_ms,
+        )?))
     }
 
     /// Runs the whole grid and every price.
@@ -98,14 +154,27 @@ impl Case {
             .into_iter()
             .map(|point| self.run_grid_point(point))
             .collect();
-        let scaler = (PRICES.iter())
-            .map(|&price| self.run_scaler(price, FALLBACK))
+        let learned = self.learn()?;
+        let runs = (PATH.iter())
+            .map(|&setting| self.run_scaler(&learned, setting))
             .collect::<Result<Vec<_>>>()?;
-        let comparison = compare(&Front::of(&scaler), &Front::of(&grid));
+        let (scaler, skilled): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let theirs = Front::of(&grid);
+        let delay_steps = self
+            .delay_seconds
+            .div_euclid(crate::trace::STEP_SECONDS)
+            .max(1);
+        let scored = &self.trace.loads[self.score_from()..];
+        let clairvoyant: Vec<_> = (CLAIRVOYANT_PRICES.iter())
+            .map(|&price| clairvoyant(scored, delay_steps as usize, price))
+            .collect();
         Ok(Compared {
+            comparison: compare(&Front::of(&scaler), &theirs),
+            limit: compare(&Front::of(&clairvoyant), &theirs),
             grid,
             scaler,
-            comparison,
+            skilled: mean(&skilled),
+            clairvoyant,
         })
     }
 }

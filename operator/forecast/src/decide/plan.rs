@@ -37,7 +37,7 @@ pub fn choose(
     current: u32,
     (min, max): (u32, u32),
 ) -> Choice {
-    let sizes = Candidates::around(outlook, current, min, max);
+    let sizes = Candidates::around(outlook, prices, current, min, max);
     let places = outlook.places(sizes.all());
     let mut value = [0.0; MAX_CANDIDATES];
     let mut exceedance = [0.0; MAX_CANDIDATES];
@@ -132,13 +132,13 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn around(outlook: &Outlook<'_>, current: u32, min: u32, max: u32) -> Self {
+    fn around(outlook: &Outlook<'_>, prices: &Prices, current: u32, min: u32, max: u32) -> Self {
+        let tail = CANDIDATE_TAIL.min(0.1 / prices.violation);
         let mut lowest = f64::INFINITY;
         let mut highest = 0.0_f64;
         let mut minutes = 0.0;
         for length in STAGE_MINUTES {
-            let (expected, bound) =
-                outlook.brokers(outlook.delay_minutes + minutes, CANDIDATE_TAIL);
+            let (expected, bound) = outlook.brokers(outlook.delay_minutes + minutes, tail);
             lowest = lowest.min(expected);
             highest = highest.max(bound);
             minutes += length;

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 /// Bins of the histogram.
 const BINS: usize = 256;
-/// Scores lie between minus and plus this many typical errors; what lies outside counts in the
-/// last bin.
-const LIMIT: f64 = 10.0;
+/// Scores lie between so many typical errors; what lies outside counts in the first or last bin.
+/// Above is farther than below: there lie the violations.
+const LOWEST: f64 = -6.0;
+const HIGHEST: f64 = 26.0;
+const WIDTH: f64 = (HIGHEST - LOWEST) / BINS as f64;
 /// Weight, in minutes, of the Laplace distribution that stands in before errors were seen, and
 /// that keeps the far tail above zero.
 const PRIOR_MINUTES: f64 = 60.0;
@@ -29,10 +31,9 @@ pub struct Scores {
 impl Default for Scores {
     fn default() -> Self {
         let mut bins = vec![0.0; BINS];
-        let width = 2.0 * LIMIT / BINS as f64;
         for (index, bin) in bins.iter_mut().enumerate() {
-            let score = -LIMIT + (index as f64 + 0.5) * width;
-            *bin = (PRIOR_MINUTES * 0.5 * (-score.abs()).exp() * width) as f32;
+            let score = LOWEST + (index as f64 + 0.5) * WIDTH;
+            *bin = (PRIOR_MINUTES * 0.5 * (-score.abs()).exp() * WIDTH) as f32;
         }
         let mut scores = Scores {
             bins,
@@ -64,7 +65,7 @@ impl Scores {
 
     /// The share of scores above `score`, 0 to 1.
     pub fn tail(&self, score: f64) -> f64 {
-        let position = ((score + LIMIT) / (2.0 * LIMIT) * BINS as f64).clamp(0.0, BINS as f64);
+        let position = ((score - LOWEST) / WIDTH).clamp(0.0, BINS as f64);
         let index = (position as usize).min(BINS - 1);
         let above = self.tails.get(index + 1).copied().unwrap_or(0.0);
         let within = self.tails[index] - above;
@@ -78,7 +79,7 @@ impl Scores {
             .tails
             .partition_point(|&above| f64::from(above) > tail)
             .min(BINS);
-        -LIMIT + index as f64 * 2.0 * LIMIT / BINS as f64
+        LOWEST + index as f64 * WIDTH
     }
 
     /// Whether restored scores have the size that this code relies on, and finite numbers.
@@ -101,7 +102,7 @@ impl Scores {
     }
 
     fn bin(score: f64) -> usize {
-        let position = (score + LIMIT) / (2.0 * LIMIT) * BINS as f64;
+        let position = (score - LOWEST) / WIDTH;
         (position.max(0.0) as usize).min(BINS - 1)
     }
 }
@@ -130,7 +131,7 @@ mod tests {
         for _ in 0..1_000 {
             scores.add(1e9);
         }
-        assert!(scores.tail(LIMIT - 0.1) > 0.9);
+        assert!(scores.tail(HIGHEST - 0.2) > 0.9);
         assert!(scores.is_sound());
     }
 }

@@ -7,19 +7,21 @@ use serde::{Deserialize, Serialize};
 use super::history::{History, MINUTES_PER_DAY, MINUTES_PER_WEEK};
 
 /// Numbers that a forecast is a weighted sum of.
-pub const FEATURES: usize = 9;
+pub const FEATURES: usize = 10;
 /// How much each of the last three weeks counts in the profile, newest first.
 const WEEK_WEIGHTS: [f64; 3] = [0.5, 0.3, 0.2];
 /// Share of the newest minute in the fast level: a mean over about three minutes.
 const FAST: f64 = 1.0 / 3.0;
 /// Share of the newest minute in the slow level: a mean over about twenty minutes.
 const SLOW: f64 = 1.0 / 20.0;
+/// Share of the newest minute in the lasting deviation: a mean over about two hours.
+const LASTING: f64 = 1.0 / 120.0;
 /// How far back the profile's own trend is measured, in minutes: the age of the slow level.
 const TREND_MINUTES: i64 = 20;
 /// How far the profile is looked up ahead: the farthest horizon.
 const AHEAD_MINUTES: i64 = 360;
 /// The value of the constant feature: of the others' size, so that the ridge holds it alike.
-const CONSTANT: f64 = 0.03;
+pub const CONSTANT: f64 = 0.03;
 /// Part of the mean load that is added before the logarithm, so that a load near nothing at night
 /// does not make errors there count most.
 pub const OFFSET_SHARE: f64 = 0.25;
@@ -33,6 +35,8 @@ pub struct Level {
     pub fast: f64,
     /// A mean over about twenty minutes; the fast one less this is the trend.
     pub slow: f64,
+    /// How far the level lay from the profile, a mean over about two hours.
+    pub deviation: f64,
     started: bool,
 }
 
@@ -50,9 +54,19 @@ impl Level {
         self.raw = value;
     }
 
+    /// Takes in what the profile said of the newest minute.
+    pub fn compare(&mut self, profile: Option<f64>) {
+        if let Some(profile) = profile {
+            self.deviation += LASTING * (self.fast - profile - self.deviation);
+        }
+    }
+
     /// Whether every number is finite.
     pub fn is_sound(&self) -> bool {
-        self.raw.is_finite() && self.fast.is_finite() && self.slow.is_finite()
+        self.raw.is_finite()
+            && self.deviation.is_finite()
+            && self.fast.is_finite()
+            && self.slow.is_finite()
     }
 }
 
@@ -63,8 +77,6 @@ struct Seasonal {
     profile: Option<f64>,
     /// Last week alone.
     last_week: Option<f64>,
-    /// The day before.
-    yesterday: Option<f64>,
     /// How far the day before lay from its own profile.
     yesterday_deviation: f64,
 }
@@ -114,13 +126,12 @@ impl Ahead {
         if let (Some(now), Some(then)) = (now.last_week, then.last_week) {
             row[2] = then - now;
         }
-        if let (Some(now), Some(then)) = (now.yesterday, then.yesterday) {
-            row[3] = then - now;
-        }
+        row[3] = then.yesterday_deviation - now.yesterday_deviation;
         row[5] = level.fast - level.slow;
         row[6] = profile_trend;
         row[7] = level.raw - level.fast;
         row[8] = then.yesterday_deviation;
+        row[9] = level.deviation;
         (row, then.last_week)
     }
 
@@ -131,10 +142,14 @@ impl Ahead {
             && self.seasonal.iter().all(|seasonal| {
                 (seasonal.profile.iter())
                     .chain(&seasonal.last_week)
-                    .chain(&seasonal.yesterday)
                     .chain([&seasonal.yesterday_deviation])
                     .all(|number| number.is_finite())
             })
+    }
+
+    /// What the profile says of its first minute.
+    pub fn profile_now(&self) -> Option<f64> {
+        self.seasonal.front()?.profile
     }
 
     /// How the profile itself moved over the age of the slow level, until its first minute.
@@ -160,7 +175,6 @@ impl Past<'_> {
         Seasonal {
             profile,
             last_week,
-            yesterday,
             yesterday_deviation: yesterday
                 .zip(before)
                 .map_or(0.0, |(seen, before)| seen - before),

@@ -17,8 +17,19 @@ const HOUR_SHARE: f32 = 0.01;
 const OVERALL_SHARE: f32 = 1.0 / 10_000.0;
 /// Share of the newest error in the typical error of late: a mean over about two hours.
 const RECENT_SHARE: f32 = 1.0 / 120.0;
-/// How the three are mixed.
+/// How the three are mixed, before more was learned.
 const MIX: [f64; 3] = [0.4, 0.35, 0.25];
+/// Numbers that the typical error is a weighted sum of.
+const SCALES: usize = 7;
+/// The learned typical error stays within the mix divided and multiplied by this.
+const SCALE_BOUND: f64 = 4.0;
+/// An error counts in the typical error's weights as so many of the mix at most.
+const SCALE_CLIP: f64 = 12.0;
+/// Strength of the pull of the typical error's weights towards the mix, in minutes.
+const SCALE_RIDGE: f64 = 500.0;
+/// Strength of the pull of the forecast's weights towards the profile's change: 120 minutes of a
+/// typical feature's variance (a change of about 3 % on the log scale).
+const RIDGE: f64 = 0.12;
 /// No error is taken to be typically smaller than this (on the log scale).
 const TYPICAL_FLOOR: f64 = 1e-3;
 /// The typical error before any was seen, on the log scale: a tenth.
@@ -59,11 +70,15 @@ impl Skill {
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Pending {
-    issued: i64,
-    row: [f32; FEATURES],
+    /// Minutes since the Unix epoch; those of the year 10000 fit.
+    issued: u32,
+    /// The features but the first, which is the same in each row.
+    row: [f32; FEATURES - 1],
     base: f32,
     forecast: f32,
     typical: f32,
+    hour: f32,
+    recent: f32,
     naive: Option<f32>,
 }
 
@@ -82,7 +97,8 @@ pub struct Seen {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Horizon {
     minutes: i64,
-    regression: Regression,
+    regression: Regression<FEATURES>,
+    scale: Regression<SCALES>,
     scores: Scores,
     by_hour: Vec<f32>,
     overall: f32,
@@ -96,7 +112,8 @@ impl Horizon {
     pub fn new(minutes: i64) -> Self {
         Horizon {
             minutes,
-            regression: Regression::new(features::prior()),
+            regression: Regression::new(features::prior(), RIDGE),
+            scale: Regression::new([MIX[0], MIX[1], MIX[2], 0.0, 0.0, 0.0, 0.0], SCALE_RIDGE),
             scores: Scores::default(),
             by_hour: vec![0.0; HOURS_PER_WEEK],
             overall: TYPICAL_PRIOR,
@@ -127,16 +144,23 @@ impl Horizon {
         let Some(pending) = self.pending[slot].take() else {
             return;
         };
-        if pending.issued + self.minutes != seen.minute {
+        if i64::from(pending.issued) + self.minutes != seen.minute {
             return;
         }
-        let row = pending.row.map(f64::from);
+        let mut row = [features::CONSTANT; FEATURES];
+        for (feature, kept) in row[1..].iter_mut().zip(pending.row) {
+            *feature = f64::from(kept);
+        }
         self.regression
             .learn(&row, seen.mean - f64::from(pending.base));
         if seen.minute % SOLVE_MINUTES == self.minutes % SOLVE_MINUTES {
             self.regression.solve();
+            self.scale.solve();
         }
         let error = seen.peak - f64::from(pending.forecast);
+        let (scales, mix) = self.scales(&row, f64::from(pending.hour), f64::from(pending.recent));
+        self.scale
+            .learn(&scales, (error.abs() / mix).min(SCALE_CLIP));
         self.scores
             .add(error / f64::from(pending.typical).max(TYPICAL_FLOOR));
         self.learn_typical(seen.minute, error.abs() as f32);
@@ -154,13 +178,18 @@ impl Horizon {
         base: f64,
     ) -> (f64, f64) {
         let forecast = base + self.regression.predict(&row);
-        let typical = self.typical(minute + self.minutes);
+        let (hour, recent) = (self.hour(minute + self.minutes), f64::from(self.recent));
+        let (scales, mix) = self.scales(&row, hour, recent);
+        let learned = (self.scale.predict(&scales)).clamp(1.0 / SCALE_BOUND, SCALE_BOUND);
+        let typical = (mix * learned).max(TYPICAL_FLOOR);
         self.pending[minute.rem_euclid(self.minutes) as usize] = Some(Pending {
-            issued: minute,
-            row: row.map(|value| value as f32),
+            issued: u32::try_from(minute).unwrap_or(u32::MAX),
+            row: std::array::from_fn(|index| row[index + 1] as f32),
             base: base as f32,
             forecast: forecast as f32,
             typical: typical as f32,
+            hour: hour as f32,
+            recent: recent as f32,
             naive: naive.map(|value| value as f32),
         });
         (forecast, typical)
@@ -170,17 +199,18 @@ impl Horizon {
     pub fn is_sound(&self, minutes: i64) -> bool {
         self.minutes == minutes
             && self.regression.is_sound()
+            && self.scale.is_sound()
             && self.scores.is_sound()
             && self.by_hour.len() == HOURS_PER_WEEK
             && self.pending.len() == minutes as usize
             && (self.by_hour.iter().chain([&self.overall, &self.recent]))
                 .all(|error| error.is_finite() && *error >= 0.0)
             && self.pending.iter().flatten().all(|pending| {
-                pending.issued.abs() < i64::MAX / 4
-                    && (pending.row.iter())
-                        .chain([&pending.base, &pending.forecast, &pending.typical])
-                        .chain(&pending.naive)
-                        .all(|number| number.is_finite())
+                (pending.row.iter())
+                    .chain([&pending.base, &pending.forecast, &pending.typical])
+                    .chain([&pending.hour, &pending.recent])
+                    .chain(&pending.naive)
+                    .all(|number| number.is_finite())
             })
     }
 
@@ -196,13 +226,30 @@ impl Horizon {
         self.recent += RECENT_SHARE * (error - self.recent);
     }
 
-    fn typical(&self, minute: i64) -> f64 {
+    /// The error that is typical of a minute's hour of the week.
+    fn hour(&self, minute: i64) -> f64 {
+        f64::from(match self.by_hour[hour_of_week(minute)] {
+            0.0 => self.overall,
+            hour => hour,
+        })
+    }
+
+    /// What says how large the error will be, each as a part of the fixed mix, and that mix: errors
+    /// of that hour, of all hours and of late; how much is expected to change; and how far it differs
+    /// from last week's change, from what was unusual yesterday, and the trend from the profile's.
+    fn scales(&self, row: &[f64; FEATURES], hour: f64, recent: f64) -> ([f64; SCALES], f64) {
         let overall = f64::from(self.overall);
-        let hour = match self.by_hour[hour_of_week(minute)] {
-            0.0 => overall,
-            hour => f64::from(hour),
-        };
-        (MIX[0] * hour + MIX[1] * overall + MIX[2] * f64::from(self.recent)).max(TYPICAL_FLOOR)
+        let mix = (MIX[0] * hour + MIX[1] * overall + MIX[2] * recent).max(TYPICAL_FLOOR);
+        let scales = [
+            hour,
+            overall,
+            recent,
+            row[1].abs(),
+            (row[1] - row[2]).abs(),
+            (row[1] - row[3]).abs(),
+            (row[5] - row[6]).abs(),
+        ];
+        (scales.map(|scale| scale / mix), mix)
     }
 
     fn learn_skill(&mut self, pending: &Pending, naive: f64, seen: f64) {

@@ -181,6 +181,7 @@ impl LoadModel {
         let base = self.level.fast;
         let offset = self.offset();
         self.ahead.advance(&self.history, offset, seen.minute);
+        self.level.compare(self.ahead.profile_now());
         let trend = self.ahead.profile_trend(&self.history, offset);
         self.path.resize(HORIZONS_MINUTES.len(), Point::default());
         for (horizon, point) in self.horizons.iter_mut().zip(&mut self.path) {

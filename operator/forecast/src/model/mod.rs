@@ -4,7 +4,9 @@
 //! numbers only. A forecast is the seasonal profile's change (same time of the week, weighted
 //! towards the last weeks, on a log scale) plus a damped level and trend, with weights that each
 //! horizon learns for itself; its bounds are quantiles of the errors that it really made at that
-//! horizon (conformal prediction, Vovk et al. 2005), scaled to the hour of the week.
+//! horizon (conformal prediction, Vovk et al. 2005), each divided by how large it was to be expected:
+//! that too is learned, from the errors of the hour of the week and of late, from the change that is
+//! expected and from how far those that expect something disagree.
 //! Assumes one call a minute, in order; missing minutes are told as gaps.
 
 mod conformal;
