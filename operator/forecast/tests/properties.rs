@@ -126,6 +126,30 @@ fn with_skill_the_size_follows_the_load_closer_than_the_rule_and_never_fails_it(
 }
 
 #[test]
+fn a_load_that_is_known_for_minutes_and_not_for_an_hour_is_decided_by_forecast() {
+    // A walk with a new value each half hour, on a straight line from the one before.
+    let mut state = 1_u32;
+    let mut level = 10.0_f64;
+    let levels: Vec<f64> = (0..16 * 48 + 2)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            level += 2.0 * (f64::from(state >> 8) / f64::from(1_u32 << 24) - 0.5);
+            level = level.clamp(4.0, 16.0);
+            level
+        })
+        .collect();
+    let walk = |step: i64| {
+        let (row, share) = ((step / 120) as usize, (step % 120) as f64 / 120.0);
+        levels[row] + share * (levels[row + 1] - levels[row])
+    };
+    let mut scaler = Scaler::new(settings()).expect("settings");
+    scaler.scale_finished(Direction::Up, 300_000);
+    scaler.scale_finished(Direction::Down, 300_000);
+    follow(&mut scaler, 0..16 * STEPS_PER_DAY, walk, 15);
+    assert!(scaler.has_skill());
+}
+
+#[test]
 fn a_reason_is_a_sentence_with_its_numbers() {
     let (mut scaler, size) = seasoned();
     let now_ms = START_MS + 16 * STEPS_PER_DAY * STEP_MS;

@@ -387,7 +387,7 @@ pub fn coverage(traces: &Path, prefix: &str) -> Result<()> {
                 bounds.push_back(
                     TAILS.map(|tail| model.load(model.bound(point, ahead as f64, tail))),
                 );
-                if bounds.len() <= ahead - 1 {
+                if bounds.len() < ahead {
                     continue;
                 }
                 let bound = bounds.pop_front().unwrap_or_default();

@@ -174,17 +174,19 @@ impl Policy for Watched {
     }
 }
 
-fn sizes(case: &Case, price: f64) -> Result<Chart> {
-    let nearest = |a: &&Setting, b: &&Setting| {
-        let far = |setting: &Setting| (setting.price / price).ln().abs();
-        far(a).total_cmp(&far(b))
-    };
-    let setting = Setting {
+/// The price with the rule of the setting that is nearest to it.
+fn setting_of(price: f64) -> Setting {
+    let far = |setting: &Setting| (setting.price / price).ln().abs();
+    let nearest = (PATH.iter()).min_by(|a, b| far(a).total_cmp(&far(b)));
+    Setting {
         price,
-        ..*PATH.iter().min_by(nearest).unwrap_or(&PATH[0])
-    };
+        ..*nearest.unwrap_or(&PATH[0])
+    }
+}
+
+fn sizes(case: &Case, price: f64) -> Result<Chart> {
     let mut policy = Watched {
-        scaler: Forecasting::new(setting, case.delay_seconds, None)?,
+        scaler: Forecasting::new(setting_of(price), case.delay_seconds, None)?,
         seen: Vec::new(),
     };
     let mut record: Vec<Sizes> = Vec::new();

@@ -75,11 +75,14 @@ impl Scores {
 
     /// The score that a share `1 - tail` of all scores stayed under.
     pub fn quantile(&self, tail: f64) -> f64 {
-        let index = self
-            .tails
-            .partition_point(|&above| f64::from(above) > tail)
-            .min(BINS);
-        LOWEST + index as f64 * WIDTH
+        let after = (self.tails).partition_point(|&above| f64::from(above) > tail);
+        let Some(before) = after.checked_sub(1) else {
+            return LOWEST;
+        };
+        let from = f64::from(self.tails[before]);
+        let to = f64::from(self.tails.get(after).copied().unwrap_or(0.0));
+        let share = ((from - tail) / (from - to)).clamp(0.0, 1.0);
+        LOWEST + (before as f64 + share) * WIDTH
     }
 
     /// Whether restored scores have the size that this code relies on, and finite numbers.

@@ -276,3 +276,36 @@ impl Horizon {
 fn hour_of_week(minute: i64) -> usize {
     (minute.rem_euclid(MINUTES_PER_WEEK) / 60) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_much_is_expected_to_change_larger_errors_are_expected() {
+        let mut horizon = Horizon::new(1);
+        let row = |change: f64| {
+            let mut row = [0.0; FEATURES];
+            row[1] = change;
+            (row, None)
+        };
+        // Two of ten minutes change, and are missed by ten times as much, once up and once down.
+        let change = |minute: i64| {
+            if minute.rem_euclid(10) < 2 { 0.5 } else { 0.0 }
+        };
+        for minute in 0..20_000 {
+            let missed = if change(minute) > 0.0 { 0.1 } else { 0.01 };
+            let sign = if minute % 2 == 0 { 1.0 } else { -1.0 };
+            let mean = change(minute) + sign * missed;
+            horizon.resolve(Seen {
+                minute,
+                mean,
+                peak: mean,
+            });
+            horizon.issue(row(change(minute + 1)), minute, 0.0);
+        }
+        let (_, moving) = horizon.issue(row(0.5), 20_000, 0.0);
+        let (_, calm) = horizon.issue(row(0.0), 20_000, 0.0);
+        assert!(moving > 3.0 * calm, "{moving} {calm}");
+    }
+}
