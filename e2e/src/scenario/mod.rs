@@ -14,6 +14,7 @@ pub mod delete_pod;
 pub mod environment;
 pub mod form;
 pub mod grow;
+pub mod hpa;
 pub mod kill_controller;
 pub mod kill_leader;
 pub mod lost_controller_volume;
@@ -56,6 +57,9 @@ const ON_PODS: &[Need] = &[Need::Operator, Need::PodNetwork];
 const WITH_SIGNALS: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Signals];
 /// What those need that change the operator's release.
 const WITH_HELM: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Helm];
+
+/// What those need that have Kubernetes measure the brokers.
+const WITH_METRICS: &[Need] = &[Need::Operator, Need::PodNetwork, Need::MetricsApi];
 
 /// The first of every set: the others need its cluster.
 const FORM: Scenario = Scenario {
@@ -181,6 +185,12 @@ pub const ALL: &[Scenario] = &[
         shows: "load has a fourth broker join and carry its share; without the load it leaves again",
         needs: ON_PODS,
         run: autoscale::run,
+    },
+    Scenario {
+        name: "hpa",
+        shows: "a HorizontalPodAutoscaler has a fourth broker join by processor time, and leave when load is gone",
+        needs: WITH_METRICS,
+        run: hpa::run,
     },
 ];
 

@@ -21,6 +21,8 @@ pub enum Need {
     Signals,
     /// Helm and the chart, to upgrade and uninstall the operator.
     Helm,
+    /// The metrics API, which HorizontalPodAutoscalers read: metrics-server, or what stands for it.
+    MetricsApi,
 }
 
 impl Need {
@@ -37,6 +39,7 @@ impl Need {
                 Ok(Some("helm and the chart (--helm, --chart)".to_owned()))
             }
             Need::Helm => Ok(None),
+            Need::MetricsApi => metrics_api(environment),
         }
     }
 }
@@ -81,6 +84,11 @@ fn pod_network(environment: &Environment) -> anyhow::Result<Option<String>> {
         }
     }
     Ok(Some(format!("routes from this host to pods ({why})")))
+}
+
+fn metrics_api(environment: &Environment) -> anyhow::Result<Option<String>> {
+    let why = environment.kubernetes.why_no_metrics_api()?;
+    Ok(why.map(|why| format!("the metrics API (metrics-server): {why}")))
 }
 
 /// The first of `needs` that is missing, in words.
