@@ -32,7 +32,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-scale demo-down images-from-source console-tools bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-scale demo-down images-from-source console-tools plan-on-kafka bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -143,6 +143,11 @@ console-tools: preflight ## run Apache Kafka's console tools against a cluster o
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
 	KINTSUGI_KAFKA_JARS=$(KINTSUGI_CACHE)/kafka-4.1.1 RUST_BACKTRACE=0 cargo test --profile image \
 	  --workspace --test console_tools --test reassign_tool -- --nocapture
+
+plan-on-kafka: preflight ## plan for a skewed Apache Kafka with kintsugi-plan, and have kafka-reassign-partitions do it
+	$(BUILD_ONE) kintsugi-plan --bin kintsugi-e2e
+	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
+	$(IMAGE)/kintsugi-e2e plan-on-kafka --plan $(IMAGE)/kintsugi-plan --kafka $(KINTSUGI_CACHE)/kafka-4.1.1
 
 bench: preflight ## measure speed, processor time and memory beside Apache Kafka, RUNS times each
 	$(BUILD_ONE) kintsugi-broker --bin kintsugi-e2e

@@ -63,6 +63,20 @@ kubeconfig=$(localkube kubeconfig)
 export KUBECONFIG=$kubeconfig
 localkube load-image "${archives[@]}"
 
+# The metrics API is for scenario hpa alone, and metrics-server takes minutes to compile.
+wants_metrics_api() {
+  [ "$1" = scenarios ] || return 1
+  case " $* " in
+    *' --smoke '*) return 1 ;;
+    *'hpa '*) return 0 ;;
+    *' --only'*) return 1 ;;
+  esac
+}
+if wants_metrics_api "$@"; then
+  say "installing metrics-server (cold: about 2 min on 2 cores)"
+  e2e/localkube/metrics-server/install.sh "$name"
+fi
+
 say "installing the operator"
 "$kit/bin/helm" upgrade --install kintsugi charts/kintsugi \
   --namespace kintsugi-system --create-namespace \

@@ -36,6 +36,10 @@ check "a pod's name works on the host" within 5 from_host web-2.web.check
 check "so does a service's, by its virtual address" within 5 from_host web-virtual.check
 check "logs are served" bash -c "$(declare -f kubectl); bin=$bin; kubectl -n check logs web-0 | grep -qx serving"
 
+# --- metrics
+check "metrics-server runs and its API is Available" "$here/metrics-server/install.sh" selftest-a
+check "kubectl top shows what pods use" within 60 kubectl -n check top pod web-0
+
 # --- processes
 before_kill=$(restarts web-1)
 check "kill" a kill check/web-1

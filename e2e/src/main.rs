@@ -19,6 +19,8 @@ enum Command {
     Demo(command::demo::Arguments),
     /// Brokers that come and go with real bytes, a chart of both, and a verdict.
     DemoScale(command::demo_scale::Arguments),
+    /// Plans for Apache Kafka, carried out by Kafka's own tools.
+    PlanOnKafka(command::plan_on_kafka::Arguments),
     /// Scenarios on a real Kubernetes.
     Scenarios(command::scenarios::Arguments),
 }
@@ -36,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         Command::BenchStart(arguments) => command::bench_start::main(&arguments),
         Command::Demo(arguments) => command::demo::main(&arguments),
         Command::DemoScale(arguments) => command::demo_scale::main(&arguments),
+        Command::PlanOnKafka(arguments) => command::plan_on_kafka::main(&arguments),
         Command::Scenarios(arguments) => command::scenarios::main(&arguments),
     }
 }

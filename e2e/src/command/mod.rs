@@ -7,4 +7,5 @@ pub mod bench_start;
 pub mod demo;
 pub mod demo_scale;
 pub mod faults;
+pub mod plan_on_kafka;
 pub mod scenarios;

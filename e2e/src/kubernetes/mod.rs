@@ -1,16 +1,19 @@
 //! The Kubernetes that scenarios run on: what is read from it, changed in it, and broken in it.
 
 pub mod api;
+pub mod autoscalers;
 pub mod config_maps;
 pub mod helm;
 pub mod helper;
 pub mod http;
 pub mod localkube;
+pub mod metrics;
 pub mod objects;
 pub mod operators;
 pub mod rebalances;
 pub mod signals;
 pub mod storage;
+pub mod tables;
 pub mod topics;
 
 /// The label that carries a pod's cluster.

@@ -22,6 +22,12 @@ pub struct Kafka {
 }
 
 impl Kafka {
+    /// The command that runs a console tool, by its class.
+    #[must_use]
+    pub fn tool(&self, class: &str) -> Command {
+        self.java(class)
+    }
+
     fn java(&self, main: &str) -> Command {
         let mut command = Command::new("java");
         command

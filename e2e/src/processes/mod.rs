@@ -4,6 +4,7 @@
 //! Kills only processes that it started, by id, and ends them all when it is dropped.
 
 mod kafka;
+mod kafka_tools;
 mod kintsugi;
 mod opened;
 mod process;
@@ -18,6 +19,7 @@ use std::time::{Duration, SystemTime};
 use tokio::net::TcpSocket;
 
 pub use kafka::Kafka;
+pub use kafka_tools::{KafkaTools, Placed, Placement, run};
 pub use kintsugi::Kintsugi;
 pub use opened::Opened;
 pub use process::{Process, send};
@@ -27,6 +29,24 @@ pub use steps::Steps;
 pub const CONTROLLERS: i32 = 3;
 /// How many brokers a cluster has.
 pub const BROKERS: i32 = 3;
+
+/// How many nodes of each role a cluster has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
+    /// Controllers.
+    pub controllers: i32,
+    /// Brokers, with ids from 0.
+    pub brokers: i32,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self {
+            controllers: CONTROLLERS,
+            brokers: BROKERS,
+        }
+    }
+}
 
 /// The settings of a cluster that is measured. Leaders go back soon after each fault, so that every
 /// fault meets the same picture.
@@ -104,8 +124,21 @@ impl<E: Engine> Cluster<E> {
     /// # Errors
     /// If a port, a file or a process cannot be had.
     pub fn start(engine: E, folder: &Path, settings: BTreeMap<String, String>) -> io::Result<Self> {
-        let controllers = (0..CONTROLLERS).map(|n| (CONTROLLER_ID_FIRST + n, true));
-        let brokers = (0..BROKERS).map(|n| (n, false));
+        Self::start_of(Size::default(), engine, folder, settings)
+    }
+
+    /// Starts a cluster of another size under `folder`.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_of(
+        size: Size,
+        engine: E,
+        folder: &Path,
+        settings: BTreeMap<String, String>,
+    ) -> io::Result<Self> {
+        let controllers = (0..size.controllers).map(|n| (CONTROLLER_ID_FIRST + n, true));
+        let brokers = (0..size.brokers).map(|n| (n, false));
         let mut nodes = Vec::new();
         for (id, is_controller) in controllers.chain(brokers) {
             let folder = folder.join(format!("node-{id}"));

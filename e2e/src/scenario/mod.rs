@@ -14,6 +14,7 @@ pub mod delete_pod;
 pub mod environment;
 pub mod form;
 pub mod grow;
+pub mod hpa;
 pub mod kill_controller;
 pub mod kill_leader;
 pub mod learned_kept;
@@ -62,6 +63,9 @@ const WITH_HELM: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Helm];
 
 /// What those need that change volumes and their class.
 const WITH_VOLUMES: &[Need] = &[Need::Operator, Need::PodNetwork, Need::Volumes];
+
+/// What those need that have Kubernetes measure the brokers.
+const WITH_METRICS: &[Need] = &[Need::Operator, Need::PodNetwork, Need::MetricsApi];
 
 /// The first of every set: the others need its cluster.
 const FORM: Scenario = Scenario {
@@ -205,6 +209,12 @@ pub const ALL: &[Scenario] = &[
         shows: "real bytes fill volumes: claims grow where the class lets them, up to maxSize, and it is told where that does not do",
         needs: WITH_VOLUMES,
         run: storage_growth::run,
+    },
+    Scenario {
+        name: "hpa",
+        shows: "a HorizontalPodAutoscaler has a fourth broker join by processor time, and leave when load is gone",
+        needs: WITH_METRICS,
+        run: hpa::run,
     },
 ];
 

@@ -23,6 +23,8 @@ pub enum Need {
     Helm,
     /// The local Kubernetes's own volumes and storage class, which are changed as no foreign one may be.
     Volumes,
+    /// The metrics API, which HorizontalPodAutoscalers read: metrics-server, or what stands for it.
+    MetricsApi,
 }
 
 impl Need {
@@ -43,6 +45,7 @@ impl Need {
                 "a local Kubernetes: it changes the storage class and makes volumes larger"
                     .to_owned()
             })),
+            Need::MetricsApi => metrics_api(environment),
         }
     }
 }
@@ -87,6 +90,11 @@ fn pod_network(environment: &Environment) -> anyhow::Result<Option<String>> {
         }
     }
     Ok(Some(format!("routes from this host to pods ({why})")))
+}
+
+fn metrics_api(environment: &Environment) -> anyhow::Result<Option<String>> {
+    let why = environment.kubernetes.why_no_metrics_api()?;
+    Ok(why.map(|why| format!("the metrics API (metrics-server): {why}")))
 }
 
 /// The first of `needs` that is missing, in words.

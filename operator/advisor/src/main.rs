@@ -145,10 +145,18 @@ fn tell(arguments: &Arguments, prepared: &Prepared, plan: &Plan) {
         println!("No limit of the network is judged; give --network-bytes-per-second.");
     }
     match &arguments.json {
-        Some(path) => println!(
-            "Carry it out with: kafka-reassign-partitions --bootstrap-server ... --reassignment-json-file {} --execute",
-            path.display()
-        ),
+        // Kafka's tool refuses a file without moves.
+        _ if plan.changes.is_empty() => println!("There is nothing to carry out."),
+        Some(path) => {
+            println!(
+                "Carry it out with: kafka-reassign-partitions --bootstrap-server ... --reassignment-json-file {} --execute",
+                path.display()
+            );
+            // Moves end with the old leader where it stays a replica; the first replica is to lead.
+            println!(
+                "and, once it is complete: kafka-leader-election --bootstrap-server ... --election-type preferred --all-topic-partitions"
+            );
+        }
         None => println!("Nothing was changed. Give --json FILE to write the reassignment."),
     }
 }

@@ -19,9 +19,29 @@ const (
 	apiPoll   = 200 * time.Millisecond
 )
 
+// frontProxyClient is as whom the API server speaks to servers of aggregated
+// APIs, such as metrics-server.
+const frontProxyClient = "front-proxy-client"
+
 // writeFiles makes the certificates and every configuration file.
 func (c *Cluster) writeFiles() error {
-	authority, err := pki.New(c.Folder.Path("pki"))
+	if err := c.writeCertificates(); err != nil {
+		return err
+	}
+	if err := config.WriteControl(c.Plan, c.Folder); err != nil {
+		return err
+	}
+	for _, node := range c.Plan.Nodes() {
+		if err := config.WriteNode(c.Plan, c.Folder, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) writeCertificates() error {
+	folder := c.Folder.Path("pki")
+	authority, err := pki.New(folder, "ca", "kubernetes")
 	if err != nil {
 		return err
 	}
@@ -33,15 +53,13 @@ func (c *Cluster) writeFiles() error {
 			return err
 		}
 	}
-	if err := config.WriteControl(c.Plan, c.Folder); err != nil {
+	// An authority apart: servers of aggregated APIs believe whom it signed for
+	// whatever user they name.
+	frontProxy, err := pki.New(folder, "front-proxy-ca", "front-proxy-ca")
+	if err != nil {
 		return err
 	}
-	for _, node := range c.Plan.Nodes() {
-		if err := config.WriteNode(c.Plan, c.Folder, node); err != nil {
-			return err
-		}
-	}
-	return nil
+	return frontProxy.Issue(pki.Subject{File: frontProxyClient, CommonName: frontProxyClient})
 }
 
 // subjects lists the users and servers of a cluster, as kubeadm names them.
@@ -152,6 +170,13 @@ func (c *Cluster) apiServerArguments() []string {
 		// The host resolves no node names and has no Service addresses.
 		"--kubelet-preferred-address-types=InternalIP",
 		"--enable-aggregator-routing=true",
+		"--proxy-client-cert-file=" + key(frontProxyClient+".crt"),
+		"--proxy-client-key-file=" + key(frontProxyClient+".key"),
+		"--requestheader-client-ca-file=" + key("front-proxy-ca.crt"),
+		"--requestheader-allowed-names=" + frontProxyClient,
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 	}
 }
 

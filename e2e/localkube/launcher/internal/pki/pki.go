@@ -1,4 +1,4 @@
-// Package pki makes the certificates of one cluster: an authority of its own
+// Package pki makes the certificates of one cluster: authorities of its own
 // and one certificate for each program, as kubeadm lays them out.
 //
 // The keys protect a test cluster on one host. They never leave its folder.
@@ -33,15 +33,15 @@ type Subject struct {
 	Addresses    []netip.Addr
 }
 
-// Authority signs a cluster's certificates.
+// Authority signs certificates of a cluster.
 type Authority struct {
 	folder      string
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
 
-// New makes an authority and writes ca.crt and ca.key into folder.
-func New(folder string) (*Authority, error) {
+// New makes an authority and writes FILE.crt and FILE.key into folder.
+func New(folder, file, commonName string) (*Authority, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make certificate authority: %w", err)
 	}
@@ -49,7 +49,7 @@ func New(folder string) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make certificate authority: %w", err)
 	}
-	template := template("kubernetes", "")
+	template := template(commonName, "")
 	template.IsCA = true
 	template.BasicConstraintsValid = true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
@@ -61,7 +61,7 @@ func New(folder string) (*Authority, error) {
 	if authority.certificate, err = x509.ParseCertificate(der); err != nil {
 		return nil, fmt.Errorf("make certificate authority: %w", err)
 	}
-	return authority, authority.write("ca", der, key)
+	return authority, authority.write(file, der, key)
 }
 
 // Issue writes FILE.crt and FILE.key for a subject, for servers and clients.

@@ -11,7 +11,7 @@ import (
 
 func TestIssuedCertificatesVerifyForTheirNamesAndAddresses(t *testing.T) {
 	folder := t.TempDir()
-	authority, err := New(folder)
+	authority, err := New(folder, "ca", "kubernetes")
 	if err != nil {
 		t.Fatal(err)
 	}
