@@ -83,8 +83,9 @@ pub async fn what_is_learned_is_handed_over_and_a_stale_operator_writes_over_not
     let clusters: Api<KafkaCluster> = Api::namespaced(client.clone(), NAMESPACE);
     let scaled = json!({"spec": {"brokers": {"autoscaling": {"maxReplicas": 5}}}});
     let parameters = PatchParams::default();
-    let patched = clusters.patch(NAME, &parameters, &Patch::Merge(scaled));
-    let uid = patched.await.unwrap().uid().unwrap();
+    let scaled = Patch::Merge(scaled);
+    let patched = clusters.patch(NAME, &parameters, &scaled).await;
+    let uid = patched.unwrap().uid().unwrap();
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
 
     let first = operator(client);

@@ -32,10 +32,12 @@ pub async fn claims_grow_where_their_class_lets_them(client: &Client) {
         "autoscaling": {"maxSize": "20Gi"},
     }}}});
     let parameters = PatchParams::default();
-    let patched = clusters.patch(NAME, &parameters, &Patch::Merge(autoscaling));
-    patched.await.unwrap();
+    let autoscaling = Patch::Merge(autoscaling);
+    let patched = clusters.patch(NAME, &parameters, &autoscaling).await;
+    patched.unwrap();
     let (resource, plan) = look(client, NAMESPACE).await;
-    let formed = act(client, &recorder(client), &resource, None, &plan.commands);
+    let events = recorder(client);
+    let formed = act(client, &events, &resource, None, &plan.commands);
     formed.await.unwrap();
     bind_claims(client).await;
 
@@ -52,7 +54,7 @@ pub async fn claims_grow_where_their_class_lets_them(client: &Client) {
     let (_, cluster, observed) = seen(client).await;
     let (state, commands) = grown(cluster, &observed);
     assert_eq!((state, commands.len()), (StorageState::Growing, 3));
-    let acted = act(client, &recorder(client), &resource, None, &commands);
+    let acted = act(client, &events, &resource, None, &commands);
     assert_eq!(acted.await.unwrap(), 3);
 
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), NAMESPACE);
@@ -77,8 +79,8 @@ async fn make_class(client: &Client) {
         ..StorageClass::default()
     };
     class.metadata.name = Some(CLASS.to_owned());
-    let made = classes.create(&PostParams::default(), &class);
-    made.await.unwrap();
+    let made = classes.create(&PostParams::default(), &class).await;
+    made.unwrap();
 }
 
 /// What a driver and the controllers around it would do: a class, and a volume of the size asked for.
