@@ -105,9 +105,9 @@ impl RebalanceWord {
         "spec.clusterName cannot change: set it back, or create another KafkaRebalance"
     ),
     validation = Rule::new(
-        "self.scope == oldSelf.scope && self.profile == oldSelf.profile && self.brokers == oldSelf.brokers && self.goals == oldSelf.goals"
+        "self.scope == oldSelf.scope && self.profile == oldSelf.profile && self.brokers == oldSelf.brokers && self.goals == oldSelf.goals && has(self.maxDiskPercent) == has(oldSelf.maxDiskPercent) && (!has(self.maxDiskPercent) || self.maxDiskPercent == oldSelf.maxDiskPercent)"
     ).message(
-        "spec.scope, spec.brokers, spec.profile and spec.goals cannot change, because moves may have been made for them already: set them back, or create another KafkaRebalance"
+        "spec.scope, spec.brokers, spec.maxDiskPercent, spec.profile and spec.goals cannot change, because moves may have been made for them already: set them back, or create another KafkaRebalance"
     ),
     validation = Rule::new(
         "!(self.scope in ['AddBrokers', 'RemoveBrokers']) || self.brokers.size() > 0"
@@ -115,9 +115,19 @@ impl RebalanceWord {
         "spec.brokers must name the brokers that are added or removed: set their ids, such as [3]"
     ),
     validation = Rule::new(
-        "self.scope in ['AddBrokers', 'RemoveBrokers'] || self.brokers.size() == 0"
+        "self.scope in ['AddBrokers', 'RemoveBrokers', 'MoveOutOfDisk'] || self.brokers.size() == 0"
     ).message(
-        "spec.brokers goes with the scopes AddBrokers and RemoveBrokers only: remove it, or set one of them"
+        "spec.brokers goes with the scopes AddBrokers, RemoveBrokers and MoveOutOfDisk only: remove it, or set one of them"
+    ),
+    validation = Rule::new(
+        "self.scope == 'MoveOutOfDisk' || !has(self.maxDiskPercent)"
+    ).message(
+        "spec.maxDiskPercent goes with the scope MoveOutOfDisk only: remove it, or set that scope"
+    ),
+    validation = Rule::new(
+        "self.scope != 'MoveOutOfDisk' || (self.goals.size() == 0 && self.profile == 'Kintsugi')"
+    ).message(
+        "the scope MoveOutOfDisk goes by disks and the hard goals alone: remove spec.profile and spec.goals"
     ),
     validation = Rule::new("self.goals.size() == 0 || self.profile == 'Kintsugi'").message(
         "spec.goals takes the place of a profile: remove spec.profile or spec.goals"
@@ -133,11 +143,18 @@ pub struct KafkaRebalanceSpec {
     /// What may be moved. Default Full.
     #[serde(default)]
     pub scope: RebalanceScope,
-    /// The ids of the brokers that are added or removed.
+    /// The ids of the brokers that are added or removed, or whose disks are too full. With
+    /// MoveOutOfDisk none means all whose disks are.
     #[serde(default)]
     #[schemars(length(max = 100), inner(range(min = 0, max = 999)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub brokers: Vec<i32>,
+    /// Of scope MoveOutOfDisk: which share of its volume each of these brokers may use at the end, and
+    /// every broker that takes something. Default 80, which is the goal DiskCapacity of other scopes
+    /// too: above it a volume has little time left when traffic grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 95))]
+    pub max_disk_percent: Option<i32>,
     /// By which goals, in which order. Default Kintsugi, which copies less than CruiseControl.
     #[serde(default)]
     pub profile: RebalanceProfile,
@@ -179,6 +196,9 @@ pub enum RebalanceScope {
     RemoveBrokers,
     /// Leaderships; no bytes are copied.
     Leaders,
+    /// Replicas leave the brokers of `spec.brokers`, or all brokers, that use more than
+    /// `spec.maxDiskPercent` of their volume, until they do not, with few bytes; nothing else moves.
+    MoveOutOfDisk,
 }
 
 /// Goals in their order.

@@ -14,7 +14,7 @@ use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Regist
 
 pub use partitions::{Change, Partitions};
 pub use process::{Process, volume};
-pub use requests::{Requests, Times};
+pub use requests::Times;
 pub use shards::ShardCounters;
 pub use traffic::Traffic;
 

@@ -20,6 +20,7 @@ pub mod kill_leader;
 pub mod learned_kept;
 pub mod lost_controller_volume;
 pub mod memory;
+pub mod move_out_of_disk;
 pub mod need;
 pub mod oom_killed;
 pub mod operator_killed;
@@ -179,6 +180,12 @@ pub const ALL: &[Scenario] = &[
         shows: "a broker joins and gets its share once a proposal is approved, then gives it away again",
         needs: ON_PODS,
         run: rebalance::run,
+    },
+    Scenario {
+        name: "move-out-of-disk",
+        shows: "two disks that are fuller than the third are relieved of what they have too much, and of no more",
+        needs: ON_PODS,
+        run: move_out_of_disk::run,
     },
     Scenario {
         name: "shrink",

@@ -165,7 +165,11 @@ fn replicas_on(environment: &Environment, topic: &str, broker: i32) -> anyhow::R
     Ok(topology.led_by(broker).len() + topology.followed_by(broker).len())
 }
 
-fn wait_for_phase(
+/// Waits until a KafkaRebalance is that far; gives its status.
+///
+/// # Errors
+/// If it is not within `limit`.
+pub fn wait_for_phase(
     environment: &Environment,
     name: &str,
     phase: &str,
@@ -182,7 +186,8 @@ fn wait_for_phase(
     })
 }
 
-fn summary(status: &Value) -> String {
+/// What a status says of moves, bytes and goals.
+pub fn summary(status: &Value) -> String {
     let progress = &status["progress"];
     let count = |name: &str| progress[name].as_i64().unwrap_or(-1);
     let broken = |name: &str| -> i64 {

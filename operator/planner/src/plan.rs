@@ -14,14 +14,10 @@ pub enum Scope {
     AddBrokers(Vec<i32>),
     /// The replicas of these brokers leave them, and nothing else moves.
     RemoveBrokers(Vec<i32>),
-    /// The replicas of these partitions leave this broker, whose disk is to be taken out, and
-    /// nothing else moves.
-    MoveOutOfDisk {
-        /// The broker that has the disk.
-        broker: i32,
-        /// What is on the disk.
-        partitions: Vec<PartitionId>,
-    },
+    /// Replicas leave these brokers until each uses no more of its disk than the profile's
+    /// threshold of its capacity, and nothing else moves. Those of them that do not now are left
+    /// alone. No broker takes more than that threshold, and no other hard goal is broken.
+    MoveOutOfDisk(Vec<i32>),
     /// Leaderships move, replicas do not.
     Leaders,
 }
@@ -150,13 +146,21 @@ pub enum PlanError {
         /// The id.
         id: i32,
     },
-    /// A scope that names a partition that the model does not have.
-    #[error("scope names partition {id}, but the model has {partitions} partitions")]
-    UnknownPartition {
-        /// The id.
-        id: u32,
-        /// How many there are.
-        partitions: usize,
+    /// A disk that stays too full, as nothing that would have to leave it finds a place.
+    #[error(
+        "broker {id} has {too_much_bytes} bytes more on its disk than it may, and {left_bytes} of \
+         these find no place: other disks have room for {room_bytes} bytes, where racks, replicas of \
+         the same partition and other hard goals allow it; add brokers, or make disks larger"
+    )]
+    NoRoom {
+        /// The broker.
+        id: i32,
+        /// What must leave it.
+        too_much_bytes: u64,
+        /// What of that would stay.
+        left_bytes: u64,
+        /// What the disks of the brokers that may take replicas have room for.
+        room_bytes: u64,
     },
     /// New brokers that nothing may move to.
     #[error("scope adds broker {id}, but its state takes no replicas; uncordon it first")]

@@ -4,15 +4,20 @@
 mod tests;
 mod variants;
 
+use crate::bands::Bands;
 use crate::bound::{self, COVERED};
 use crate::checker::Tally;
 use crate::input::BrokerState;
+use crate::load::Resource;
 use crate::model::Model;
 use crate::plan::{Limits, Plan, PlanError, Rates, Scope};
 use crate::profile::{Goal, Profile};
 use crate::report;
 use crate::search::{Leaving, Permissions, Search, Variant};
 use crate::state::State;
+
+/// Within this share of a limit a sum counts as at it.
+const SUM_ROUNDING: f64 = 1e-7;
 
 /// A plan of a small cluster that copies up to so many times its bound is good enough.
 const GOOD: f64 = 1.01;
@@ -50,6 +55,7 @@ pub fn plan(
         before: &before,
     };
     let found = judge.best(&permissions).ok_or(PlanError::NoBrokers)?;
+    check_disks(&start, &found.state, profile, &leaving, &permissions)?;
     let bound_bytes = judge.certificate(&found.after);
     Ok(report::report(&report::Result {
         start: &start,
@@ -142,8 +148,7 @@ impl<'m> Judge<'_, 'm> {
         let needed = self
             .before
             .iter()
-            .any(|(goal, count)| holds(goal) && *count > 0)
-            || !self.leaving.replicas.is_empty();
+            .any(|(goal, count)| holds(goal) && *count > 0);
         if !self.limits.certify || !met || !needed {
             return None;
         }
@@ -152,9 +157,7 @@ impl<'m> Judge<'_, 'm> {
             .brokers
             .iter()
             .flat_map(|at| &self.start.model.members[usize::from(*at)]);
-        let single = self.leaving.replicas.iter().map(|(_, partition)| partition);
         let offline: f64 = whole
-            .chain(single)
             .map(|partition| self.start.row(*partition).bytes())
             .sum();
         let bytes = bound::bound_bytes(self.start, self.profile, offline);
@@ -235,7 +238,7 @@ fn permissions(
             .map(|state| *state != BrokerState::Excluded)
             .collect(),
         replicas: *scope != Scope::Leaders,
-        balancing: !matches!(scope, Scope::RemoveBrokers(_) | Scope::MoveOutOfDisk { .. }),
+        balancing: !matches!(scope, Scope::RemoveBrokers(_) | Scope::MoveOutOfDisk(_)),
     };
     if let Scope::AddBrokers(ids) = scope {
         let mut added = vec![false; states.len()];
@@ -249,10 +252,12 @@ fn permissions(
         permissions.takes = added.clone();
         permissions.leads = added;
     }
-    if let Scope::MoveOutOfDisk { broker, .. } = scope {
-        let at = usize::from(index(model, *broker)?);
-        permissions.takes[at] = false;
-        permissions.leads[at] = false;
+    if let Scope::MoveOutOfDisk(ids) = scope {
+        for id in ids {
+            let at = usize::from(index(model, *id)?);
+            permissions.takes[at] = false;
+            permissions.leads[at] = false;
+        }
     }
     Ok(permissions)
 }
@@ -261,17 +266,9 @@ fn leaving(model: &Model, scope: &Scope, states: &[BrokerState]) -> Result<Leavi
     let mut leaving = Leaving::default();
     match scope {
         Scope::Leaders => {}
-        Scope::MoveOutOfDisk { broker, partitions } => {
-            let at = index(model, *broker)?;
-            for partition in partitions {
-                let row = model.rows.get(partition.0 as usize);
-                let row = row.ok_or(PlanError::UnknownPartition {
-                    id: partition.0,
-                    partitions: model.rows.len(),
-                })?;
-                if row.seat.place_of(at).is_some() {
-                    leaving.replicas.push((at, partition.0));
-                }
+        Scope::MoveOutOfDisk(ids) => {
+            for id in ids {
+                leaving.disks.push(index(model, *id)?);
             }
         }
         Scope::RemoveBrokers(ids) => {
@@ -287,4 +284,33 @@ fn leaving(model: &Model, scope: &Scope, states: &[BrokerState]) -> Result<Leavi
         }
     }
     Ok(leaving)
+}
+
+/// Whether the disks that were to be relieved are.
+fn check_disks(
+    start: &State<'_>,
+    found: &State<'_>,
+    profile: &Profile,
+    leaving: &Leaving,
+    permissions: &Permissions,
+) -> Result<(), PlanError> {
+    let disk = Resource::Disk.index();
+    let goal = Goal::Capacity(Resource::Disk);
+    let mut bands = Bands::open(start.states.len());
+    bands.narrow(goal, profile.thresholds(), start);
+    let too_much = |state: &State<'_>, at: usize| state.sums[at][disk] - bands.high[at][disk];
+    // A sum may differ in its last digits with the order of adding.
+    let still = |at: &usize| too_much(found, *at) > bands.high[*at][disk] * SUM_ROUNDING;
+    let mut disks = leaving.disks.iter().map(|at| usize::from(*at));
+    let Some(at) = disks.find(still) else {
+        return Ok(());
+    };
+    let takers = (0..start.states.len()).filter(|at| permissions.takes[*at]);
+    let room: f64 = takers.map(|at| -too_much(start, at).min(0.0)).sum();
+    Err(PlanError::NoRoom {
+        id: start.model.brokers[at].id,
+        too_much_bytes: too_much(start, at).ceil() as u64,
+        left_bytes: too_much(found, at).ceil() as u64,
+        room_bytes: room as u64,
+    })
 }

@@ -220,16 +220,9 @@ fn scopes_and_rates_that_do_not_fit_are_refused() {
         PlanError::TakesNoReplicas { id: 1 }
     );
     assert_eq!(refused(Scope::RemoveBrokers(vec![0])), PlanError::NoBrokers);
-    let disk = Scope::MoveOutOfDisk {
-        broker: 0,
-        partitions: vec![PartitionId(3)],
-    };
     assert_eq!(
-        refused(disk),
-        PlanError::UnknownPartition {
-            id: 3,
-            partitions: 1
-        }
+        refused(Scope::MoveOutOfDisk(vec![5])),
+        PlanError::UnknownBroker { id: 5 }
     );
     let mut limits = Limits::default();
     limits.rates.outbound_bytes_per_second = 0.0;

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use kintsugi_planner::{
-    BrokerState, Goal, Limits, Model, PartitionChange, PartitionId, Plan, Profile, Rates, Scope,
-    Thresholds, checker, plan,
+    BrokerState, Goal, Limits, Model, PartitionChange, Plan, Profile, Rates, Scope, Thresholds,
+    checker, plan,
 };
 use support::{GIB, after, cluster, hard_left, model, partition, topic};
 
@@ -54,30 +54,6 @@ fn added_brokers_are_the_only_ones_that_replicas_move_to() {
             .filter(|at| !change.replicas_before.contains(at));
         assert!(new.clone().all(|broker| *broker == 4), "{change:?}");
     }
-}
-
-#[test]
-fn replicas_leave_a_disk_and_its_broker_keeps_the_others() {
-    let model = model(twelve(4));
-    let on_disk: Vec<PartitionId> = vec![PartitionId(0), PartitionId(2), PartitionId(1)];
-    let plan = planned(
-        &model,
-        Scope::MoveOutOfDisk {
-            broker: 0,
-            partitions: on_disk,
-        },
-    );
-    let moved: Vec<u32> = plan
-        .changes
-        .iter()
-        .map(|change| change.partition.0)
-        .collect();
-    assert_eq!(moved, [0, 2], "partition 1 is on brokers 1 and 2");
-    assert!(
-        plan.changes
-            .iter()
-            .all(|change| !change.replicas_after.contains(&0))
-    );
 }
 
 #[test]

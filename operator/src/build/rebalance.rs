@@ -39,6 +39,7 @@ fn automatic(
             cluster_name: cluster.name.clone(),
             scope,
             brokers,
+            max_disk_percent: None,
             profile: RebalanceProfile::default(),
             goals: Vec::new(),
             approval: RebalanceApproval::Automatic,

@@ -188,7 +188,7 @@ fn plan_anew(look: &Look<'_>, snapshot: &Snapshot) -> Result<Held, Closed> {
     if let Some(closed) = gates::before_plan(rebalance, look.observed, snapshot) {
         return Err(closed);
     }
-    if let Scope::Add(brokers) = &rebalance.scope {
+    if let Scope::Add(brokers) | Scope::Disks { brokers, .. } = &rebalance.scope {
         let is_missing = |id: &&i32| !snapshot.cluster.brokers.contains_key(*id);
         let missing: Vec<String> = brokers
             .iter()

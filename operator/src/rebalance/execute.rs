@@ -235,7 +235,7 @@ pub(super) fn marked(marks: Marks) -> Command {
 /// The moves that were begun before this look.
 fn underway<'a>(look: &Look<'a>) -> &'a [Intent] {
     let underway = look.rebalance.marks.underway.as_ref();
-    underway.map_or(&[], |underway| &underway.moves)
+    underway.map_or(&[][..], |underway| underway.moves.as_slice())
 }
 
 /// What brokers are told of rates before the next copies begin. The brokers are noted first.

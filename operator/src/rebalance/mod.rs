@@ -15,6 +15,7 @@
 
 pub mod act;
 pub mod decide;
+mod disks;
 mod execute;
 mod gates;
 pub mod held;

@@ -103,6 +103,8 @@ pub struct LoadView {
     pub partitions: BTreeMap<PartitionKey, PartitionLoads>,
     /// What each broker's volume holds, where it tells.
     pub disk_bytes: BTreeMap<i32, f64>,
+    /// What is on each of these volumes beside logs.
+    pub other_bytes: BTreeMap<i32, f64>,
     /// The CPU limit of every broker, in cores.
     pub cpu_cores: Option<f64>,
     /// The greatest share of it that a broker uses.
@@ -326,6 +328,11 @@ impl LoadView {
         let busiest = used.fold(0.0, f64::max);
         let disk =
             |broker: &kintsugi_load::BrokerLoad| Some((broker.id, broker.disk_capacity_bytes?));
+        let other = |broker: &kintsugi_load::BrokerLoad| {
+            broker.disk_capacity_bytes?;
+            let other = broker.load.disk_bytes - model.logs_on(broker.id);
+            Some((broker.id, other.max(0.0)))
+        };
         let partitions = match wants_loads {
             true => model.partitions(),
             false => Vec::new(),
@@ -344,6 +351,7 @@ impl LoadView {
         Some(LoadView {
             partitions: partitions.collect(),
             disk_bytes: brokers.iter().filter_map(disk).collect(),
+            other_bytes: brokers.iter().filter_map(other).collect(),
             cpu_cores,
             cpu_share: cpu_cores.map(|cores| busiest / cores),
             produce_times: ProduceTimes::new(),

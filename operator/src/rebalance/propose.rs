@@ -8,6 +8,7 @@ use kintsugi_planner::{
 };
 use kintsugi_survey::{Capacities, Cluster, PartitionKey, prepare};
 
+use super::disks;
 use super::held::{Change, Proposal};
 use super::observe::{LoadView, Snapshot};
 use super::validate::{Rebalance, Scope};
@@ -65,8 +66,12 @@ fn planned(
     load: &LoadView,
     cordoned: &BTreeSet<i32>,
 ) -> Result<(Planned, Vec<PartitionKey>), String> {
+    let disk_bytes = match &rebalance.scope {
+        Scope::Disks { max_percent, .. } => disks::for_logs(cluster, load, *max_percent)?,
+        _ => load.disk_bytes.clone(),
+    };
     let capacities = Capacities {
-        disk_bytes: load.disk_bytes.clone(),
+        disk_bytes,
         network_bytes_per_second: None,
         cpu_cores: load.cpu_cores,
     };
@@ -84,6 +89,13 @@ fn planned(
     let scope = match &rebalance.scope {
         Scope::Full => PlannedScope::Full,
         Scope::Leaders => PlannedScope::Leaders,
+        Scope::Disks {
+            brokers,
+            max_percent,
+        } => {
+            let too_full = disks::too_full(cluster, load, brokers, *max_percent)?;
+            PlannedScope::MoveOutOfDisk(too_full)
+        }
         Scope::Add(ids) => PlannedScope::AddBrokers(ids.iter().copied().collect()),
         // A broker that is neither live nor has replicas is empty already.
         Scope::Remove(ids) => {

@@ -40,10 +40,13 @@ pub enum ValidateError {
     Underway(String),
     /// A scope of brokers that names none, or another scope that names some.
     #[error(
-        "spec.brokers goes with spec.scope AddBrokers and RemoveBrokers, and they need it: set both \
-         or neither"
+        "spec.brokers goes with spec.scope AddBrokers, RemoveBrokers and MoveOutOfDisk, and the first \
+         two need it: set both or neither"
     )]
     Brokers,
+    /// A share of a disk that is none.
+    #[error("spec.maxDiskPercent is {0}: set 1 to 95, or remove it")]
+    MaxDiskPercent(i32),
     /// Goals that contradict each other.
     #[error("spec.goals cannot be followed: {0}")]
     Goals(#[from] ProfileError),
@@ -60,7 +63,17 @@ pub enum Scope {
     Remove(BTreeSet<i32>),
     /// Leaderships.
     Leaders,
+    /// Replicas of these brokers, or of all where none is named, whose disks are too full.
+    Disks {
+        /// Which brokers.
+        brokers: BTreeSet<i32>,
+        /// Which share of its volume each may use.
+        max_percent: u32,
+    },
 }
+
+/// As Cruise Control's `disk.capacity.threshold`.
+const MAX_DISK_PERCENT: u32 = 80;
 
 /// A KafkaRebalance without doubts.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,7 +185,15 @@ pub fn validate(resource: &KafkaRebalance) -> Result<Rebalance, ValidateError> {
         (RebalanceScope::Leaders, true) => Scope::Leaders,
         (RebalanceScope::AddBrokers, false) => Scope::Add(brokers),
         (RebalanceScope::RemoveBrokers, false) => Scope::Remove(brokers),
+        (RebalanceScope::MoveOutOfDisk, _) => Scope::Disks {
+            brokers,
+            max_percent: max_disk_percent(spec.max_disk_percent)?,
+        },
         _ => return Err(ValidateError::Brokers),
+    };
+    let profile = match &scope {
+        Scope::Disks { max_percent, .. } => hard(*max_percent)?,
+        _ => profile(spec.profile, &spec.goals)?,
     };
     let throttle = spec.throttle_bytes_per_second;
     Ok(Rebalance {
@@ -184,13 +205,37 @@ pub fn validate(resource: &KafkaRebalance) -> Result<Rebalance, ValidateError> {
         is_terminating: metadata.deletion_timestamp.is_some(),
         cluster: spec.cluster_name.clone(),
         scope,
-        profile: profile(spec.profile, &spec.goals)?,
+        profile,
         is_automatic: spec.approval == RebalanceApproval::Automatic,
         paused: spec.paused,
         throttle_bytes_per_second: throttle.and_then(|rate| u64::try_from(rate).ok()),
         word: word(resource)?,
         marks: marks(resource)?,
     })
+}
+
+fn max_disk_percent(wanted: Option<i32>) -> Result<u32, ValidateError> {
+    let Some(wanted) = wanted else {
+        return Ok(MAX_DISK_PERCENT);
+    };
+    let percent = u32::try_from(wanted).ok();
+    percent
+        .filter(|percent| (1..=95).contains(percent))
+        .ok_or(ValidateError::MaxDiskPercent(wanted))
+}
+
+/// The hard goals, with this share of every disk.
+fn hard(max_disk_percent: u32) -> Result<Profile, ProfileError> {
+    let mut thresholds = Thresholds::default();
+    thresholds.capacity[0] = f64::from(max_disk_percent) / 100.0;
+    let capacities = Resource::ALL.map(Goal::Capacity);
+    let goals = [
+        Goal::RackAware,
+        Goal::MinTopicLeadersPerBroker,
+        Goal::ReplicaCapacity,
+    ];
+    let layers = goals.into_iter().chain(capacities).map(|goal| vec![goal]);
+    Profile::new(layers.collect(), thresholds)
 }
 
 fn profile(profile: RebalanceProfile, goals: &[RebalanceGoal]) -> Result<Profile, ProfileError> {

@@ -40,7 +40,7 @@ fn births() -> Vec<Case> {
         ),
         (
             json!({"clusterName": "demo", "brokers": [1]}),
-            "goes with the scopes AddBrokers and RemoveBrokers only",
+            "goes with the scopes AddBrokers, RemoveBrokers and MoveOutOfDisk only",
         ),
         (
             json!({"clusterName": "demo", "scope": "AddBrokers", "brokers": [1, 1]}),
@@ -51,8 +51,30 @@ fn births() -> Vec<Case> {
             "less than or equal to 999",
         ),
         (
-            json!({"clusterName": "demo", "scope": "MoveOutOfDisk"}),
+            json!({"clusterName": "demo", "scope": "MoveToMoon"}),
             "Unsupported value",
+        ),
+        (json!({"clusterName": "demo", "scope": "MoveOutOfDisk"}), ""),
+        (
+            json!({"clusterName": "demo", "scope": "MoveOutOfDisk", "brokers": [0],
+                "maxDiskPercent": 70}),
+            "",
+        ),
+        (
+            json!({"clusterName": "demo", "scope": "MoveOutOfDisk", "maxDiskPercent": 96}),
+            "less than or equal to 95",
+        ),
+        (
+            json!({"clusterName": "demo", "maxDiskPercent": 70}),
+            "goes with the scope MoveOutOfDisk only",
+        ),
+        (
+            json!({"clusterName": "demo", "scope": "MoveOutOfDisk", "profile": "CruiseControl"}),
+            "goes by disks and the hard goals alone",
+        ),
+        (
+            json!({"clusterName": "demo", "scope": "MoveOutOfDisk", "goals": ["DiskCapacity"]}),
+            "goes by disks and the hard goals alone",
         ),
         (
             json!({"clusterName": "demo", "goals": ["RackAware", "RackAware"]}),
@@ -93,6 +115,15 @@ pub async fn rules(client: &Client) {
     tried.births(births()).await;
     let spec = json!({"clusterName": "demo", "scope": "AddBrokers", "brokers": [3]});
     tried.changes(&spec, changes()).await;
+    let spec = json!({"clusterName": "demo", "scope": "MoveOutOfDisk"});
+    let refused = "spec.maxDiskPercent, spec.profile";
+    let case = |change, words: &'static str| (change, words);
+    let cases = vec![
+        case(json!({"paused": true}), ""),
+        case(json!({"maxDiskPercent": 70}), refused),
+        case(json!({"brokers": [1]}), refused),
+    ];
+    tried.changes(&spec, cases).await;
 }
 
 fn underway(moves: usize) -> Vec<Command> {

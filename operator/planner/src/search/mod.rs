@@ -6,6 +6,7 @@
 
 mod anneal;
 mod chain;
+mod cover;
 mod destination;
 mod gather;
 mod leaders;
@@ -17,6 +18,7 @@ mod push;
 mod racks;
 mod ranked;
 mod refine;
+mod relieve;
 mod topics;
 mod trim;
 
@@ -158,6 +160,8 @@ impl<'m> Search<'m> {
         for layer in &self.profile.layers().to_vec() {
             self.run_layer(layer, leaving);
         }
+        // Last, when all that must not be broken binds.
+        self.relieve(&leaving.disks);
         if let Some(heat) = self.variant.heat
             && self.permissions.balancing
             && self.permissions.replicas

@@ -19,15 +19,15 @@ const COMPARED: usize = 6;
 pub(crate) struct Leaving {
     /// Everything of these brokers.
     pub brokers: Vec<u16>,
-    /// These partitions' replicas of one broker.
-    pub replicas: Vec<(u16, u32)>,
+    /// Of these brokers, until their disks hold no more than they may.
+    pub disks: Vec<u16>,
 }
 
 impl Search<'_> {
     pub(super) fn evacuate(&mut self, leaving: &Leaving) {
         let hard = self.hard_bands();
         let disk = self.disk_band();
-        let mut all: Vec<(u16, u32)> = leaving.replicas.clone();
+        let mut all: Vec<(u16, u32)> = Vec::new();
         for broker in &leaving.brokers {
             all.extend(
                 self.state

@@ -1,5 +1,6 @@
 //! Decisions about rebalances: whole command lists, and what they come to.
 
+mod disks;
 mod gates;
 mod properties;
 mod world;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use kintsugi_metadata::{
@@ -459,24 +458,11 @@ impl Cluster {
 
     /// What a broker answered a client's fetch.
     pub fn fetched(&self, id: usize, token: u64) -> Option<&Fetched> {
-        let commands = self.brokers[id].commands.iter();
-        commands
-            .filter_map(|command| match command {
-                Command::AnswerFetch {
-                    token: to, results, ..
-                } if to.0 == token => results.first(),
-                _ => None,
-            })
-            .next()
-    }
-
-    /// How long a broker held a client's fetch before it answered.
-    pub fn held(&self, id: usize, token: u64) -> Option<Duration> {
         let mut commands = self.brokers[id].commands.iter();
         commands.find_map(|command| match command {
             Command::AnswerFetch {
-                token: to, held, ..
-            } if to.0 == token => Some(*held),
+                token: to, results, ..
+            } if to.0 == token => results.first(),
             _ => None,
         })
     }
