@@ -11,7 +11,7 @@ pub const SCHEMA_VERSION: u32 = 7;
 /// As [`SCHEMA_VERSION`], of KafkaTopic.
 pub const TOPIC_SCHEMA_VERSION: u32 = 2;
 /// As [`SCHEMA_VERSION`], of KafkaRebalance.
-pub const REBALANCE_SCHEMA_VERSION: u32 = 1;
+pub const REBALANCE_SCHEMA_VERSION: u32 = 2;
 /// Annotation with the schema's version.
 pub const SCHEMA_VERSION_ANNOTATION: &str = "kintsugi.dev/schema-version";
 /// Annotation with [`hash`] of the definition's spec.

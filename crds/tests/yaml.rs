@@ -29,7 +29,7 @@ const HASHES: [(u32, &str); 7] = [
 const TOPIC_HASHES: [(u32, &str); 2] = [(1, "ce30be1cd83474fd"), (2, "b7e59c0db8f00291")];
 
 /// As [`HASHES`], of KafkaRebalance.
-const REBALANCE_HASHES: [(u32, &str); 1] = [(1, "b0f24f620f90cf57")];
+const REBALANCE_HASHES: [(u32, &str); 2] = [(1, "b0f24f620f90cf57"), (2, "fa3bd57fc81d9bfb")];
 
 fn value(definition: &CustomResourceDefinition) -> Value {
     serde_json::to_value(definition).expect("a definition becomes JSON")
