@@ -211,11 +211,7 @@ impl ShardThread {
                 token,
                 results,
                 held,
-            } => {
-                if let Some(Reply::Fetch(reply)) = self.waiting.remove(&token) {
-                    drop(reply.send(FetchAnswer { results, held }));
-                }
-            }
+            } => self.answer_fetch(token, FetchAnswer { results, held }),
             Command::AnswerListOffsets { token, results } => {
                 if let Some(Reply::ListOffsets(reply)) = self.waiting.remove(&token) {
                     drop(reply.send(results));
@@ -274,6 +270,12 @@ impl ShardThread {
             Command::Counted(counts) => self.counters.add(&counts),
             Command::Mending(mending) => log_mending(&mending),
             Command::Fatal { reason } => self.exit.fatal(Ending::Storage, &reason),
+        }
+    }
+
+    fn answer_fetch(&mut self, token: Token, answer: FetchAnswer) {
+        if let Some(Reply::Fetch(reply)) = self.waiting.remove(&token) {
+            drop(reply.send(answer));
         }
     }
 

@@ -18,7 +18,7 @@ const PROPOSE_LIMIT: Duration = Duration::from_secs(90);
 const MOVE_LIMIT: Duration = Duration::from_secs(300);
 /// Bytes a second at which the broker is drained: so slow that it is measured meanwhile what producers
 /// feel, which takes two of the operator's looks at loads, 5 s apart.
-const DRAIN_RATE_BYTES: u64 = 64 * 1024;
+const DRAIN_RATE_BYTES: u64 = 192 * 1024;
 /// How long it may take until that is told.
 const FELT_LIMIT: Duration = Duration::from_secs(60);
 /// The share of an even spread that the new broker must have at the end, in percent: a profile lets

@@ -313,7 +313,8 @@ mod tests {
             groups.take(at, vec![told]);
         }
         let rate = |topic| groups.topic_lags(topic, 10_000, &model)[0].committed_per_second;
-        assert_eq!((rate("t"), rate("u")), (10.0, 30.0));
+        assert!((rate("t") - 10.0).abs() < 1e-9, "{}", rate("t"));
+        assert!((rate("u") - 30.0).abs() < 1e-9, "{}", rate("u"));
         assert_eq!(groups.topic_lags("v", 10_000, &model), []);
     }
 

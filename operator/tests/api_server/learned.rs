@@ -18,6 +18,7 @@ use kintsugi_operator::rebalance::reconcile::Memory;
 use kintsugi_operator::reconcile::Context;
 use kintsugi_operator::scale::Scales;
 use kintsugi_operator::storage::Storages;
+use kintsugi_operator::topic::growth::Growths;
 use kintsugi_operator::validate::validate;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -42,6 +43,7 @@ fn operator(client: &Client) -> Context {
         loads: Loads::default(),
         scales: Scales::default(),
         balances: Balances::default(),
+        growths: Growths::default(),
         storages: Storages::default(),
         learned: Learned::default(),
     }

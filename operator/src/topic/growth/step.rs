@@ -219,7 +219,7 @@ impl State {
     /// The load asks for more than there may be.
     fn at_maximum(&mut self, settings: &PartitionGrowth, largest: &Demand, is_due: bool) -> Found {
         let reason = words::at_maximum(&largest.words, settings.max_partitions);
-        let news = is_due.then(|| ("PartitionsAtMaximum", settings.max_partitions));
+        let news = is_due.then_some(("PartitionsAtMaximum", settings.max_partitions));
         Found {
             wanted: Some(largest.partitions),
             news: news.and_then(|news| self.announce(news, &reason)),
