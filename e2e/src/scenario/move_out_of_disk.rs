@@ -92,14 +92,15 @@ fn fill(environment: &Environment, heaped: &[i32]) -> anyhow::Result<SentLoad> {
     })
 }
 
-/// A bound that every disk is above leaves no room anywhere.
+/// A bound little above what the emptiest disk uses leaves room for far less than is too much. It is not
+/// below that: what is on a volume beside logs, which no move takes away, is refused in other words.
 fn refuse(environment: &Environment, heaped: &[i32]) -> anyhow::Result<()> {
     let used = used_percent(environment)?;
     let spec = json!({
         "clusterName": environment.cluster,
         "scope": "MoveOutOfDisk",
         "brokers": [heaped[0]],
-        "maxDiskPercent": (emptiest(&used).floor() as i32).max(1),
+        "maxDiskPercent": emptiest(&used).ceil() as i32 + 1,
     });
     let name = "no-room";
     environment.kubernetes.apply_rebalance(name, &spec)?;
