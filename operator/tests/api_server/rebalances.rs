@@ -123,7 +123,7 @@ pub async fn rules(client: &Client) {
         case(json!({"maxDiskPercent": 70}), refused),
         case(json!({"brokers": [1]}), refused),
     ];
-    tried.changes(&spec, cases).await;
+    tried.changes_of("relieved", &spec, cases).await;
 }
 
 fn underway(moves: usize) -> Vec<Command> {

@@ -208,7 +208,12 @@ impl Tried {
 
     /// Creates a resource and has it changed in each way.
     pub(super) async fn changes(&self, spec: &Value, cases: Vec<Case>) {
-        let object = self.object("changed", spec);
+        self.changes_of("changed", spec, cases).await;
+    }
+
+    /// The same with a resource of this name.
+    pub(super) async fn changes_of(&self, name: &str, spec: &Value, cases: Vec<Case>) {
+        let object = self.object(name, spec);
         self.api
             .create(&PostParams::default(), &object)
             .await
@@ -219,7 +224,7 @@ impl Tried {
         };
         for (spec, expected) in cases {
             let patch = Patch::Merge(json!({"spec": spec}));
-            let changed = self.api.patch("changed", &dry_run, &patch).await;
+            let changed = self.api.patch(name, &dry_run, &patch).await;
             compare(&spec, expected, changed);
         }
     }
