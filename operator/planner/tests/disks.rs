@@ -182,6 +182,7 @@ fn random(random: &mut fastrand::Rng, brokers: i32, full: i32) -> ClusterInput {
 #[test]
 fn random_disks_are_relieved_within_a_hundredth_of_the_bound_and_break_nothing() {
     let mut rng = fastrand::Rng::with_seed(7);
+    let mut relieved = 0;
     for _ in 0..40 {
         let full = rng.i32(1..4);
         let model = model(random(&mut rng, 9, full));
@@ -205,11 +206,19 @@ fn random_disks_are_relieved_within_a_hundredth_of_the_bound_and_break_nothing()
             assert!(gone.all(|id| named.contains(id)), "{change:?}");
             assert!(come.all(|id| !named.contains(id)), "{change:?}");
         }
-        let bound = plan.bound_bytes.expect("disks were too full");
+        let Some(bound) = plan.bound_bytes else {
+            assert_eq!(plan.changes, [], "no disk was too full");
+            continue;
+        };
+        relieved += 1;
         assert!(
             plan.bytes as f64 <= bound as f64 * 1.01,
             "{} bytes, bound {bound}",
             plan.bytes
         );
     }
+    assert!(
+        relieved >= 20,
+        "only {relieved} had a disk that was too full"
+    );
 }
