@@ -78,12 +78,20 @@ fn ask_for(environment: &Environment, brokers: usize) -> anyhow::Result<()> {
 
 /// The ids of the brokers that the active controller knows.
 fn registered(environment: &Environment) -> anyhow::Result<BTreeSet<i32>> {
+    let brokers = told_brokers(environment)?;
+    let ids = brokers.iter().filter_map(|broker| broker["id"].as_i64());
+    ids.map(|id| Ok(i32::try_from(id)?)).collect()
+}
+
+/// What the active controller tells of each broker.
+///
+/// # Errors
+/// If none is active, or it does not tell.
+pub fn told_brokers(environment: &Environment) -> anyhow::Result<Vec<Value>> {
     let active = await_active(environment)?;
     let ip = active.ip.context("the active controller has no address")?;
     let brokers: Value = serde_json::from_str(&http::get(&ip, "/v1/brokers")?)?;
-    let brokers = brokers.as_array().context("the answer is no list")?;
-    let ids = brokers.iter().filter_map(|broker| broker["id"].as_i64());
-    ids.map(|id| Ok(i32::try_from(id)?)).collect()
+    brokers.as_array().cloned().context("the answer is no list")
 }
 
 /// Every partition of the load's topic names only brokers of `left`, as clients see it. Of the other
