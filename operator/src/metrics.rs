@@ -328,6 +328,21 @@ impl Drop for Running<'_> {
     }
 }
 
+/// Registers figures of clusters, told apart by `label`.
+///
+/// # Errors
+/// When two carry the same name.
+fn by_cluster(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<GaugeVec, prometheus::Error> {
+    let gauge = GaugeVec::new(Opts::new(name, help), &["namespace", "cluster", label])?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
 /// A figure that is not known is shown as none, not as 0.
 fn set(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
     match value {

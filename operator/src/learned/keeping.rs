@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kintsugi_crds::{Autoscaling, KafkaCluster};
+use kintsugi_crds::KafkaCluster;
 use kube::Resource as _;
 
 use super::memory::Slot;
@@ -80,7 +80,8 @@ impl Context {
         let opened = open(part, &cluster.uid, now, &found.bytes)?;
         let what = match (part, cluster.autoscaling.as_ref()) {
             (Part::Autoscaling, Some(autoscaling)) => {
-                self.take_up_scale(key, &cluster.uid, autoscaling, opened.payload, now)?
+                let scales = &self.scales;
+                scales.take_up(key, &cluster.uid, autoscaling, opened.payload, now)?
             }
             (Part::Autoscaling, None) => return Ok(None),
             (Part::Load, _) => {
@@ -95,17 +96,6 @@ impl Context {
         };
         let written = seconds(opened.written);
         Ok(Some(format!("written at {written}: {what}")))
-    }
-
-    fn take_up_scale(
-        &self,
-        key: &Key,
-        uid: &str,
-        autoscaling: &Autoscaling,
-        payload: &[u8],
-        now: Timestamp,
-    ) -> Result<String, LearnedError> {
-        self.scales.take_up(key, uid, autoscaling, payload, now)
     }
 
     /// Writes the parts of a cluster that are due; all of them `at_once`. What cannot be written is

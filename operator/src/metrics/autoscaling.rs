@@ -3,7 +3,7 @@
 use kintsugi_forecast::Resource;
 use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
 
-use super::set;
+use super::{by_cluster, set};
 use crate::scale::Sizing;
 
 const SIZES: [&str; 3] = ["desired", "wanted", "ready"];
@@ -33,12 +33,7 @@ impl Autoscaling {
             &["namespace", "cluster", "size"],
         )?;
         registry.register(Box::new(sizes.clone()))?;
-        let gauge = |name: &str, help: &str, label: &str| {
-            let labels = ["namespace", "cluster", label];
-            let gauge = GaugeVec::new(Opts::new(name, help), &labels)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
+        let gauge = |name: &str, help: &str, label: &str| by_cluster(registry, name, help, label);
         Ok(Self {
             sizes,
             load: gauge(

@@ -1,8 +1,8 @@
 //! How full volumes are that grow by themselves.
 
-use prometheus::{GaugeVec, Opts, Registry};
+use prometheus::{GaugeVec, Registry};
 
-use super::set;
+use super::{by_cluster, set};
 use crate::quantity::bytes;
 use crate::storage::Storing;
 
@@ -22,12 +22,7 @@ impl Volumes {
     /// # Errors
     /// When two carry the same name.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let gauge = |name: &str, help: &str, label: &str| {
-            let labels = ["namespace", "cluster", label];
-            let gauge = GaugeVec::new(Opts::new(name, help), &labels)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
+        let gauge = |name: &str, help: &str, label: &str| by_cluster(registry, name, help, label);
         Ok(Self {
             bytes: gauge(
                 "kintsugi_operator_storage_bytes",

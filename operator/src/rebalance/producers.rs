@@ -50,7 +50,7 @@ pub type Before = BTreeMap<i32, u64>;
 /// What producers feel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Producers {
-    /// No broker tells.
+    /// No broker tells, or nothing was measured yet.
     #[default]
     NotMeasured,
     /// Too few requests came before the first move, so that nothing is known to be normal.
@@ -109,7 +109,8 @@ impl fmt::Display for Producers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Producers::NotMeasured => formatter.write_str(
-                "how long producers' requests take is not measured by the brokers' version",
+                "how long producers' requests take is not known: loads are not measured yet, or the \
+                 brokers' version does not tell",
             ),
             Producers::NoBaseline => write!(
                 formatter,

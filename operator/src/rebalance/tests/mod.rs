@@ -143,7 +143,8 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
             brokers: (0..4).collect(),
             bytes_per_second: RATE_FIRST,
             reason: "throttle begins low: nothing is known yet of what moves do to clients; how \
-                     long producers' requests take is not measured by the brokers' version"
+                     long producers' requests take is not known: loads are not measured yet, or the \
+                     brokers' version does not tell"
                 .to_owned(),
         },
         Command::Throttle(intents.clone()),
