@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(
             doubled.reason(),
             "throttle doubled: nobody feels the moves; how long producers' requests take is not \
-             measured by the brokers' version"
+             known: loads are not measured yet, or the brokers' version does not tell"
         );
     }
 
