@@ -19,6 +19,7 @@ FUZZ_TARGETS ?= request batch segment peer
 RUNS ?= 3
 REBALANCER_SECONDS ?= 900
 OPTIMUM_CLUSTERS ?= 20
+OPTIMUM_LARGE ?= 5
 OPTIMUM_SECONDS ?= 60
 KAFKA_KILLS ?= $(KILLS)
 FAULTS ?= 5
@@ -165,7 +166,7 @@ bench-planner: preflight ## plan synthetic clusters of up to 2.8 million replica
 
 planner-optimum: preflight ## hold plans of small clusters, and their bounds, against the optimum that HiGHS finds (Python 3.12)
 	cargo build --profile image -p kintsugi-planner --example optimum
-	$(IMAGE)/examples/optimum $(KINTSUGI_CACHE)/optimum.json $(OPTIMUM_CLUSTERS)
+	$(IMAGE)/examples/optimum $(KINTSUGI_CACHE)/optimum.json $(OPTIMUM_CLUSTERS) $(OPTIMUM_LARGE)
 	$$(operator/planner/bench/venv.sh) operator/planner/bench/optimum.py $(KINTSUGI_CACHE)/optimum.json $(OPTIMUM_SECONDS)
 
 bench-scale: preflight ## score the scaler on real loads beside the HorizontalPodAutoscaler's whole grid; measure one decision

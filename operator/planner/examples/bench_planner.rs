@@ -54,6 +54,7 @@ fn grown_cluster(partitions: u32) -> Skewed {
         partitions,
         replication: 3,
         topics: 1_000,
+        load_sigma: Skewed::HEAVY,
         seed: 1,
     }
 }

@@ -1,7 +1,7 @@
 //! Plans small clusters and writes them, with their plans and bounds, to a file, for
 //! bench/optimum.py to find the true optimum of each.
 //!
-//! optimum FILE [CLUSTERS]
+//! optimum FILE [CLUSTERS] [LARGE]: so many small ones, and so many of 23 to 50 brokers.
 #![allow(
     clippy::disallowed_methods,
     reason = "a tool reads its arguments; the library does not"
@@ -15,15 +15,23 @@ use kintsugi_planner::{Limits, Load, Model, Profile, Scope, Thresholds, plan};
 /// Capacities are so many times what they are elsewhere, so that they never bind: a few partitions
 /// of a small cluster may ask for more than all its brokers have, and HiGHS is told nothing of it.
 const ROOM: f64 = 10.0;
+/// Most of the mean that a broker may have of a resource, as the default profile asks.
+const LIMIT: f64 = 1.10;
+/// Large clusters that are looked through for those whose goals can be met.
+const SEEDS: u64 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let file = arguments.next().ok_or("give the file to write")?;
     let clusters: u64 = arguments.next().map_or(Ok(20), |count| count.parse())?;
     let profile = Profile::kintsugi(Thresholds::default())?;
+    let large: usize = arguments.next().map_or(Ok(5), |count| count.parse())?;
     let mut made = Vec::new();
-    for seed in 0..clusters {
-        let cluster = shape(seed);
+    let fine = (0..SEEDS)
+        .map(large_shape)
+        .filter(|cluster| !has_too_heavy(*cluster));
+    let shapes = (0..clusters).map(shape).chain(fine.take(large));
+    for cluster in shapes {
         let mut roomy = cluster.cluster();
         for broker in &mut roomy.brokers {
             broker.capacity = times(broker.capacity, ROOM);
@@ -48,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             })
             .collect();
         made.push(serde_json::json!({
-            "seed": seed,
+            "seed": cluster.seed,
             "racks": racks,
             "partitions": partitions,
             "bytes": planned.bytes,
@@ -61,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// One of three sizes in turn: HiGHS proves the optimum of most small ones within seconds, of
-/// few middle ones, of none of the large ones.
+/// few middle ones, of none of the largest.
 fn shape(seed: u64) -> Skewed {
     let mut random = fastrand::Rng::with_seed(seed);
     let (brokers, partitions) = match seed % 5 {
@@ -76,8 +84,41 @@ fn shape(seed: u64) -> Skewed {
         partitions,
         replication: random.u32(2..=3),
         topics: 10,
+        load_sigma: Skewed::HEAVY,
         seed,
     }
+}
+
+/// 23 to 50 brokers. The loads of so few partitions spread less than elsewhere, or one of them would
+/// be more than a broker may have, and the goals could not be met.
+fn large_shape(seed: u64) -> Skewed {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let brokers = random.u32(23..=50);
+    Skewed {
+        brokers,
+        new_brokers: random.u32(0..=brokers / 8),
+        racks: random.u32(3..=5),
+        partitions: random.u32(300..=500),
+        replication: random.u32(2..=3),
+        topics: 10,
+        load_sigma: 0.5 + 0.1 * (seed % 6) as f64,
+        seed,
+    }
+}
+
+/// Whether a single leader is more than a broker may have.
+fn has_too_heavy(cluster: Skewed) -> bool {
+    let (mut total, mut most) = ([0.0; 4], [0.0f64; 4]);
+    for at in cluster.cluster().partitions {
+        let (leader, follower) = (numbers(at.leader_load), numbers(at.follower_load));
+        let followers = at.replicas.len() as f64 - 1.0;
+        for resource in 0..4 {
+            total[resource] += leader[resource] + followers * follower[resource];
+            most[resource] = most[resource].max(leader[resource]);
+        }
+    }
+    let limits = total.map(|total| LIMIT * total / f64::from(cluster.brokers));
+    most.iter().zip(limits).any(|(most, limit)| *most > limit)
 }
 
 fn times(load: Load, factor: f64) -> Load {

@@ -42,6 +42,7 @@
 
 mod bands;
 mod bound;
+mod changes;
 pub mod checker;
 mod dims;
 mod error;

@@ -40,7 +40,7 @@ pub fn plan(
     }
     let permissions = permissions(model, scope, &states)?;
     let leaving = leaving(model, scope, &states)?;
-    let mut tally = model.tally.clone();
+    let mut tally = model.tally.narrowed(profile);
     for (broker, state) in states.iter().enumerate() {
         tally.set_state(broker, *state);
     }
@@ -182,8 +182,8 @@ fn is_better_throughout(found: &Found<'_>, than: &Found<'_>) -> bool {
 /// Counted by the checker, from what has changed.
 fn count_after(tally: &Tally, state: &State<'_>, profile: &Profile) -> Vec<(Goal, u64)> {
     let mut tally = tally.clone();
-    for (partition, seat) in state.changes() {
-        tally.reseat(state.row(*partition), seat);
+    for change in state.changed() {
+        tally.reseat(&change.row, &change.seat);
     }
     tally.count(profile, &state.model.topics)
 }

@@ -1,12 +1,13 @@
 //! From a placement that was found to the plan that a person reads and an executor carries out.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use crate::input::{BrokerState, PartitionId};
 use crate::model::{NO_LEADER, Seat};
 use crate::plan::{GoalOutcome, MoveCounts, PartitionChange, Plan, Rates, Scope};
 use crate::profile::{Goal, Profile};
-use crate::state::State;
+use crate::state::{State, WARMED};
 use crate::unmet;
 
 /// What the search found.
@@ -24,43 +25,34 @@ pub(crate) struct Result<'a, 'm> {
 }
 
 pub(crate) fn report(result: &Result<'_, '_>) -> Plan {
-    let mut changes = Vec::with_capacity(result.found.changed.len());
+    let (found, start) = (result.found, result.start);
+    let mut order = Vec::with_capacity(found.changed().len());
     let mut moves = MoveCounts {
         swaps: result.swaps,
         chains: result.chains,
         ..Default::default()
     };
-    let mut copying = Copying::new(result.start.states.len());
+    let mut copying = Copying::new(start.states.len());
     let mut bytes = 0.0;
-    for (partition, seat) in result.found.changes() {
-        let before = result.found.row(*partition).seat;
-        let after = leader_first(&before, seat);
-        if after == before {
+    for (place, change) in found.changed().iter().enumerate() {
+        let before = &change.row.seat;
+        let after = leader_first(before, &change.seat);
+        if after == *before {
             continue;
         }
-        let copied = result.found.moved_replicas(*partition, seat);
-        moves.replicas += copied;
-        moves.leaderships += usize::from(before.leader_broker() != after.leader_broker());
-        let each = result.found.row(*partition).bytes();
-        bytes += each * copied as f64;
-        copying.add(&before, &after, each, result.start);
-        changes.push(change(
-            result.start,
-            *partition,
-            &before,
-            &after,
-            each * copied as f64,
-        ));
+        moves.replicas += change.moved_replicas();
+        moves.leaderships += usize::from(change.moves_leadership());
+        bytes += change.bytes();
+        copying.add(before, &after, change.row.bytes(), start);
+        order.push(Ordered {
+            urgency: urgency(start, before),
+            bytes: change.bytes().round() as u64,
+            partition: change.partition,
+            place: place as u32,
+        });
     }
-    // Cached, as a change is long and would be moved about with each step of the sorting.
-    changes.sort_by_cached_key(|change| {
-        let urgency = if change.is_endangered() {
-            change.online_replicas
-        } else {
-            usize::MAX
-        };
-        (urgency, change.bytes, change.partition)
-    });
+    order.sort_unstable();
+    let changes = changes_in(&order, found);
     let goals = result
         .before
         .iter()
@@ -95,28 +87,54 @@ fn leader_first(before: &Seat, after: &Seat) -> Seat {
     seat
 }
 
-fn change(
-    start: &State<'_>,
+/// A change among those of the plan: what it is sorted by, and its place among those found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ordered {
+    urgency: u8,
+    bytes: u64,
     partition: u32,
-    before: &Seat,
-    after: &Seat,
-    bytes: f64,
-) -> PartitionChange {
-    let model = start.model;
-    let online = before
-        .replicas()
-        .iter()
-        .filter(|broker| model.is_online(**broker))
-        .count();
-    PartitionChange {
-        partition: PartitionId(partition),
-        replicas_before: model.ids(before),
-        replicas_after: model.ids(after),
-        leader_before: before.leader_broker().map(|broker| model.id(broker)),
-        leader_after: after.leader_broker().map(|broker| model.id(broker)),
-        bytes: bytes.round() as u64,
-        online_replicas: online,
+    place: u32,
+}
+
+/// Serving replicas of an endangered partition; of any other more than one can have.
+fn urgency(start: &State<'_>, before: &Seat) -> u8 {
+    let online = online(start, before);
+    if online < before.count {
+        online
+    } else {
+        u8::MAX
     }
+}
+
+fn online(start: &State<'_>, seat: &Seat) -> u8 {
+    let online = |broker: &&u16| start.model.is_online(**broker);
+    seat.replicas().iter().filter(online).count() as u8
+}
+
+fn changes_in(order: &[Ordered], found: &State<'_>) -> Vec<PartitionChange> {
+    let model = found.model;
+    let mut changes = Vec::with_capacity(order.len());
+    for some in order.chunks(WARMED) {
+        for at in some {
+            let change = &found.changed()[at.place as usize];
+            black_box((change.row.topic, change.partition));
+        }
+        for at in some {
+            let change = &found.changed()[at.place as usize];
+            let before = &change.row.seat;
+            let after = leader_first(before, &change.seat);
+            changes.push(PartitionChange {
+                partition: PartitionId(at.partition),
+                replicas_before: model.ids(before),
+                replicas_after: model.ids(&after),
+                leader_before: before.leader_broker().map(|broker| model.id(broker)),
+                leader_after: after.leader_broker().map(|broker| model.id(broker)),
+                bytes: at.bytes,
+                online_replicas: usize::from(online(found, before)),
+            });
+        }
+    }
+    changes
 }
 
 /// What each broker sends and receives. A new replica fetches from its leader.

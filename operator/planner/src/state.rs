@@ -1,9 +1,8 @@
 //! A placement in the making: what a plan has changed so far, over a model that it leaves alone.
-//!
-//! Arrays as long as the partitions start as zero pages, so that only what is touched costs.
 
 use std::hint::black_box;
 
+use crate::changes::{Change, Changes};
 use crate::dims::{self, Vector};
 use crate::input::BrokerState;
 use crate::model::{Model, Row, Seat};
@@ -18,10 +17,9 @@ pub(crate) struct State<'m> {
     /// States of the brokers, with what the scope says of them.
     pub states: Vec<BrokerState>,
     pub sums: Vec<Vector>,
-    /// Place in `changed` plus one, for each partition; 0 where nothing has changed.
-    changed_at: Vec<u32>,
-    pub changed: Vec<(u32, Seat)>,
+    changes: Changes,
     arrivals: Vec<Vec<u32>>,
+    /// By how many each topic has more replicas on each broker; empty until somebody asks.
     topic_delta: Vec<i32>,
 }
 
@@ -31,10 +29,9 @@ impl<'m> State<'m> {
             model,
             states,
             sums: model.sums.clone(),
-            changed_at: vec![0; model.rows.len()],
-            changed: Vec::new(),
+            changes: Changes::new(model.rows.len()),
             arrivals: vec![Vec::new(); model.brokers.len()],
-            topic_delta: vec![0; model.topic_replicas.len()],
+            topic_delta: Vec::new(),
         }
     }
 
@@ -43,12 +40,14 @@ impl<'m> State<'m> {
         &self.model.rows[partition as usize]
     }
 
-    /// What has changed, with the rows read some at a time.
-    pub fn changes(&self) -> impl Iterator<Item = &(u32, Seat)> {
-        self.changed.chunks(WARMED).flat_map(|some| {
-            self.warm(some.iter().map(|(partition, _)| *partition));
-            some
-        })
+    /// What has changed, in the order in which it first did.
+    pub fn changed(&self) -> &[Change] {
+        self.changes.as_slice()
+    }
+
+    /// Makes room for so many changes more.
+    pub fn expect_changes(&mut self, more: usize) {
+        self.changes.reserve(more);
     }
 
     /// Reads at most [`WARMED`] rows that are needed next. Each is a miss of the cache, and misses
@@ -56,16 +55,15 @@ impl<'m> State<'m> {
     #[inline]
     pub fn warm(&self, partitions: impl Iterator<Item = u32>) {
         for partition in partitions.take(WARMED) {
-            black_box(self.changed_at[partition as usize]);
             black_box(self.row(partition).topic);
         }
     }
 
     #[inline]
     pub fn seat(&self, partition: u32) -> Seat {
-        match self.changed_at[partition as usize] {
-            0 => self.row(partition).seat,
-            place => self.changed[place as usize - 1].1,
+        match self.changes.get(partition) {
+            None => self.row(partition).seat,
+            Some(seat) => *seat,
         }
     }
 
@@ -73,10 +71,8 @@ impl<'m> State<'m> {
     pub fn members(&self, broker: u16) -> impl Iterator<Item = u32> {
         let at = usize::from(broker);
         let all = self.model.members[at].iter().chain(&self.arrivals[at]);
-        all.copied().filter(move |partition| {
-            self.changed_at[*partition as usize] == 0
-                || self.seat(*partition).place_of(broker).is_some()
-        })
+        all.copied()
+            .filter(move |partition| self.still_has(broker, *partition))
     }
 
     /// As [`State::members`], about `count` of them, spread over all from a place on.
@@ -90,14 +86,30 @@ impl<'m> State<'m> {
             .step_by(step)
             .map(move |place| base.get(place).or_else(|| come.get(place - base.len())))
             .filter_map(|partition| partition.copied())
-            .filter(move |partition| {
-                self.changed_at[*partition as usize] == 0
-                    || self.seat(*partition).place_of(broker).is_some()
-            })
+            .filter(move |partition| self.still_has(broker, *partition))
+    }
+
+    /// Whether a broker still has a replica of a partition that it had, or got.
+    #[inline]
+    fn still_has(&self, broker: u16, partition: u32) -> bool {
+        let changed = self.changes.get(partition);
+        changed.is_none_or(|seat| seat.place_of(broker).is_some())
     }
 
     pub fn replica_count(&self, broker: u16) -> usize {
         self.sums[usize::from(broker)][dims::REPLICAS] as usize
+    }
+
+    /// Counts replicas of topics from here on, for [`State::topic_count`].
+    pub fn count_topics(&mut self) {
+        self.topic_delta = vec![0; self.model.topic_replicas.len()];
+        for change in self.changes.as_slice() {
+            for (seat, by) in [(&change.row.seat, -1), (&change.seat, 1)] {
+                for broker in seat.replicas() {
+                    self.topic_delta[self.model.pair(change.row.topic, *broker)] += by;
+                }
+            }
+        }
     }
 
     pub fn topic_count(&self, topic: u32, broker: u16) -> i64 {
@@ -106,18 +118,13 @@ impl<'m> State<'m> {
     }
 
     fn seat_mut(&mut self, partition: u32) -> &mut Seat {
-        let place = &mut self.changed_at[partition as usize];
-        if *place == 0 {
-            self.changed
-                .push((partition, self.model.rows[partition as usize].seat));
-            *place = self.changed.len() as u32;
-        }
-        &mut self.changed[*place as usize - 1].1
+        let row = &self.model.rows[partition as usize];
+        self.changes.get_mut_or(partition, row)
     }
 
     /// Moves a replica, with the leadership if it leads.
     pub fn move_replica(&mut self, partition: u32, from: u16, to: u16) {
-        let untouched = self.changed_at[partition as usize] == 0;
+        let untouched = !self.changes.contains(partition);
         let seat = self.seat_mut(partition);
         let Some(place) = seat.place_of(from) else {
             return;
@@ -128,8 +135,10 @@ impl<'m> State<'m> {
         let vector = row.replica(leads);
         dims::add(&mut self.sums[usize::from(from)], &vector, -1.0);
         dims::add(&mut self.sums[usize::from(to)], &vector, 1.0);
-        self.topic_delta[self.model.pair(row.topic, from)] -= 1;
-        self.topic_delta[self.model.pair(row.topic, to)] += 1;
+        if !self.topic_delta.is_empty() {
+            self.topic_delta[self.model.pair(row.topic, from)] -= 1;
+            self.topic_delta[self.model.pair(row.topic, to)] += 1;
+        }
         let was_there = row.seat.place_of(to).is_some();
         let arrivals = &mut self.arrivals[usize::from(to)];
         if !was_there && (untouched || !arrivals.contains(&partition)) {
@@ -154,8 +163,7 @@ impl<'m> State<'m> {
 
     /// Gives replicas that came back, perhaps by another's way, their place in the preferred order.
     pub fn restore_order(&mut self) {
-        for (partition, seat) in &mut self.changed {
-            let before = &self.model.rows[*partition as usize].seat;
+        for (before, seat) in self.changes.seats_mut() {
             let (old, leader) = (*seat, seat.leader_broker());
             let mut new = old.replicas().iter().copied();
             let mut new = std::iter::from_fn(|| new.find(|at| before.place_of(*at).is_none()));
@@ -171,29 +179,16 @@ impl<'m> State<'m> {
         }
     }
 
-    /// Replicas that a changed partition has on brokers where it had none.
-    pub fn moved_replicas(&self, partition: u32, seat: &Seat) -> usize {
-        let before = &self.row(partition).seat;
-        seat.replicas()
-            .iter()
-            .filter(|broker| before.place_of(**broker).is_none())
-            .count()
-    }
-
     /// Replicas and leaderships that the changes so far move.
     pub fn moves(&self) -> usize {
-        let moved = |(partition, seat): &(u32, Seat)| {
-            let leader = self.row(*partition).seat.leader_broker();
-            self.moved_replicas(*partition, seat) + usize::from(leader != seat.leader_broker())
-        };
-        self.changes().map(moved).sum()
+        let changed = self.changed().iter();
+        changed
+            .map(|change| change.moved_replicas() + usize::from(change.moves_leadership()))
+            .sum()
     }
 
     /// Bytes that the changes so far copy.
     pub fn bytes(&self) -> f64 {
-        let copied = |(partition, seat): &(u32, Seat)| {
-            self.moved_replicas(*partition, seat) as f64 * self.row(*partition).bytes()
-        };
-        self.changes().map(copied).sum()
+        self.changed().iter().map(Change::bytes).sum()
     }
 }

@@ -170,6 +170,7 @@ fn a_small_cluster_whose_optimum_is_known_gets_a_plan_that_is_at_most_a_fifth_de
             partitions,
             replication,
             topics: 10,
+            load_sigma: Skewed::HEAVY,
             seed,
         };
         let mut cluster = skewed.cluster();

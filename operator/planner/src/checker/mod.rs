@@ -31,6 +31,7 @@ pub(crate) struct BrokerTally {
 pub(crate) struct Tally {
     brokers: Vec<BrokerTally>,
     states: Vec<BrokerState>,
+    /// Of each topic on each broker; empty where the goals do not ask.
     topic_replicas: Vec<u32>,
     /// Of the topics that ask for leaders on each broker.
     topic_leaders: BTreeMap<u32, Vec<u32>>,
@@ -65,12 +66,49 @@ impl Tally {
         self.states[broker] = state;
     }
 
+    /// A copy that has what a profile's goals ask of it.
+    pub fn narrowed(&self, profile: &Profile) -> Tally {
+        let topic_replicas = match profile.has(Goal::TopicReplicaDistribution) {
+            true => self.topic_replicas.clone(),
+            false => Vec::new(),
+        };
+        Tally {
+            brokers: self.brokers.clone(),
+            states: self.states.clone(),
+            topic_replicas,
+            topic_leaders: self.topic_leaders.clone(),
+            replicas_sharing_a_rack: self.replicas_sharing_a_rack,
+        }
+    }
+
     pub fn add_partition(&mut self, row: &Row) {
         self.put(row, &row.seat, 1);
     }
 
     pub fn remove_partition(&mut self, row: &Row) {
         self.put(row, &row.seat, -1);
+    }
+
+    /// Takes new loads of a row's partition, a leader's and a follower's, in place of the row's own.
+    pub fn reload(&mut self, row: &Row, leader: &[f32; 4], follower: &[f32; 4]) {
+        let more = |new: &[f32; 4], old: &[f32; 4]| -> [f64; 4] {
+            std::array::from_fn(|at| f64::from(new[at]) - f64::from(old[at]))
+        };
+        let leads_more = more(leader, &row.leader_load);
+        let follows_more = more(follower, &row.follower_load);
+        let replicas = row.seat.brokers.iter().take(row.seat.count.into());
+        for (position, id) in replicas.enumerate() {
+            let broker = &mut self.brokers[usize::from(*id)];
+            let leads = position == usize::from(row.seat.leader);
+            let uses_more = if leads { &leads_more } else { &follows_more };
+            for (sum, value) in broker.used.iter_mut().zip(uses_more) {
+                *sum += value;
+            }
+            broker.would_send += leads_more[2];
+            if leads {
+                broker.receives_as_leader += leads_more[1];
+            }
+        }
     }
 
     /// Takes the partition of a row from its place to another. A replica that stays, in its role,
@@ -111,8 +149,10 @@ impl Tally {
                 broker.leaders += sign;
                 broker.receives_as_leader += factor * f64::from(row.leader_load[1]);
             }
-            let cell = row.topic as usize * width + usize::from(*id);
-            self.topic_replicas[cell] = self.topic_replicas[cell].wrapping_add_signed(sign as i32);
+            if !self.topic_replicas.is_empty() {
+                let count = &mut self.topic_replicas[row.topic as usize * width + usize::from(*id)];
+                *count = count.wrapping_add_signed(sign as i32);
+            }
             if leads && let Some(leaders) = self.topic_leaders.get_mut(&row.topic) {
                 let count = &mut leaders[usize::from(*id)];
                 *count = count.wrapping_add_signed(sign as i32);

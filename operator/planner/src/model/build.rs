@@ -276,7 +276,12 @@ pub(crate) fn check_load(load: &Load, path: impl Fn() -> String) -> Result<[f32;
             return Err(InputError::NotALoad { field, value });
         }
     }
-    Ok(Resource::ALL.map(|resource| load.of(resource) as f32))
+    Ok(row_load(load))
+}
+
+/// A load that was checked, as rows have it.
+pub(crate) fn row_load(load: &Load) -> [f32; 4] {
+    Resource::ALL.map(|resource| load.of(resource) as f32)
 }
 
 fn limit(field: &str, count: usize, limit: usize) -> Result<(), InputError> {

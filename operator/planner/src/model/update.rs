@@ -8,7 +8,7 @@ use crate::input::{BrokerState, LoadUpdate, PartitionId};
 use crate::plan::Plan;
 use crate::state::WARMED;
 
-use super::build::check_load;
+use super::build::{check_load, row_load};
 use super::{Model, Seat};
 
 impl Model {
@@ -32,27 +32,28 @@ impl Model {
                 black_box(self.rows[update.partition.0 as usize].topic);
             }
             for update in some {
-                self.update_load(update)?;
+                self.update_load(update);
             }
         }
         Ok(())
     }
 
-    fn update_load(&mut self, update: &LoadUpdate) -> Result<(), InputError> {
+    fn update_load(&mut self, update: &LoadUpdate) {
         let row = &mut self.rows[update.partition.0 as usize];
-        self.tally.remove_partition(row);
+        let leader = row_load(&update.leader_load);
+        let follower = row_load(&update.follower_load);
+        self.tally.reload(row, &leader, &follower);
+        let more = [false, true].map(|leads| {
+            let new = dims::replica(&leader, &follower, leads);
+            dims::minus(&new, &row.replica(leads))
+        });
         for (place, broker) in row.seat.replicas().iter().enumerate() {
-            let vector = row.replica(place == usize::from(row.seat.leader));
-            dims::add(&mut self.sums[usize::from(*broker)], &vector, -1.0);
+            let leads = place == usize::from(row.seat.leader);
+            let sums = &mut self.sums[usize::from(*broker)];
+            dims::add(sums, &more[usize::from(leads)], 1.0);
         }
-        row.leader_load = check_load(&update.leader_load, String::new)?;
-        row.follower_load = check_load(&update.follower_load, String::new)?;
-        for (place, broker) in row.seat.replicas().iter().enumerate() {
-            let vector = row.replica(place == usize::from(row.seat.leader));
-            dims::add(&mut self.sums[usize::from(*broker)], &vector, 1.0);
-        }
-        self.tally.add_partition(row);
-        Ok(())
+        row.leader_load = leader;
+        row.follower_load = follower;
     }
 
     /// Takes a partition's new place.

@@ -89,9 +89,9 @@ impl Search<'_> {
 
     /// A partition: half of the time one that has changed.
     fn draw(&mut self, rules: &Rules<'_>) -> u32 {
-        if self.random.bool() && !self.state.changed.is_empty() {
-            let at = self.random.usize(..self.state.changed.len());
-            let partition = self.state.changed[at].0;
+        if self.random.bool() && !self.state.changed().is_empty() {
+            let at = self.random.usize(..self.state.changed().len());
+            let partition = self.state.changed()[at].partition;
             if self.may_be_annealed(partition) {
                 return partition;
             }

@@ -2,6 +2,8 @@
 
 use crate::dims::{DIMS, Vector};
 
+use crate::state::WARMED;
+
 use super::Search;
 
 /// Candidates that a ranking sorts.
@@ -67,29 +69,41 @@ impl Search<'_> {
         &self,
         from: u16,
         kind: Kind,
-        partitions: impl Iterator<Item = u32>,
+        mut partitions: impl Iterator<Item = u32>,
         room: usize,
     ) -> Vec<Candidate> {
         let mut candidates = Vec::with_capacity(room);
-        for partition in partitions {
-            let seat = self.state.seat(partition);
-            let leads = seat.leader_broker() == Some(from);
-            if kind == Kind::Leadership && !leads || !self.is_movable(partition, from) {
-                continue;
+        let mut some = Vec::with_capacity(WARMED);
+        loop {
+            some.clear();
+            some.extend(partitions.by_ref().take(WARMED));
+            if some.is_empty() {
+                return candidates;
             }
-            let row = self.state.row(partition);
-            let (vector, bytes) = match kind {
-                Kind::Replica => (row.replica(leads), row.bytes()),
-                Kind::Leadership => (row.leadership(), 0.0),
-            };
-            candidates.push(Candidate {
-                partition,
-                bytes,
-                vector,
-                score: 0.0,
-            });
+            self.state.warm(some.iter().copied());
+            let found = some
+                .iter()
+                .filter_map(|partition| self.candidate(from, kind, *partition));
+            candidates.extend(found);
         }
-        candidates
+    }
+
+    fn candidate(&self, from: u16, kind: Kind, partition: u32) -> Option<Candidate> {
+        let leads = self.state.seat(partition).leader_broker() == Some(from);
+        if kind == Kind::Leadership && !leads || !self.is_movable(partition, from) {
+            return None;
+        }
+        let row = self.state.row(partition);
+        let (vector, bytes) = match kind {
+            Kind::Replica => (row.replica(leads), row.bytes()),
+            Kind::Leadership => (row.leadership(), 0.0),
+        };
+        Some(Candidate {
+            partition,
+            bytes,
+            vector,
+            score: 0.0,
+        })
     }
 
     /// What a broker has too much of, in the layer's bands.

@@ -10,9 +10,10 @@ use crate::state::WARMED;
 use super::Search;
 use super::destination::Replica;
 
-/// Brokers that are compared for each replica: there are many replicas, and what one choice
-/// misses the next one fills.
+/// Brokers that are compared for each replica.
 const COMPARED: usize = 6;
+/// Where more than this many leave for each broker that takes replicas, none is much to a broker.
+const MANY: usize = 64;
 
 /// What must leave.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,8 @@ impl Search<'_> {
                     .map(|partition| (*broker, partition)),
             );
         }
+        self.state.expect_changes(all.len());
+        let compared = self.compared(all.len());
         for some in all.chunks(WARMED) {
             self.state
                 .warm(some.iter().map(|(_, partition)| *partition));
@@ -42,12 +45,25 @@ impl Search<'_> {
                 if !self.may_do(2) {
                     return;
                 }
-                self.leave(*broker, *partition, &hard, &disk);
+                self.leave(*broker, *partition, [&hard, &disk], compared);
             }
         }
     }
 
-    fn leave(&mut self, broker: u16, partition: u32, hard: &Bands, disk: &Bands) {
+    /// How many brokers are compared for each of so many replicas. Where no broker is to have a least
+    /// of anything, and what is uneven can be mended later, the first one in turn that may take a
+    /// replica does: all then receive about as much, so that the copying is over soonest.
+    fn compared(&self, leaving: usize) -> usize {
+        let mut least = self.wished.low.iter().flatten();
+        let any_will_do = self.permissions.balancing && least.all(|least| *least <= 0.0);
+        if any_will_do && leaving > MANY * self.takers.len() {
+            1
+        } else {
+            COMPARED
+        }
+    }
+
+    fn leave(&mut self, broker: u16, partition: u32, [hard, disk]: [&Bands; 2], compared: usize) {
         let seat = self.state.seat(partition);
         if seat.leader_broker() == Some(broker)
             && let Some(to) = self.heir(partition, &seat, broker)
@@ -75,7 +91,7 @@ impl Search<'_> {
         ];
         let found = levels
             .into_iter()
-            .find_map(|(bands, racks)| self.destination(bands, racks, &replica, COMPARED));
+            .find_map(|(bands, racks)| self.destination(bands, racks, &replica, compared));
         if let Some((rotation, to)) = found {
             self.rotation = rotation;
             self.do_move(partition, broker, to);

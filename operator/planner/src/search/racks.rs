@@ -17,10 +17,10 @@ impl Search<'_> {
         }
         let model = self.state.model;
         let mut conflicts: Vec<u32> = model.rack_conflicts.iter().copied().collect();
-        let changed = self.state.changed.iter();
+        let changed = self.state.changed().iter();
         let new = changed
-            .filter(|(_, seat)| model.has_rack_conflict(seat))
-            .map(|(at, _)| *at);
+            .filter(|change| model.has_rack_conflict(&change.seat))
+            .map(|change| change.partition);
         conflicts.extend(new);
         conflicts.sort_unstable();
         conflicts.dedup();

@@ -11,10 +11,10 @@ impl Search<'_> {
     pub(super) fn refine(&mut self) -> bool {
         let mut moved: Vec<(f64, u32)> = self
             .state
-            .changed
+            .changed()
             .iter()
-            .filter(|(partition, seat)| self.state.moved_replicas(*partition, seat) > 0)
-            .map(|(partition, _)| (self.state.row(*partition).bytes(), *partition))
+            .filter(|change| change.moved_replicas() > 0)
+            .map(|change| (change.row.bytes(), change.partition))
             .collect();
         moved.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let mut smaller = false;

@@ -17,6 +17,7 @@ const DONORS: usize = 16;
 impl Search<'_> {
     pub(super) fn even_topics(&mut self) {
         self.topics_bind = true;
+        self.state.count_topics();
         if !self.permissions.balancing || !self.permissions.replicas {
             return;
         }

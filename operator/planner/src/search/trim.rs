@@ -1,6 +1,6 @@
 //! What turned out needless is taken back: later moves often make earlier ones superfluous.
 
-use crate::model::Seat;
+use crate::changes::Change;
 
 use super::Search;
 
@@ -11,12 +11,10 @@ impl Search<'_> {
     pub(super) fn trim(&mut self) {
         let mut changed: Vec<(f64, u32)> = self
             .state
-            .changes()
-            .filter(|(partition, seat)| self.could_return(*partition, seat))
-            .map(|(partition, seat)| {
-                let moved = self.state.moved_replicas(*partition, seat) as f64;
-                (moved * self.state.row(*partition).bytes(), *partition)
-            })
+            .changed()
+            .iter()
+            .filter(|change| self.could_return(change))
+            .map(|change| (change.bytes(), change.partition))
             .collect();
         changed.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         for (_, partition) in changed.into_iter().take(LOOKED_AT) {
@@ -27,8 +25,8 @@ impl Search<'_> {
 
     /// Whether a partition has left a broker, or its leadership has, that may keep what it had.
     /// Most of an evacuation has not.
-    fn could_return(&self, partition: u32, seat: &Seat) -> bool {
-        let before = &self.state.row(partition).seat;
+    fn could_return(&self, change: &Change) -> bool {
+        let (before, seat) = (&change.row.seat, &change.seat);
         let leader = before.leader_broker();
         let has_left = |home: &u16| {
             !self.state.states[usize::from(*home)].must_empty()

@@ -5,8 +5,6 @@ use crate::load::Load;
 
 use super::normal;
 
-/// Spread of the logarithms of partitions' loads: a few partitions carry most.
-const LOAD_SIGMA: f64 = 1.5;
 /// Spread between what a partition stores, sends and costs, beside what it receives.
 const RESOURCE_SIGMA: f64 = 0.4;
 /// Spread of the logarithms of how often brokers were chosen.
@@ -29,11 +27,16 @@ pub struct Skewed {
     pub replication: u32,
     /// Topics.
     pub topics: u32,
+    /// Spread of the logarithms of partitions' loads; see [`Skewed::HEAVY`].
+    pub load_sigma: f64,
     /// The same seed makes the same cluster.
     pub seed: u64,
 }
 
 impl Skewed {
+    /// The spread of loads at which a few partitions carry most.
+    pub const HEAVY: f64 = 1.5;
+
     /// The cluster.
     pub fn cluster(self) -> ClusterInput<impl Iterator<Item = PartitionInput>> {
         let capacity = self.capacity();
@@ -84,7 +87,7 @@ impl Skewed {
                     replicas.push(broker as i32);
                 }
             }
-            let (leader_load, follower_load) = loads(&mut random);
+            let (leader_load, follower_load) = loads(self.load_sigma, &mut random);
             PartitionInput {
                 topic: at / each,
                 number: (at % each) as i32,
@@ -98,7 +101,7 @@ impl Skewed {
 
     /// Twice what a broker uses on average.
     fn capacity(self) -> Load {
-        let mean = (LOAD_SIGMA.powi(2) / 2.0).exp();
+        let mean = (self.load_sigma.powi(2) / 2.0).exp();
         let spread = (RESOURCE_SIGMA.powi(2) / 2.0).exp();
         let partitions = f64::from(self.partitions) / f64::from(self.brokers) / USED * mean;
         let replicas = partitions * f64::from(self.replication);
@@ -118,8 +121,8 @@ const OUT: f64 = 3e4;
 const CPU: f64 = 1e-3;
 const FOLLOWER_CPU: f64 = 0.4;
 
-fn loads(random: &mut fastrand::Rng) -> (Load, Load) {
-    let base = (LOAD_SIGMA * normal(random)).exp();
+fn loads(sigma: f64, random: &mut fastrand::Rng) -> (Load, Load) {
+    let base = (sigma * normal(random)).exp();
     let mut of = |unit: f64| base * unit * (RESOURCE_SIGMA * normal(random)).exp();
     let leader = Load {
         disk_bytes: of(DISK),

@@ -1,0 +1,136 @@
+//! The partitions that a plan has changed so far, in the order in which they first changed.
+//!
+//! Most looks are at partitions that have not changed: one bit each tells that, so that they all
+//! fit a near cache. Where a change is, a table as long as the changes tells.
+
+use crate::model::{Row, Seat};
+
+/// Slots of a table without changes.
+const SLOTS_LEAST: usize = 64;
+/// Knuth's multiplier: 2^32 over the golden ratio.
+const MULTIPLIER: u32 = 0x9E37_79B1;
+
+/// A partition with its new place.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    /// What the model says of it: a copy, as the model's are far apart, and these are looked at one
+    /// after the other, more than once.
+    pub row: Row,
+    pub partition: u32,
+    pub seat: Seat,
+}
+
+impl Change {
+    /// Replicas on brokers where the partition had none.
+    pub fn moved_replicas(&self) -> usize {
+        let replicas = self.seat.replicas().iter();
+        let is_new = |broker: &&u16| self.row.seat.place_of(**broker).is_none();
+        replicas.filter(is_new).count()
+    }
+
+    pub fn moves_leadership(&self) -> bool {
+        self.row.seat.leader_broker() != self.seat.leader_broker()
+    }
+
+    /// Bytes that are copied.
+    pub fn bytes(&self) -> f64 {
+        self.moved_replicas() as f64 * self.row.bytes()
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Changes {
+    list: Vec<Change>,
+    /// One bit for each partition of the model.
+    marks: Vec<u64>,
+    /// Places in the list plus one, at the partition's hash or after it; 0 where there is none. A
+    /// power of two, at least half of it empty.
+    slots: Vec<u32>,
+}
+
+impl Changes {
+    pub fn new(partitions: usize) -> Changes {
+        Changes {
+            list: Vec::new(),
+            marks: vec![0; partitions.div_ceil(64)],
+            slots: vec![0; SLOTS_LEAST],
+        }
+    }
+
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.list.reserve(more);
+        let slots = (2 * (self.list.len() + more)).next_power_of_two();
+        if slots > self.slots.len() {
+            self.rebuild(slots);
+        }
+    }
+
+    pub fn as_slice(&self) -> &[Change] {
+        &self.list
+    }
+
+    /// The new seats, each with the one before.
+    pub fn seats_mut(&mut self) -> impl Iterator<Item = (&Seat, &mut Seat)> {
+        let list = self.list.iter_mut();
+        list.map(|change| (&change.row.seat, &mut change.seat))
+    }
+
+    #[inline]
+    pub fn contains(&self, partition: u32) -> bool {
+        self.marks[partition as usize / 64] >> (partition % 64) & 1 == 1
+    }
+
+    #[inline]
+    pub fn get(&self, partition: u32) -> Option<&Seat> {
+        if !self.contains(partition) {
+            return None;
+        }
+        let place = self.slots[self.slot(partition)] as usize;
+        let change = self.list.get(place.wrapping_sub(1))?;
+        Some(&change.seat)
+    }
+
+    /// The new seat of a partition, which is that of its row until somebody changes it.
+    pub fn get_mut_or(&mut self, partition: u32, row: &Row) -> &mut Seat {
+        let mut slot = self.slot(partition);
+        if self.slots[slot] == 0 {
+            if 2 * (self.list.len() + 1) > self.slots.len() {
+                self.rebuild(2 * self.slots.len());
+                slot = self.slot(partition);
+            }
+            self.list.push(Change {
+                row: row.clone(),
+                partition,
+                seat: row.seat,
+            });
+            self.slots[slot] = self.list.len() as u32;
+            self.marks[partition as usize / 64] |= 1 << (partition % 64);
+        }
+        let place = self.slots[slot] as usize - 1;
+        &mut self.list[place].seat
+    }
+
+    /// The slot of a partition, or the empty one where it belongs.
+    #[inline]
+    fn slot(&self, partition: u32) -> usize {
+        let bits = self.slots.len().trailing_zeros();
+        let mut slot = (partition.wrapping_mul(MULTIPLIER) >> (u32::BITS - bits)) as usize;
+        loop {
+            let place = self.slots[slot] as usize;
+            if place == 0 || self.list[place - 1].partition == partition {
+                return slot;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    fn rebuild(&mut self, slots: usize) {
+        self.slots = vec![0; slots];
+        for at in 0..self.list.len() {
+            let slot = self.slot(self.list[at].partition);
+            self.slots[slot] = at as u32 + 1;
+        }
+    }
+}
