@@ -134,3 +134,52 @@ impl Changes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::MAX_REPLICATION_FACTOR;
+
+    fn row(leader: u8) -> Row {
+        Row {
+            leader_load: [0.0; 4],
+            follower_load: [0.0; 4],
+            topic: 0,
+            number: 0,
+            seat: Seat {
+                brokers: [0; MAX_REPLICATION_FACTOR],
+                count: 1,
+                leader,
+            },
+        }
+    }
+
+    #[test]
+    fn what_was_changed_is_found_however_the_table_grows_and_the_rest_is_as_it_was() {
+        const PARTITIONS: u32 = 100_000;
+        let mut changes = Changes::new(PARTITIONS as usize);
+        let mut expected: BTreeMap<u32, u8> = BTreeMap::new();
+        let mut order = Vec::new();
+        // Steps that share factors with the table's lengths put many partitions into few slots.
+        let steps = [1, 64, 1_024, 4_099];
+        for (round, step) in steps.into_iter().enumerate() {
+            for place in 0..1_000 {
+                let partition = place * step % PARTITIONS;
+                let leader = (place % 3) as u8 + round as u8;
+                changes.get_mut_or(partition, &row(9)).leader = leader;
+                if expected.insert(partition, leader).is_none() {
+                    order.push(partition);
+                }
+            }
+        }
+        for partition in 0..PARTITIONS {
+            let found = changes.get(partition).map(|seat| seat.leader);
+            assert_eq!(found, expected.get(&partition).copied(), "{partition}");
+        }
+        let listed: Vec<u32> = changes.as_slice().iter().map(|it| it.partition).collect();
+        assert_eq!(listed, order);
+        assert!(changes.as_slice().iter().all(|it| it.row.seat.leader == 9));
+    }
+}
