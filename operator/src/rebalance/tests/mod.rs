@@ -3,6 +3,7 @@
 mod disks;
 mod gates;
 mod properties;
+mod take_over;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,7 @@ fn intents(world: &World) -> Vec<Intent> {
             partition: change.key.number,
             from: change.from.clone(),
             to: change.to.clone(),
+            bytes: change.bytes,
         })
         .collect()
 }
@@ -129,6 +131,7 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
             throttled: (0..4).collect(),
             produce_p99_ms: Some(BTreeMap::new()),
             moves: intents.clone(),
+            ..Underway::default()
         }),
         ..held
     };
