@@ -13,7 +13,7 @@ use super::under_load;
 use crate::bench::topology::Topology;
 
 /// How long a proposal may take: loads are measured for 15 s before one is made.
-const PROPOSE_LIMIT: Duration = Duration::from_secs(90);
+pub const PROPOSE_LIMIT: Duration = Duration::from_secs(90);
 /// How long the moves may take.
 const MOVE_LIMIT: Duration = Duration::from_secs(300);
 /// Bytes a second at which the broker is drained: so slow that it is measured meanwhile what producers
