@@ -318,8 +318,8 @@ pub struct RebalanceGoalStatus {
     pub unmet: Option<String>,
 }
 
-/// How much is to be moved, and was. After a restart of the operator the rest is planned anew, and
-/// counts from there.
+/// How much is to be moved, and was. After a restart of the operator the rest is planned anew; what was
+/// moved before, and what is in flight, counts on.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RebalanceProgress {

@@ -1,5 +1,6 @@
 //! The verifying load, the scenarios against a real Kubernetes, and the demo.
 
+pub mod admin;
 pub mod bench;
 pub mod command;
 pub mod demo;

@@ -112,6 +112,9 @@ impl Place {
     }
 }
 
+/// Resources of one kind, and Events, that are told of after a failure.
+const REPORTED_MAX: usize = 20;
+
 /// Runs scenarios one after the other; stops at the first that fails. What a scenario needs and the
 /// cluster lacks keeps it from being run.
 #[derive(Debug, clap::Args)]
@@ -207,12 +210,23 @@ fn report_state(environment: &Environment) {
             Err(error) => println!("  {role}s: {error:#}"),
         }
     }
-    match environment.kubernetes.events() {
-        Ok(events) => events
+    for (kind, plural) in [
+        ("KafkaRebalance", "kafkarebalances"),
+        ("KafkaTopic", "kafkatopics"),
+    ] {
+        report(kind, environment.kubernetes.told(kind, plural));
+    }
+    report("event", environment.kubernetes.events());
+}
+
+/// Prints the last of many lines about one thing.
+fn report(what: &str, lines: anyhow::Result<Vec<String>>) {
+    match lines {
+        Ok(lines) => lines
             .iter()
             .rev()
-            .take(20)
-            .for_each(|event| println!("  event: {event}")),
-        Err(error) => println!("  events: {error:#}"),
+            .take(REPORTED_MAX)
+            .for_each(|line| println!("  {what}: {line}")),
+        Err(error) => println!("  {what}: {error:#}"),
     }
 }

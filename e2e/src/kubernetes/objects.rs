@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret, Service};
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use serde_json::json;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
 
 use super::CLUSTER_LABEL;
 use super::api::{FIELD_MANAGER, Kubernetes};
@@ -121,10 +121,37 @@ impl Kubernetes {
         if self.cluster_status(name)?.is_null() {
             return Ok(false);
         }
+        self.wipe_status_of(&self.clusters_api(), name)?;
+        Ok(true)
+    }
+
+    pub(super) fn wipe_status_of(
+        &self,
+        api: &Api<DynamicObject>,
+        name: &str,
+    ) -> anyhow::Result<()> {
         let patch = Patch::Merge(json!({"status": null}));
         let parameters = PatchParams::default();
-        self.call(self.clusters_api().patch_status(name, &parameters, &patch))?;
-        Ok(true)
+        self.call(api.patch_status(name, &parameters, &patch))
+            .map(drop)
+    }
+
+    /// What Kintsugi's own resources of one kind say, each in a line: name, annotations and status.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub fn told(&self, kind: &str, plural: &str) -> anyhow::Result<Vec<String>> {
+        let api = self.resources(kind, plural);
+        let list = self.call(api.list(&ListParams::default()))?;
+        let line = |object: &DynamicObject| {
+            let status = object.data.get("status").unwrap_or(&Value::Null);
+            let notes = json!(object.annotations());
+            format!(
+                "{}: annotations {notes}, status {status}",
+                object.name_any()
+            )
+        };
+        Ok(list.items.iter().map(line).collect())
     }
 }
 

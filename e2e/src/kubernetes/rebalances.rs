@@ -1,6 +1,6 @@
 //! KafkaRebalances through the API server, as a user of kubectl would change them.
 
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::api::{FIELD_MANAGER, Kubernetes};
@@ -37,13 +37,29 @@ impl Kubernetes {
             .map(drop)
     }
 
+    /// It, as the API server has it.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not there.
+    pub fn rebalance(&self, name: &str) -> anyhow::Result<DynamicObject> {
+        let api = self.resources("KafkaRebalance", "kafkarebalances");
+        self.call(api.get(name))
+    }
+
+    /// Takes its whole status off.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub fn wipe_rebalance_status(&self, name: &str) -> anyhow::Result<()> {
+        self.wipe_status_of(&self.resources("KafkaRebalance", "kafkarebalances"), name)
+    }
+
     /// Its status; null before the operator wrote one.
     ///
     /// # Errors
     /// If it cannot be read or is not there.
     pub fn rebalance_status(&self, name: &str) -> anyhow::Result<Value> {
-        let api = self.resources("KafkaRebalance", "kafkarebalances");
-        let object = self.call(api.get(name))?;
+        let object = self.rebalance(name)?;
         Ok(object.data.get("status").cloned().unwrap_or_default())
     }
 

@@ -48,10 +48,7 @@ impl Kubernetes {
     /// # Errors
     /// If the API server refuses.
     pub fn wipe_topic_status(&self, name: &str) -> anyhow::Result<()> {
-        let api = self.resources("KafkaTopic", "kafkatopics");
-        let (parameters, patch) = (PatchParams::default(), json!({"status": null}));
-        self.call(api.patch_status(name, &parameters, &Patch::Merge(&patch)))
-            .map(drop)
+        self.wipe_status_of(&self.resources("KafkaTopic", "kafkatopics"), name)
     }
 
     /// The Ready condition of a KafkaTopic that speaks of its present generation: its status,

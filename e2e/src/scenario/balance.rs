@@ -1,7 +1,6 @@
 //! Load that is heaped on two of three brokers is evened out without being asked for, once.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -9,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::baseline;
 use super::environment::{Environment, HEAL_LIMIT};
+use super::own_topic::{OwnTopic, Placed, some_brokers};
 use super::under_load::{self, INTERVAL};
-use crate::bench::topology::{Topology, create_topic_on};
-use crate::load::producer::LoadSettings;
+use crate::bench::topology::Topology;
 
 /// Partitions of the topic, each on the same two brokers at first.
 const PARTITIONS: i32 = 24;
@@ -44,12 +43,7 @@ const SHARE_MIN_PERCENT: usize = 75;
 /// If nothing is moved, it is moved late, twice, or not evenly, or a record is lost.
 pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     baseline::check(environment, HEAL_LIMIT)?;
-    let brokers: Vec<i32> = environment.brokers()?.into_keys().collect();
-    ensure!(
-        brokers.len() >= 3,
-        "there are {} brokers, and 3 are needed: one must be without load",
-        brokers.len()
-    );
+    let heaped = some_brokers(environment, COPIES)?;
     let settings = json!({
         "bandPercent": 20,
         "holdSeconds": HOLD.as_secs(),
@@ -61,20 +55,14 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         "load was evened out before: it has to cool down"
     );
     set(environment, &settings)?;
-    let (bootstrap, topic) = (
-        environment.bootstrap()?,
-        format!("heaped-{:08x}", fastrand::u32(..)),
-    );
-    let heaped = &brokers[..usize::try_from(COPIES)?];
-    create_topic_on(&bootstrap, &topic, PARTITIONS, heaped, HEAL_LIMIT)?;
-    let load = LoadSettings {
-        bootstrap,
-        topic,
+    let topic = OwnTopic {
+        name: "heaped",
         partitions: PARTITIONS,
+        placed: Placed::On(&heaped),
         interval: INTERVAL,
         value_size_bytes: VALUE_SIZE_BYTES,
-        client: BTreeMap::new(),
     };
+    let load = topic.create(environment)?;
     let judged = under_load::judge_load(environment, load, COPIES, |environment, topology| {
         spread(environment, topology)?;
         left_alone(environment)
@@ -123,7 +111,6 @@ fn spread(environment: &Environment, topology: &Topology) -> anyhow::Result<()> 
     )?)
 }
 
-/// Checks that the first move began soon after the hold time was over.
 /// Waits until there is a KafkaRebalance; gives since when load was uneven, as was told last before.
 fn wait_for_begin(environment: &Environment) -> anyhow::Result<String> {
     let (name, since) = (name(environment), RefCell::new(None));
@@ -142,6 +129,7 @@ fn wait_for_begin(environment: &Environment) -> anyhow::Result<String> {
     since.context("it began though the status told of no uneven load")
 }
 
+/// Checks that the first move began soon after the hold time was over.
 fn ensure_in_time(environment: &Environment, since: &str) -> anyhow::Result<()> {
     let since: jiff::Timestamp = since.parse().context("since is no time")?;
     let due = since.checked_add(HOLD)?;

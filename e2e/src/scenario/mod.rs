@@ -9,8 +9,10 @@ pub mod autoscale;
 pub mod bad_image;
 pub mod balance;
 pub mod baseline;
+pub mod beside;
 pub mod chart_lifecycle;
 pub mod delete_pod;
+pub mod disks;
 pub mod environment;
 pub mod form;
 pub mod grow;
@@ -24,9 +26,11 @@ pub mod move_out_of_disk;
 pub mod need;
 pub mod oom_killed;
 pub mod operator_killed;
+pub mod own_topic;
 pub mod partition_growth;
 pub mod pending;
 pub mod rebalance;
+pub mod rebalance_operator_killed;
 pub mod rolling_restart;
 pub mod secret_replaced;
 pub mod sent_load;
@@ -186,6 +190,12 @@ pub const ALL: &[Scenario] = &[
         shows: "two disks that are fuller than the third are relieved of what they have too much, and of no more",
         needs: ON_PODS,
         run: move_out_of_disk::run,
+    },
+    Scenario {
+        name: "rebalance-operator-killed",
+        shows: "the operator is killed three times while replicas move, and the status wiped: the next goes on, and leaves nothing behind",
+        needs: WITH_SIGNALS,
+        run: rebalance_operator_killed::run,
     },
     Scenario {
         name: "shrink",

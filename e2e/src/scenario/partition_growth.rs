@@ -169,9 +169,9 @@ const SLOW: Kind = Kind {
     name: "slow",
     partitions: 1,
     limits: Some((0, 10)),
-    interval: Duration::from_millis(20),
     value_size_bytes: 200,
     work: Duration::from_millis(50),
+    ..WIDE
 };
 
 /// A topic, who writes it, and who reads it.

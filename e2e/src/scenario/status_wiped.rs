@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::baseline;
+use super::beside::Beside;
 use super::environment::{Environment, HEAL_LIMIT};
 use super::grow::wait_for_brokers;
 use super::rolling_restart::{change_setting, nodes, wait_for_new_pods};
@@ -19,8 +19,6 @@ use crate::kubernetes::api::Kubernetes;
 
 /// The time between two looks at whether there is a status to wipe.
 const WIPE_INTERVAL: Duration = Duration::from_millis(20);
-/// The longest that anything is wiped: a forgotten thread ends by itself.
-const WIPE_MAX: Duration = Duration::from_secs(900);
 /// The least number of wipes for a step to mean anything.
 const WIPES_MIN: usize = 5;
 
@@ -56,7 +54,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         wait_for_new_pods(environment, &grown)?;
         println!("  restarted every node, {} wipes", wiper.taken(so_far)?);
         watched.end()?.ensure_one_at_a_time(grown.len(), 2)?;
-        wiper.end()?;
+        wiper.goes_on.end()?;
 
         baseline::wait(environment, HEAL_LIMIT)?;
         // The operator's last acts follow the last pod: until then it says that it goes on.
@@ -86,9 +84,8 @@ fn conditions(status: &Value) -> BTreeMap<String, String> {
 
 /// Wipes the status whenever there is one, from a thread of its own.
 struct Wiper {
-    stop: Arc<AtomicBool>,
     count: Arc<AtomicUsize>,
-    thread: JoinHandle<anyhow::Result<()>>,
+    goes_on: Beside<()>,
 }
 
 impl Wiper {
@@ -96,24 +93,16 @@ impl Wiper {
         let namespace = &environment.kubernetes.namespace;
         let kubernetes = Kubernetes::connect(&environment.kubeconfig, namespace)?;
         let cluster = environment.cluster.clone();
-        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&count));
-        let wipe = move || {
-            let began = Instant::now();
-            while !stopped.load(Ordering::Relaxed) && began.elapsed() < WIPE_MAX {
-                let wiped = kubernetes.wipe_status(&cluster)?;
-                AtomicUsize::fetch_add(&counted, usize::from(wiped), Ordering::Relaxed);
-                std::thread::sleep(WIPE_INTERVAL);
-            }
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let goes_on = Beside::begin("wipe", WIPE_INTERVAL, (), move |()| {
+            let wiped = kubernetes.wipe_status(&cluster)?;
+            counted.fetch_add(usize::from(wiped), Ordering::Relaxed);
             Ok(())
-        };
-        let thread = std::thread::Builder::new()
-            .name("wipe".to_owned())
-            .spawn(wipe)?;
+        });
         Ok(Self {
-            stop,
             count,
-            thread,
+            goes_on: goes_on?,
         })
     }
 
@@ -125,13 +114,5 @@ impl Wiper {
             "only {taken} wipes: the step showed nothing"
         );
         Ok(taken)
-    }
-
-    fn end(self) -> anyhow::Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        match self.thread.join() {
-            Ok(ended) => ended,
-            Err(_) => bail!("the thread that wipes panicked"),
-        }
     }
 }

@@ -5,7 +5,6 @@
 //! volumes larger; their file systems stay as they are, so that a growth shows in what claims ask for
 //! and not in the room that brokers have.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -13,9 +12,8 @@ use serde_json::{Value, json};
 
 use super::baseline;
 use super::environment::{Environment, HEAL_LIMIT};
+use super::own_topic::{OwnTopic, Placed};
 use super::under_load;
-use crate::bench::topology::create_topic;
-use crate::load::producer::LoadSettings;
 
 /// The load: 24 records of 16 KiB each 80 ms are five megabytes a second.
 const PARTITIONS: i32 = 24;
@@ -77,19 +75,14 @@ fn refused(environment: &Environment) -> anyhow::Result<()> {
 fn fill(environment: &mut Environment) -> anyhow::Result<()> {
     let told = wait_for(environment, "Fits", SEEN_LIMIT)?;
     println!("  the class lets volumes grow: {told}");
-    let (bootstrap, topic) = (
-        environment.bootstrap()?,
-        format!("filling-{:08x}", fastrand::u32(..)),
-    );
-    create_topic(&bootstrap, &topic, PARTITIONS, COPIES, HEAL_LIMIT)?;
-    let load = LoadSettings {
-        bootstrap,
-        topic,
+    let topic = OwnTopic {
+        name: "filling",
         partitions: PARTITIONS,
+        placed: Placed::Spread(COPIES),
         interval: INTERVAL,
         value_size_bytes: VALUE_SIZE_BYTES,
-        client: BTreeMap::new(),
     };
+    let load = topic.create(environment)?;
     under_load::judge_load(environment, load, COPIES, |environment, _| {
         grow(environment)
     })

@@ -10,8 +10,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::baseline;
 use super::environment::{Environment, HEAL_LIMIT};
+use super::own_topic::{OwnTopic, Placed};
 use super::sent_load::SentLoad;
-use crate::bench::topology::{Topology, create_topic, wait_for};
+use crate::bench::topology::{Topology, wait_for};
 use crate::load::gaps::Gaps;
 use crate::load::producer::{Load, LoadSettings};
 use crate::verify::Verdict;
@@ -23,6 +24,7 @@ pub const PARTITIONS: i32 = 120;
 pub const COPIES: i32 = 3;
 /// The time between two records of one partition.
 pub const INTERVAL: Duration = Duration::from_millis(50);
+const VALUE_SIZE_BYTES: usize = 100;
 /// How long the load runs before the fault.
 const CALM: Duration = Duration::from_secs(3);
 /// The least number of acknowledged records for a run to mean anything.
@@ -83,18 +85,14 @@ pub fn judge(
     fault: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
 ) -> anyhow::Result<Judged> {
     baseline::check(environment, HEAL_LIMIT)?;
-    let bootstrap = environment.bootstrap()?;
-    // A name of its own, so that a scenario may run again on the same cluster.
-    let topic = &format!("{topic}-{:08x}", fastrand::u32(..));
-    create_topic(&bootstrap, topic, PARTITIONS, COPIES, HEAL_LIMIT)?;
-    let settings = LoadSettings {
-        bootstrap,
-        topic: topic.clone(),
+    let topic = OwnTopic {
+        name: topic,
         partitions: PARTITIONS,
+        placed: Placed::Spread(COPIES),
         interval: INTERVAL,
-        value_size_bytes: 100,
-        client: BTreeMap::new(),
+        value_size_bytes: VALUE_SIZE_BYTES,
     };
+    let settings = topic.create(environment)?;
     judge_load(environment, settings, COPIES, fault)
 }
 

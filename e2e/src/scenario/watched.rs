@@ -1,20 +1,16 @@
 //! Watches every node from a thread of its own while a scenario does something else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
+use super::beside::Beside;
 use super::environment::Environment;
 use crate::kubernetes::api::Kubernetes;
 
 /// The time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// The longest that anything is watched: a forgotten thread ends by itself.
-const WATCH_MAX: Duration = Duration::from_secs(1_800);
 
 /// What was seen of the nodes.
 #[derive(Debug, Default)]
@@ -28,10 +24,7 @@ pub struct Seen {
 }
 
 /// A watch that goes on.
-pub struct Watched {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<anyhow::Result<Seen>>,
-}
+pub struct Watched(Beside<Seen>);
 
 impl Watched {
     /// Begins to watch.
@@ -39,15 +32,15 @@ impl Watched {
     /// # Errors
     /// If no thread can be started.
     pub fn begin(environment: &Environment) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         let kubernetes =
             Kubernetes::connect(&environment.kubeconfig, &environment.kubernetes.namespace)?;
         let cluster = environment.cluster.clone();
-        let thread = std::thread::Builder::new()
-            .name("watch".to_owned())
-            .spawn(move || watch(&kubernetes, &cluster, &stopped))?;
-        Ok(Self { stop, thread })
+        let seen = Seen {
+            ready_min: usize::MAX,
+            ..Seen::default()
+        };
+        let look = move |seen: &mut Seen| look(seen, &kubernetes, &cluster);
+        Beside::begin("watch", LOOK_INTERVAL, seen, look).map(Self)
     }
 
     /// Ends the watch.
@@ -55,35 +48,23 @@ impl Watched {
     /// # Errors
     /// If the API server stopped answering.
     pub fn end(self) -> anyhow::Result<Seen> {
-        self.stop.store(true, Ordering::Relaxed);
-        match self.thread.join() {
-            Ok(seen) => seen,
-            Err(_) => bail!("the thread that watches panicked"),
-        }
+        self.0.end()
     }
 }
 
-fn watch(kubernetes: &Kubernetes, cluster: &str, stop: &AtomicBool) -> anyhow::Result<Seen> {
-    let mut seen = Seen {
-        ready_min: usize::MAX,
-        ..Seen::default()
-    };
-    let began = Instant::now();
-    while !stop.load(Ordering::Relaxed) && began.elapsed() < WATCH_MAX {
-        let mut nodes = kubernetes.pods(cluster, "controller")?;
-        nodes.extend(kubernetes.pods(cluster, "broker")?);
-        let ready = nodes.values().filter(|pod| pod.ready).count();
-        seen.looks += 1;
-        seen.ready_min = seen.ready_min.min(ready);
-        for (id, pod) in nodes {
-            let pods = seen.pods.entry(id).or_default();
-            if !pods.contains(&pod.uid) {
-                pods.push(pod.uid);
-            }
+fn look(seen: &mut Seen, kubernetes: &Kubernetes, cluster: &str) -> anyhow::Result<()> {
+    let mut nodes = kubernetes.pods(cluster, "controller")?;
+    nodes.extend(kubernetes.pods(cluster, "broker")?);
+    let ready = nodes.values().filter(|pod| pod.ready).count();
+    seen.looks += 1;
+    seen.ready_min = seen.ready_min.min(ready);
+    for (id, pod) in nodes {
+        let pods = seen.pods.entry(id).or_default();
+        if !pods.contains(&pod.uid) {
+            pods.push(pod.uid);
         }
-        std::thread::sleep(LOOK_INTERVAL);
     }
-    Ok(seen)
+    Ok(())
 }
 
 impl Seen {

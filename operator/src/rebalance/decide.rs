@@ -18,6 +18,7 @@ use super::plan::{Command, Marks, Plan};
 use super::propose::propose;
 use super::standing::{Standing, standings};
 use super::status::{Told, tell, tell_without_plan};
+use super::take_over::take_over;
 use super::throttle::Throttle;
 use super::validate::{Rebalance, Scope};
 use super::wind_down::{on_deletion, on_refresh, on_stop, wind_down};
@@ -86,7 +87,7 @@ pub fn decide(look: &Look<'_>) -> Plan {
             None,
             "all moves were made; annotate with kintsugi.dev/rebalance=refresh for another plan",
         );
-        return tell_without_plan(look, told, None);
+        return tell_without_plan(look, None, told, None);
     }
     if !rebalance.is_approved() {
         if marks.is_held || marks.underway.is_some() {
@@ -99,7 +100,7 @@ pub fn decide(look: &Look<'_>) -> Plan {
                 "stopped; annotate with kintsugi.dev/rebalance=approve to go on, or refresh for \
                  another plan",
             );
-            return tell_without_plan(look, told, None);
+            return tell_without_plan(look, None, told, None);
         }
     }
     follow(look, snapshot)
@@ -176,11 +177,11 @@ fn is_outdated(look: &Look<'_>, snapshot: &Snapshot, held: &Held) -> bool {
     if !is_same {
         return true;
     }
-    let has_begun = look.rebalance.marks.underway.is_some();
-    let standings = standings(&held.proposal, snapshot);
+    let underway = look.rebalance.marks.underway.as_ref();
+    let standings = standings(&held.proposal, snapshot, underway);
     let is_void = |standing: &Standing| *standing == Standing::Void;
     // Once begun, what others moved meanwhile is left to them.
-    !has_begun && standings.iter().any(|(_, standing)| is_void(standing))
+    underway.is_none() && standings.iter().any(|(_, standing)| is_void(standing))
 }
 
 fn plan_anew(look: &Look<'_>, snapshot: &Snapshot) -> Result<Held, Closed> {
@@ -211,9 +212,12 @@ fn plan_anew(look: &Look<'_>, snapshot: &Snapshot) -> Result<Held, Closed> {
     if let Scope::Add(brokers) = &rebalance.scope {
         cordoned.retain(|id| !brokers.contains(id));
     }
-    let proposal = propose(rebalance, snapshot, load, &cordoned);
+    let mut proposal = propose(rebalance, snapshot, load, &cordoned);
+    let underway = rebalance.marks.underway.as_ref();
+    let before = underway.map(|underway| take_over(&mut proposal, underway, snapshot));
     Ok(Held {
         proposal: Arc::new(proposal),
+        before,
         throttle: Throttle::new(rebalance.throttle_bytes_per_second, look.now),
         told_bytes_per_second: None,
         status_at: None,
@@ -223,7 +227,9 @@ fn plan_anew(look: &Look<'_>, snapshot: &Snapshot) -> Result<Held, Closed> {
 /// Says what keeps it waiting. What was seen of its progress stays.
 fn wait(look: &Look<'_>, snapshot: Option<&Snapshot>, closed: Closed) -> Plan {
     let former = look.written.and_then(|status| status.phase);
+    let has_begun = look.rebalance.marks.underway.is_some();
     let phase = match former {
+        Some(RebalancePhase::Failed) | None if has_begun => RebalancePhase::Rebalancing,
         Some(RebalancePhase::Failed) | None => RebalancePhase::Pending,
         Some(phase) => phase,
     };
@@ -237,7 +243,7 @@ fn wait(look: &Look<'_>, snapshot: Option<&Snapshot>, closed: Closed) -> Plan {
             Vec::new(),
             Some(REQUEUE_WAITING),
         ),
-        None => tell_without_plan(look, told, Some(REQUEUE_WAITING)),
+        None => tell_without_plan(look, snapshot, told, Some(REQUEUE_WAITING)),
     }
 }
 

@@ -12,12 +12,13 @@ use kintsugi_survey::PartitionKey;
 
 use super::decide::Look;
 use super::gates::{self, Closed};
-use super::held::{Change, Held, is_same_set};
+use super::held::{Change, Held};
 use super::observe::Snapshot;
-use super::plan::{Command, Intent, MarkChange, Marks, Plan, Underway};
+use super::plan::{Command, Intent, MarkChange, Marks, Plan, Underway, Work};
 use super::producers::{self, Before, ProduceTimes};
-use super::standing::{Standing, standings};
+use super::standing::{Standing, standings, tally};
 use super::status::{Told, tell};
+use super::take_over::settled;
 use super::throttle::Signals;
 use super::validate::Scope;
 use crate::plan::Announcement;
@@ -45,11 +46,12 @@ pub fn execute(look: &Look<'_>, snapshot: &Snapshot, held: Held) -> Plan {
         return begin(look, snapshot, held, closed);
     };
     let proposal = Arc::clone(&held.proposal);
-    let standings = standings(&proposal, snapshot);
+    let standings = standings(&proposal, snapshot, Some(underway));
     let (over, unstarted) = settled(underway, snapshot);
     let mut next = underway.clone();
     next.moves
         .retain(|intent| !over.contains(intent) && !unstarted.contains(intent));
+    next.done = held.before.unwrap_or_default() + tally(&standings).done;
     let may_begin = closed.is_none() && !rebalance.paused;
     let fresh = match may_begin {
         true => batch(&standings, snapshot, &next),
@@ -57,7 +59,7 @@ pub fn execute(look: &Look<'_>, snapshot: &Snapshot, held: Held) -> Plan {
     };
     let is_left = standings.iter().any(|(_, standing)| standing.is_left());
     if !is_left && next.moves.is_empty() && fresh.is_empty() {
-        return finish(look, snapshot, held, over, unstarted);
+        return finish(look, snapshot, held, next.done, (over, unstarted));
     }
     next.moves.extend(fresh.iter().cloned());
     let mut held = held;
@@ -115,7 +117,7 @@ fn begin(look: &Look<'_>, snapshot: &Snapshot, held: Held, closed: Option<Closed
         return look.acting(vec![marked(marks), began], Some(held));
     }
     if is_empty {
-        return finish(look, snapshot, held, Vec::new(), Vec::new());
+        return finish(look, snapshot, held, Work::default(), Default::default());
     }
     let phase = match look.rebalance.paused {
         true => RebalancePhase::Paused,
@@ -138,8 +140,8 @@ fn finish(
     look: &Look<'_>,
     snapshot: &Snapshot,
     held: Held,
-    over: Vec<Intent>,
-    unstarted: Vec<Intent>,
+    done: Work,
+    (over, unstarted): (Vec<Intent>, Vec<Intent>),
 ) -> Plan {
     let marks = &look.rebalance.marks;
     let is_drain = matches!(look.rebalance.scope, Scope::Remove(_));
@@ -148,6 +150,7 @@ fn finish(
         release(over, unstarted, &mut commands);
         let next = Underway {
             moves: Vec::new(),
+            done,
             ..marks.underway.clone().unwrap_or_default()
         };
         mark(look, &next, &mut commands);
@@ -178,29 +181,6 @@ fn finish(
     ));
     let told = Told::of(RebalancePhase::Completed, None, "all moves were made");
     tell(look, Some(snapshot), held, told, commands, None)
-}
-
-/// Of what was begun: what is at its end, and what did not begin after all. What is in neither
-/// state is under way, or was seen halfway.
-fn settled(underway: &Underway, snapshot: &Snapshot) -> (Vec<Intent>, Vec<Intent>) {
-    let (mut over, mut unstarted) = (Vec::new(), Vec::new());
-    for intent in &underway.moves {
-        let key = intent.key();
-        if snapshot.moving.contains_key(&key) {
-            continue;
-        }
-        match snapshot.cluster.partitions.get(&key) {
-            None => over.push(intent.clone()),
-            Some(partition) if is_same_set(&partition.replicas, &intent.to) => {
-                over.push(intent.clone());
-            }
-            Some(partition) if is_same_set(&partition.replicas, &intent.from) => {
-                unstarted.push(intent.clone());
-            }
-            Some(_) => {}
-        }
-    }
-    (over, unstarted)
 }
 
 /// What did not begin is taken back where it is decided: this broker may just not know of it yet.
@@ -330,9 +310,9 @@ fn batch(
     underway: &Underway,
 ) -> Vec<Intent> {
     let mut room = Room::default();
-    let in_flight = standings
-        .iter()
-        .filter(|(change, _)| underway.intent(&change.key).is_some());
+    let in_flight = standings.iter().filter(|(change, standing)| {
+        *standing != Standing::After && underway.intent(&change.key).is_some()
+    });
     for (change, _) in in_flight {
         room.take(change, snapshot);
     }
@@ -353,6 +333,7 @@ fn batch(
             partition: change.key.number,
             from: change.from.clone(),
             to: change.to.clone(),
+            bytes: change.bytes,
         });
     }
     fresh

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kintsugi_crds::RebalanceGoalStatus;
 use kintsugi_survey::PartitionKey;
 
+use super::plan::Work;
 use super::throttle::Throttle;
 
 /// What is remembered.
@@ -15,6 +16,8 @@ use super::throttle::Throttle;
 pub struct Held {
     /// The plan.
     pub proposal: Arc<Proposal>,
+    /// What was done before it. None: it was made before the first move.
+    pub before: Option<Work>,
     /// How fast moves may copy.
     pub throttle: Throttle,
     /// The rate that brokers were told since this operator began, if any.
@@ -30,6 +33,9 @@ pub struct Proposal {
     pub brokers: BTreeSet<i32>,
     /// What to change, in the order in which to do it.
     pub changes: Vec<Change>,
+    /// So many of these, the first, were in flight when it was made; the others are planned from where
+    /// these end.
+    pub carried: usize,
     /// What it makes better.
     pub goals: Vec<RebalanceGoalStatus>,
     /// No plan that meets the goals of disk and network in copies fewer bytes than this.

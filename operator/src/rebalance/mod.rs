@@ -26,6 +26,7 @@ pub(crate) mod propose;
 pub mod reconcile;
 mod standing;
 mod status;
+mod take_over;
 mod throttle;
 pub mod validate;
 mod wind_down;

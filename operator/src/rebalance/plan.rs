@@ -1,6 +1,7 @@
 //! What is to be done about a rebalance: the only thing that decisions give and that `act` takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Add;
 use std::time::Duration;
 
 use kintsugi_crds::KafkaRebalanceStatus;
@@ -90,6 +91,36 @@ pub struct Underway {
     /// The moves that it began and that are not known to be over.
     #[serde(default)]
     pub moves: Vec<Intent>,
+    /// What was brought to its end so far, by whichever operator. A note of a move goes by the same write
+    /// that counts it here.
+    #[serde(default, skip_serializing_if = "Work::is_none")]
+    pub done: Work,
+}
+
+/// So much of what plans ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Partitions that change their place or their leader.
+    pub moves: u64,
+    /// Bytes that are copied for it.
+    pub bytes: u64,
+}
+
+impl Work {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Add for Work {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            moves: self.moves.saturating_add(other.moves),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
 }
 
 impl Underway {
@@ -110,6 +141,9 @@ pub struct Intent {
     pub from: Vec<i32>,
     /// The replicas after, the preferred leader first.
     pub to: Vec<i32>,
+    /// Bytes to copy, by the plan that it was begun for.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 impl Intent {

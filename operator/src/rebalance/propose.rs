@@ -32,6 +32,7 @@ pub fn propose(
         Ok((plan, keys)) => Proposal {
             brokers,
             changes: changes(&plan, &keys),
+            carried: 0,
             goals: plan.goals.iter().map(goal_status).collect(),
             bound_bytes: plan.bound_bytes,
             failed: forbids(&plan),

@@ -1,22 +1,23 @@
 //! The status of a KafkaRebalance: computed from what was observed, never from what was meant.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kintsugi_crds::{
-    Condition, KafkaRebalance, KafkaRebalanceStatus, REBALANCE_MOVES_MAX, RebalanceMove,
-    RebalancePhase, RebalanceProgress,
+    Condition, KafkaRebalance, KafkaRebalanceStatus, REBALANCE_MOVES_MAX, RebalanceGoalStatus,
+    RebalanceMove, RebalancePhase, RebalanceProgress,
 };
+use kintsugi_survey::PartitionKey;
 
 use super::decide::Look;
 use super::gates::Closed;
-use super::held::{Change, Held, Proposal};
+use super::held::{Change, Held};
 use super::observe::Snapshot;
-use super::plan::{Command, Plan};
+use super::plan::{Command, Intent, Plan, Underway};
 use super::producers::Producers;
-use super::standing::{Standing, standings};
+use super::standing::{Standing, standings, tally};
 use crate::decide::{Finding, condition};
 use crate::plan::Announcement;
 
@@ -59,20 +60,16 @@ pub fn tell(
 ) -> Plan {
     let mut held = held;
     let mut status = look.written.cloned().unwrap_or_default();
-    // A last plan that finds nothing more to do says nothing of what was done before it.
-    let is_last = look.rebalance.marks.underway.is_some() && held.proposal.changes.is_empty();
-    if !is_last {
-        status.goals = held.proposal.goals.clone();
-    }
-    if is_last {
-        end(&mut status);
+    status.goals = goals(&status.goals, &held);
+    if told.phase == RebalancePhase::Failed {
+        status.progress = None;
+        status.moves = Vec::new();
     } else if let Some(snapshot) = snapshot {
-        let is_over = told.phase == RebalancePhase::Failed;
-        status.progress = (!is_over).then(|| progress(&held, snapshot));
-        status.moves = match is_over {
-            true => Vec::new(),
-            false => moves(&held.proposal, snapshot),
-        };
+        let underway = look.rebalance.marks.underway.as_ref();
+        let standings = standings(&held.proposal, snapshot, underway);
+        let former = status.progress.take();
+        status.progress = Some(progress(&held, &standings, former));
+        status.moves = moves(&standings);
     }
     let status = finished(look, status, told, &mut commands);
     let is_urgent = look
@@ -92,9 +89,18 @@ pub fn tell(
     }
 }
 
-/// The same where there is no plan. What was last said of one stays until it is over.
-pub fn tell_without_plan(look: &Look<'_>, told: Told, requeue: Option<Duration>) -> Plan {
+/// The same where there is no plan. What was last said of one stays until it is over, but for what is
+/// in flight: that goes on without a plan.
+pub fn tell_without_plan(
+    look: &Look<'_>,
+    snapshot: Option<&Snapshot>,
+    told: Told,
+    requeue: Option<Duration>,
+) -> Plan {
     let mut status = look.written.cloned().unwrap_or_default();
+    if let Some((underway, snapshot)) = look.rebalance.marks.underway.as_ref().zip(snapshot) {
+        show_in_flight(&mut status, underway, snapshot);
+    }
     let ends = matches!(
         told.phase,
         RebalancePhase::Completed | RebalancePhase::Stopped | RebalancePhase::Failed
@@ -125,6 +131,23 @@ pub fn tell_invalid(resource: &KafkaRebalance, told: Told, now: Timestamp) -> Ve
     match written == Some(&status) {
         true => Vec::new(),
         false => vec![Command::WriteStatus(Box::new(status))],
+    }
+}
+
+/// Says which moves are in flight by the live list of them.
+fn show_in_flight(status: &mut KafkaRebalanceStatus, underway: &Underway, snapshot: &Snapshot) {
+    let own = underway.moves.iter().map(Intent::key);
+    let live: BTreeSet<PartitionKey> = own
+        .filter(|key| snapshot.moving.contains_key(key))
+        .collect();
+    for told in &mut status.moves {
+        told.in_flight = live.contains(&PartitionKey {
+            topic: told.topic.clone(),
+            number: told.partition,
+        });
+    }
+    if let Some(progress) = &mut status.progress {
+        progress.moves_in_flight = i64::try_from(live.len()).unwrap_or(i64::MAX);
     }
 }
 
@@ -275,36 +298,51 @@ fn says_more(written: &KafkaRebalanceStatus, status: &KafkaRebalanceStatus) -> b
     words(written) != words(status)
 }
 
-fn progress(held: &Held, snapshot: &Snapshot) -> RebalanceProgress {
-    let standings = standings(&held.proposal, snapshot);
-    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let left = || standings.iter().filter(|(_, standing)| standing.is_left());
-    let copying = |(_, standing): &&(&Change, Standing)| {
-        matches!(standing, Standing::ToMove | Standing::InFlight)
-    };
-    let bytes_total = held
-        .proposal
-        .changes
-        .iter()
-        .map(|change| change.bytes)
-        .sum();
-    let bytes_left = left().filter(copying).map(|(change, _)| change.bytes).sum();
-    let in_flight = left().filter(|(_, standing)| *standing == Standing::InFlight);
-    let rate = held.told_bytes_per_second.filter(|_| bytes_left > 0);
+/// What plans make better, all of them together: how it was before the first, and how it is after this one.
+fn goals(told: &[RebalanceGoalStatus], held: &Held) -> Vec<RebalanceGoalStatus> {
+    let proposal = &held.proposal;
+    let plans_nothing = proposal.changes.len() == proposal.carried;
+    if held.before.is_some() && plans_nothing && !told.is_empty() {
+        return told.to_vec();
+    }
+    let mut goals = proposal.goals.clone();
+    for goal in goals.iter_mut().filter(|_| held.before.is_some()) {
+        let first = told.iter().find(|first| first.goal == goal.goal);
+        goal.violations_before = first.map_or(goal.violations_before, |it| it.violations_before);
+    }
+    goals
+}
+
+/// How much was moved and is to be, by this plan and by those before it. `former` is what was told last.
+fn progress(
+    held: &Held,
+    standings: &[(&Change, Standing)],
+    former: Option<RebalanceProgress>,
+) -> RebalanceProgress {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let tally = tally(standings);
+    let done = held.before.unwrap_or_default() + tally.done;
+    let all = done + tally.left;
+    let rate = held.told_bytes_per_second.filter(|_| tally.left.bytes > 0);
     let slowest = match held.throttle.producers {
         Producers::Measured(slowest) => Some(slowest),
         _ => None,
     };
-    let busiest = busiest(left().filter(copying).map(|(change, _)| *change));
+    let copies = standings
+        .iter()
+        .filter(|(_, standing)| standing.is_to_copy());
+    let busiest = busiest(copies.map(|(change, _)| *change));
+    // That of the first plan is about all of the work, that of a later one only about what was left.
+    let bound = former.and_then(|former| former.lower_bound_bytes);
+    let bound = bound.filter(|_| held.before.is_some());
     RebalanceProgress {
-        moves_total: count(standings.len()),
-        moves_left: count(left().count()),
-        moves_in_flight: count(in_flight.count()),
-        bytes_total: number(bytes_total),
-        bytes_moved: number(u64::saturating_sub(bytes_total, bytes_left)),
-        bytes_left: number(bytes_left),
-        lower_bound_bytes: held.proposal.bound_bytes.map(number),
+        moves_total: number(all.moves),
+        moves_left: number(tally.left.moves),
+        moves_in_flight: number(tally.in_flight),
+        bytes_total: number(all.bytes),
+        bytes_moved: number(done.bytes),
+        bytes_left: number(tally.left.bytes),
+        lower_bound_bytes: bound.or(held.proposal.bound_bytes.map(number)),
         throttle_bytes_per_second: rate.map(number),
         throttle_reason: rate.map(|_| held.throttle.reason()),
         produce_p99_ms: slowest.map(|slowest| number(slowest.p99_ms)),
@@ -335,8 +373,7 @@ fn busiest<'a>(changes: impl Iterator<Item = &'a Change>) -> u64 {
 }
 
 /// The moves in flight, then those that come next.
-fn moves(proposal: &Proposal, snapshot: &Snapshot) -> Vec<RebalanceMove> {
-    let standings = standings(proposal, snapshot);
+fn moves(standings: &[(&Change, Standing)]) -> Vec<RebalanceMove> {
     let with = |wanted: bool| {
         standings.iter().filter(move |(_, standing)| {
             standing.is_left() && (*standing == Standing::InFlight) == wanted

@@ -3,6 +3,7 @@
 mod disks;
 mod gates;
 mod properties;
+mod take_over;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,7 @@ fn intents(world: &World) -> Vec<Intent> {
             partition: change.key.number,
             from: change.from.clone(),
             to: change.to.clone(),
+            bytes: change.bytes,
         })
         .collect()
 }
@@ -129,6 +131,7 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
             throttled: (0..4).collect(),
             produce_p99_ms: Some(BTreeMap::new()),
             moves: intents.clone(),
+            ..Underway::default()
         }),
         ..held
     };
@@ -413,13 +416,20 @@ fn an_operator_that_begins_halfway_goes_by_what_was_noted_before_the_first_move(
     }
     world.seconds += 10;
     producers_wait(&mut world, 2);
-    let expected = [Command::SetRates {
-        brokers: (0..4).collect(),
-        bytes_per_second: RATE_FIRST / 2,
-        reason: "throttle halved: producers' p99 496 ms on broker 3, 10 ms before the moves"
-            .to_owned(),
-    }];
-    assert_eq!(world.look(), expected);
+    let commands = world.look();
+    let expected = [
+        Command::SetRates {
+            brokers: (0..4).collect(),
+            bytes_per_second: RATE_FIRST / 2,
+            reason: "throttle halved: producers' p99 496 ms on broker 3, 10 ms before the moves"
+                .to_owned(),
+        },
+        Command::WriteStatus(Box::new(status(&world))),
+    ];
+    assert_eq!(commands, expected);
+    let live = i64::try_from(world.snapshot().moving.len()).unwrap();
+    assert_eq!(progress(&world).moves_left, live);
+    assert!(live > 0);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use kintsugi_crds::RebalancePhase;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::phase;
+use super::super::plan::Command;
 use super::world::World;
+use super::{phase, progress};
 
 /// What happens to a rebalance under way.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +93,55 @@ fn approved(spec: Value) -> World {
     world
 }
 
+/// Histories in which nobody takes back what was begun, and brokers tell what is.
+fn onward() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        3 => (0_usize..7).prop_map(Happening::Death),
+        6 => Just(Happening::Look),
+        3 => (1_usize..4).prop_map(Happening::End),
+        1 => Just(Happening::Wiped),
+        1 => any::<bool>().prop_map(Happening::Paused),
+    ]
+}
+
+/// What a look writes of progress is what is there when it begins.
+fn assert_told(world: &mut World) {
+    let live = world.snapshot().moving.len();
+    let plan = world.plan_of(&world.observed.clone());
+    let statuses = plan.commands.iter().filter_map(|command| match command {
+        Command::WriteStatus(status) => status.progress.as_ref(),
+        _ => None,
+    });
+    for told in statuses {
+        assert_eq!(told.moves_in_flight, i64::try_from(live).unwrap());
+        assert!(told.moves_left >= told.moves_in_flight, "{told:?}");
+        assert!(told.moves_total >= told.moves_left, "{told:?}");
+        assert_eq!(told.bytes_total, told.bytes_moved + told.bytes_left);
+    }
+}
+
 proptest! {
+    #[test]
+    fn progress_is_what_was_moved_and_is_in_flight_whoever_began_it(
+        spec in specs(), history in prop::collection::vec(onward(), 0..40)
+    ) {
+        let mut world = approved(spec);
+        for at in 0..history.len() {
+            assert_told(&mut world);
+            live(&mut world, &history[at..=at]);
+        }
+        world.resource.spec.paused = false;
+        // One that ended in the middle of a look may have had its last status kept from it.
+        let had_ended = world.rebalance().marks.ended;
+        world.settle();
+        prop_assert_eq!(phase(&world), RebalancePhase::Completed);
+        if !had_ended {
+            let told = progress(&world);
+            prop_assert_eq!(told.moves_left, 0);
+            prop_assert_eq!(told.bytes_moved, world.copied);
+        }
+    }
+
     #[test]
     fn a_stop_at_any_moment_leaves_nothing_in_flight(
         spec in specs(), history in prop::collection::vec(happening(), 0..40)

@@ -41,6 +41,8 @@ pub struct World {
     /// `topic p:b` by the setting's name.
     pub throttled: BTreeSet<(String, String)>,
     pub seconds: i64,
+    /// Bytes of the moves that came to their end.
+    pub copied: i64,
     /// What replicas a partition had before its move.
     original: BTreeMap<PartitionKey, Vec<i32>>,
 }
@@ -96,6 +98,7 @@ impl World {
             rates: BTreeMap::new(),
             throttled: BTreeSet::new(),
             seconds: 0,
+            copied: 0,
             original: BTreeMap::new(),
         }
     }
@@ -159,12 +162,14 @@ impl World {
 
     /// So many of the moves in flight come to their end.
     pub fn complete(&mut self, count: usize) {
+        let mut copies = 0;
         let snapshot = self.snapshot();
         let keys: Vec<PartitionKey> = snapshot.moving.keys().take(count).cloned().collect();
         for key in keys {
             let moving = snapshot.moving.remove(&key).unwrap();
             let partition = snapshot.cluster.partitions.get_mut(&key).unwrap();
             let target = moving.target();
+            copies += moving.adding.len();
             partition.leader = partition
                 .leader
                 .filter(|leader| target.contains(leader))
@@ -172,6 +177,7 @@ impl World {
             partition.in_sync = target.clone();
             partition.replicas = target;
         }
+        self.copied += i64::try_from(copies).unwrap() * BYTES as i64;
     }
 
     pub fn apply(&mut self, command: &Command) {
