@@ -3,6 +3,7 @@
 //! Assumes a load that is the same on every partition, so that a broker's share of partitions is its
 //! share of the load. Never does: choose the size; the operator decides by the load that it measures.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -112,7 +113,7 @@ fn follow(
     let bootstrap = environment.bootstrap()?;
     let even = even_share(topology, before.len() + 1);
     let has = |carried: usize, even: usize| carried as f64 >= SHARE * even as f64;
-    let (mut listed, mut leads) = (None, None);
+    let (listed, leads): (Cell<Option<Duration>>, Cell<Option<Duration>>) = Default::default();
     environment
         .kubernetes
         .wait("the new broker's share", FILL_LIMIT, |_| {
@@ -121,14 +122,16 @@ fn follow(
             let Some(broker) = brokers.find(|id| !before.contains(id)).copied() else {
                 return Ok(Err("no broker has joined".to_owned()));
             };
-            let listed = *listed.get_or_insert_with(|| decided.elapsed());
+            listed.set(listed.get().or(Some(decided.elapsed())));
             let carried = carried_by(&now, broker);
-            if has(carried.led, even.led) && leads.is_none() {
-                leads = Some(decided.elapsed());
+            if has(carried.led, even.led) {
+                leads.set(leads.get().or(Some(decided.elapsed())));
             }
-            let joining = leads
+            let joining = listed
+                .get()
+                .zip(leads.get())
                 .filter(|_| has(carried.in_sync, even.in_sync))
-                .map(|leads| Joining {
+                .map(|(listed, leads)| Joining {
                     broker,
                     listed,
                     leads,
