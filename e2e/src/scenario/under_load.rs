@@ -51,11 +51,7 @@ pub fn run_planned(
     topic: &str,
     act: impl FnOnce(&mut Environment, &Topology) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let judged = judge(environment, topic, act)?;
-    let unknown = judged.verdict.unknown;
-    ensure!(unknown == 0, "{unknown} sends failed");
-    println!("  failed sends: 0");
-    Ok(())
+    judge(environment, topic, act)?.no_send_failed()
 }
 
 /// A load that is over, and what became of it.
@@ -65,6 +61,17 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Says that no send failed.
+    ///
+    /// # Errors
+    /// If a producer gave up on a record.
+    pub fn no_send_failed(&self) -> anyhow::Result<()> {
+        let unknown = self.verdict.unknown;
+        ensure!(unknown == 0, "{unknown} sends failed");
+        println!("  failed sends: 0");
+        Ok(())
+    }
+
     /// Reads everything back once more, and compares it with what producers were told.
     ///
     /// # Errors

@@ -1,0 +1,78 @@
+//! `bench-joining`: from a decision to a filled broker, on a real Kubernetes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::scenarios::Place;
+use crate::bench::joining;
+use crate::bench::topology::create_topic;
+use crate::host::{load, machine};
+use crate::load::producer::LoadSettings;
+use crate::scenario::baseline;
+use crate::scenario::environment::HEAL_LIMIT;
+use crate::scenario::under_load::{self, COPIES};
+
+/// How long the cluster may take to form.
+const FORM_LIMIT: Duration = Duration::from_secs(180);
+
+/// Measures how long a broker that joins takes to carry its share.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// How many partitions are written.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    partitions: u16,
+    /// The time between two records of one partition, in milliseconds.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=60_000))]
+    interval_ms: u32,
+    /// The bytes of each record's value.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(28..=10_000))]
+    value_size_bytes: u16,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// If the cluster does not form, no broker joins and is filled, or a record is lost.
+pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
+    println!(
+        "machine: {}; load average {}",
+        machine::describe(),
+        load::averages()
+    );
+    let mut environment = arguments.place.environment()?;
+    environment
+        .kubernetes
+        .apply_cluster(&environment.manifest)?;
+    baseline::wait(&environment, FORM_LIMIT)?;
+    let topic = format!("joining-{:08x}", fastrand::u32(..));
+    let bootstrap = environment.bootstrap()?;
+    let partitions = i32::from(arguments.partitions);
+    create_topic(&bootstrap, &topic, partitions, COPIES, HEAL_LIMIT)?;
+    let settings = LoadSettings {
+        bootstrap,
+        topic,
+        partitions,
+        interval: Duration::from_millis(arguments.interval_ms.into()),
+        value_size_bytes: arguments.value_size_bytes.into(),
+        client: BTreeMap::new(),
+    };
+    let records = f64::from(partitions) / settings.interval.as_secs_f64();
+    let received = records * f64::from(arguments.value_size_bytes) * f64::from(COPIES);
+    println!(
+        "{partitions} partitions; brokers receive {:.0} kB of values a second, copies too",
+        received / 1_000.0
+    );
+    let judged = under_load::judge_load(
+        &mut environment,
+        settings,
+        COPIES,
+        |environment, topology| {
+            let joining = joining::watch(environment, topology, received)?;
+            println!("  {joining}");
+            Ok(())
+        },
+    )?;
+    judged.no_send_failed()
+}
