@@ -2,7 +2,9 @@
 //!
 //! Guarantees: a size is always within the limits that were given (or where the size is now,
 //! outside them, moves towards them); without forecast skill it is the HorizontalPodAutoscaler's
-//! size, to the letter; with skill it is never below that rule's size at an emergency target;
+//! size, to the letter; with skill it is never below that rule's size at an emergency target,
+//! unless the forecast's bound is below that size (and where the load is a tenth above what the
+//! brokers carry, not even then);
 //! until a full stabilization window was observed it never shrinks, so that lost state costs
 //! money, not availability; no input makes it panic or grow past [`Scaler::MAX_STATE_BYTES`].
 //! Assumes that `now_ms` is one clock, in milliseconds since the Unix epoch (times that go back
@@ -18,7 +20,6 @@ pub mod capacity;
 pub mod decide;
 mod delay;
 mod fill;
-mod floors;
 pub mod hpa;
 pub mod model;
 mod reason;

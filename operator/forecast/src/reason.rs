@@ -49,7 +49,7 @@ pub enum Reason {
         /// What kept it from that.
         limit: Option<Limit>,
     },
-    /// The load is above the emergency target.
+    /// The load is above the emergency target, and the forecast does not say that it falls.
     Emergency {
         /// The resource that asks for most.
         resource: Resource,
@@ -57,6 +57,9 @@ pub enum Reason {
         utilization: f64,
         /// The emergency target.
         target: f64,
+        /// The forecast whose bound the size was kept to; none where the load is so far above what
+        /// the brokers carry that no forecast counts.
+        bound: Option<Forecast>,
         /// What kept the size from what the rule asked for.
         limit: Option<Limit>,
     },
@@ -110,15 +113,16 @@ impl fmt::Display for Reason {
                 resource,
                 utilization,
                 target,
+                bound,
                 limit,
             } => {
                 write!(
                     f,
-                    "{} is at {:.0} % of what the brokers carry, and no forecast may go below the size for {:.0} %",
+                    "{} is at {:.0} % of what the brokers carry, and ",
                     resource.name(),
                     100.0 * utilization,
-                    100.0 * target
                 )?;
+                emergency(f, *target, *bound)?;
                 limited(f, *limit)
             }
             Reason::Forecast {
@@ -165,6 +169,24 @@ fn expected(f: &mut fmt::Formatter<'_>, forecast: &Forecast, saved: f64) -> fmt:
         forecast.bound_brokers,
         100.0 * forecast.skill
     )
+}
+
+fn emergency(f: &mut fmt::Formatter<'_>, target: f64, bound: Option<Forecast>) -> fmt::Result {
+    let target = 100.0 * target;
+    match bound {
+        None => write!(
+            f,
+            "so far above it no forecast may go below the size for {target:.0} %"
+        ),
+        Some(forecast) => write!(
+            f,
+            "the size for {target:.0} % may only be left out where the load falls: in {} s, when a change takes effect, \
+             it fills more than {:.1} brokers with {:.1} % probability",
+            forecast.delay_ms / 1_000,
+            forecast.bound_brokers,
+            100.0 * forecast.tail
+        ),
+    }
 }
 
 fn limited(f: &mut fmt::Formatter<'_>, limit: Option<Limit>) -> fmt::Result {

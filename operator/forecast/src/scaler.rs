@@ -12,7 +12,6 @@ use crate::{
     decide::{Choice, Demand, Outlook, Prices, choose},
     delay::{Delays, Direction},
     fill::{Fill, largest},
-    floors::Floors,
     hpa::{self, Controller, Limit, Metric, Tolerance},
     model::LoadModel,
     reason::{Forecast, Reason},
@@ -31,6 +30,14 @@ const SKILL_ENTER: f64 = 0.05;
 const SKILL_LEAVE: f64 = 0.025;
 /// A resource that fills less than this part of the fullest one's brokers has no say about skill.
 const RELEVANT_SHARE: f64 = 0.5;
+/// Above this part of what the brokers carry no forecast counts: it was wrong.
+const OVERLOAD: f64 = 1.1;
+/// The bound that the emergency rule may be lowered to is exceeded so many times as often as a
+/// broker more begins to pay. At once that often, the plan itself would not stay away from it:
+/// brokers would come and go.
+const BOUND_SHARE: f64 = 2.0;
+/// Between these lies the probability with which the bound is exceeded.
+const TAILS: (f64, f64) = (1e-4, 0.9);
 
 /// A size and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,7 +72,6 @@ pub struct Scaler {
     grow: Delays,
     shrink: Delays,
     controller: Controller,
-    floors: Floors,
     newest_ms: Option<i64>,
     observed_since_ms: Option<i64>,
     last: Option<(i64, Sample)>,
@@ -97,7 +103,6 @@ impl Scaler {
             grow: Delays::new(settings.delay_prior_ms),
             shrink: Delays::new(settings.delay_prior_ms),
             controller: Controller::default(),
-            floors: Floors::default(),
             newest_ms: None,
             observed_since_ms: None,
             last: None,
@@ -247,7 +252,8 @@ impl Scaler {
         }
     }
 
-    /// The size by the forecast, never below the rule's at the emergency target.
+    /// The size by the forecast; never below what the emergency rule asks for, unless that is more
+    /// than the bound fills when a broker that is asked for now would serve.
     fn by_forecast(
         &mut self,
         now_ms: i64,
@@ -256,30 +262,36 @@ impl Scaler {
         sample: &Sample,
         forecast: Forecast,
     ) -> (u32, Reason) {
-        let emergency = self.settings.emergency_target;
-        let fills = self.fills(sample, current, Tolerance::default(), Some(emergency));
-        let floor = largest(current, &fills);
-        if let Some((_, floor)) = floor {
-            self.floors.observe(now_ms, floor);
-        }
-        // What the floor would force back at the next breath of the load is not let go.
-        let window = (self.settings.behavior.scale_down).stabilization_window_seconds;
-        let held = self.floors.highest(now_ms, i64::from(window) * 1_000);
+        let target = self.settings.emergency_target;
+        let fills = self.fills(sample, current, Tolerance::default(), Some(target));
+        let emergency = largest(current, &fills).map(|(fullest, asked)| {
+            let overloaded = fullest.utilization > OVERLOAD;
+            // `as` saturates, and NaN becomes 0.
+            let at_most = if overloaded {
+                u32::MAX
+            } else {
+                forecast.bound_brokers.ceil() as u32
+            };
+            (fullest, asked.min(at_most), overloaded)
+        });
         let choice = self.choose(now_ms, current, bounds);
         let limited = |wanted: u32| -> (u32, Option<Limit>) {
             (self.controller).limit(now_ms, current, wanted, bounds, &self.settings.behavior)
         };
-        if let Some((fullest, floor)) = floor.filter(|(_, floor)| *floor > choice.size) {
+        if let Some((fullest, floor, overloaded)) =
+            emergency.filter(|(_, floor, _)| *floor > choice.size)
+        {
             let (size, limit) = limited(floor);
             let reason = Reason::Emergency {
                 resource: fullest.resource,
                 utilization: fullest.utilization,
-                target: emergency,
+                target,
+                bound: (!overloaded).then_some(forecast),
                 limit,
             };
             return (size, reason);
         }
-        let (size, limit) = limited(choice.size.max(held.min(current)));
+        let (size, limit) = limited(choice.size);
         let reason = Reason::Forecast {
             forecast,
             saved_broker_hours: -choice.saving / 60.0,
@@ -333,7 +345,7 @@ impl Scaler {
             .filter(|(demand, load)| fill(demand, **load) >= RELEVANT_SHARE * fullest)
             .map(|(demand, _)| demand.model.skill(delay_minutes).share())
             .fold(1.0, f64::min);
-        let tail = (1.0 / self.settings.violation_price).clamp(1e-4, 0.5);
+        let tail = (BOUND_SHARE / self.settings.violation_price).clamp(TAILS.0, TAILS.1);
         let outlook = Outlook {
             demands: &demands,
             delay_minutes,

@@ -22,7 +22,8 @@ pub struct Settings {
     pub resources: [Option<ResourceSettings>; 3],
     /// The HPA's behaviour: windows, policies, tolerances.
     pub behavior: Behavior,
-    /// The part of a broker's capacity at which the size is raised whatever the forecast says.
+    /// The part of a broker's capacity above which the size is raised, unless the forecast's bound
+    /// says that the load falls.
     pub emergency_target: f64,
     /// How many broker-seconds a second is worth in which the load is above the capacity. The
     /// larger, the more room is kept: with 100, a broker is added for one chance in a hundred.

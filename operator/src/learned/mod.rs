@@ -61,7 +61,8 @@ impl Part {
     /// version wrote is refused, in both directions.
     fn version(self) -> u16 {
         match self {
-            Part::Autoscaling | Part::Load | Part::Storage => 1,
+            Part::Autoscaling => 2,
+            Part::Load | Part::Storage => 1,
         }
     }
 

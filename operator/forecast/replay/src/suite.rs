@@ -34,20 +34,23 @@ const fn setting(price: f64, target: f64, tolerance: f64, stabilization_seconds:
 }
 
 /// What the scaler's front is drawn by, cheapest first. Whoever wants fewer violations raises the
-/// price and lowers the targets.
-pub const PATH: [Setting; 12] = [
-    setting(1.5, 0.95, 0.2, 300),
-    setting(3.0, 0.95, 0.1, 300),
-    setting(6.0, 0.95, 0.05, 300),
-    setting(12.0, 0.95, 0.0, 300),
-    setting(25.0, 0.95, 0.0, 900),
-    setting(60.0, 0.9, 0.0, 300),
-    setting(120.0, 0.9, 0.0, 900),
-    setting(250.0, 0.85, 0.0, 300),
-    setting(600.0, 0.85, 0.0, 900),
-    setting(2_000.0, 0.8, 0.0, 900),
-    setting(10_000.0, 0.7, 0.0, 900),
-    setting(100_000.0, 0.6, 0.0, 3_600),
+/// price and lowers the targets. The rules are those that the HorizontalPodAutoscaler's own front
+/// goes through on the tuning traces.
+pub const PATH: [Setting; 14] = [
+    setting(1.5, 0.95, 0.1, 0),
+    setting(2.0, 0.95, 0.1, 300),
+    setting(3.0, 0.95, 0.05, 0),
+    setting(4.0, 0.95, 0.05, 300),
+    setting(6.0, 0.95, 0.05, 900),
+    setting(9.0, 0.95, 0.05, 3_600),
+    setting(15.0, 0.9, 0.1, 0),
+    setting(25.0, 0.9, 0.1, 300),
+    setting(40.0, 0.9, 0.05, 300),
+    setting(80.0, 0.9, 0.05, 900),
+    setting(150.0, 0.85, 0.05, 300),
+    setting(300.0, 0.85, 0.05, 900),
+    setting(800.0, 0.8, 0.05, 300),
+    setting(3_000.0, 0.75, 0.05, 300),
 ];
 /// Prices that the clairvoyant's front is drawn by.
 const CLAIRVOYANT_PRICES: [f64; 8] = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 500.0, 1e9];

@@ -55,10 +55,6 @@ impl Scaler {
             ),
             ("the learned capacity", snapshot.capacity.is_sound()),
             (
-                "the floors of late",
-                snapshot.floors.is_sound(snapshot.newest_ms),
-            ),
-            (
                 "the recommendations of late",
                 snapshot.controller.is_sound(snapshot.newest_ms),
             ),
