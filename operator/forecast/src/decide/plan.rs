@@ -25,8 +25,9 @@ pub struct Choice {
     pub saving: f64,
 }
 
-/// Minutes between two looks at the time before the delay has passed.
-const NEAR_MINUTES: f64 = 5.0;
+/// Minutes between two looks at the time before the delay has passed: at first, where a load that
+/// falls is still above what is let go, and at most.
+const NEAR_MINUTES: (f64, f64) = (1.0, 5.0);
 /// How unlikely a load is that the largest candidate still carries.
 const CANDIDATE_TAIL: f64 = 1e-3;
 
@@ -94,16 +95,15 @@ fn near_violations(
 ) -> [f64; MAX_CANDIDATES] {
     let mut violations = [0.0; MAX_CANDIDATES];
     let mut exceedance = [0.0; MAX_CANDIDATES];
-    let steps = (outlook.delay_minutes / NEAR_MINUTES)
-        .ceil()
-        .clamp(1.0, 48.0);
-    let length = outlook.delay_minutes / steps;
-    for step in 0..steps as u32 {
-        let at = (f64::from(step) + 0.5) * length;
+    let mut at = 0.0;
+    while at < outlook.delay_minutes {
+        let length = (at / 2.0).clamp(NEAR_MINUTES.0, NEAR_MINUTES.1);
+        let length = length.min(outlook.delay_minutes - at);
         outlook.ahead(at, places, &mut exceedance[..sizes.current + 1]);
         for (violations, exceedance) in violations.iter_mut().zip(&exceedance) {
             *violations += length * exceedance;
         }
+        at += length;
     }
     // Candidates above the current size are alike until the delay has passed.
     let stay = violations[sizes.current];
