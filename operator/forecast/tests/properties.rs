@@ -230,7 +230,9 @@ fn an_unforeseen_step_is_answered_by_one_decision() {
 /// rises or falls.
 fn nearly_full(rises: bool) -> i64 {
     (16 * STEPS_PER_DAY..18 * STEPS_PER_DAY)
-        .find(|&step| (daily(step + 1) > daily(step)) == rises && (daily(step) - 13.95).abs() < 0.01)
+        .find(|&step| {
+            (daily(step + 1) > daily(step)) == rises && (daily(step) - 13.95).abs() < 0.01
+        })
         .expect("the wave goes through it twice a day")
 }
 
