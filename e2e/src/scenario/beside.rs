@@ -17,7 +17,8 @@ pub struct Beside<T> {
 }
 
 impl<T: Send + 'static> Beside<T> {
-    /// Takes a step, waits for `interval`, and so on until it is ended; the first failure ends it too.
+    /// Takes a step, waits for `interval`, and so on until it is ended; the first failure ends it too. One
+    /// step is taken in any case.
     ///
     /// # Errors
     /// If no thread can be started.
@@ -31,11 +32,13 @@ impl<T: Send + 'static> Beside<T> {
         let stopped = Arc::clone(&stop);
         let goes_on = move || {
             let began = Instant::now();
-            while !stopped.load(Ordering::Relaxed) && began.elapsed() < LASTS_MAX {
+            loop {
                 step(&mut state)?;
+                if stopped.load(Ordering::Relaxed) || began.elapsed() > LASTS_MAX {
+                    return Ok(state);
+                }
                 std::thread::sleep(interval);
             }
-            Ok(state)
         };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
