@@ -59,12 +59,12 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     let failed = sent.history.failed();
     ensure!(failed == 0, "{failed} sends to {} failed", sent.topic);
     under_load::run_planned(environment, "beside-moves", |environment, _| {
-        rebalance(environment)
+        rebalance(environment, &sent.topic)
     })?;
     sent.judge(environment).map(drop)
 }
 
-fn rebalance(environment: &Environment) -> anyhow::Result<()> {
+fn rebalance(environment: &Environment, filled: &str) -> anyhow::Result<()> {
     println!("  before: {}", Disks::look(environment)?);
     let proposed = propose(environment)?;
     let watch = watch(environment)?;
@@ -72,7 +72,8 @@ fn rebalance(environment: &Environment) -> anyhow::Result<()> {
     let seen = watch.end();
     let (completed, seen) = (carried_out?, seen?);
     seen.ensure_truth()?;
-    ensure_as_planned(environment, &proposed, &completed, &seen)?;
+    ensure_bytes_as_planned(environment, filled, [&proposed, &completed], &seen)?;
+    ensure_goals_better(&proposed, &completed)?;
     ensure_nothing_left(environment)?;
     println!("  after: {}", Disks::look(environment)?);
     environment.kubernetes.delete_rebalance(NAME)
@@ -242,11 +243,12 @@ impl Seen {
     }
 }
 
-/// Checks that not more was copied than was proposed, that it was told, and that goals are met as far.
-fn ensure_as_planned(
+/// Checks that not more was copied than was proposed, and that it was told. What is written meanwhile also
+/// makes copies larger, so copies are counted of the topic that filled the disks, which holds most.
+fn ensure_bytes_as_planned(
     environment: &Environment,
-    proposed: &Value,
-    completed: &Value,
+    filled: &str,
+    [proposed, completed]: [&Value; 2],
     seen: &Seen,
 ) -> anyhow::Result<()> {
     let bytes = |status: &Value, name: &str| {
@@ -258,8 +260,10 @@ fn ensure_as_planned(
         bytes(completed, "bytesMoved")?,
     );
     let sizes = sizes_bytes(&environment.bootstrap()?)?;
-    let copied: u64 = seen.copies.iter().filter_map(|copy| sizes.get(copy)).sum();
-    println!("  proposed {planned} bytes, told {told}, the copies that were made hold {copied}");
+    let copies = seen.copies.iter();
+    let of_filled = copies.filter(|((topic, _), _)| topic == filled);
+    let copied: u64 = of_filled.filter_map(|copy| sizes.get(copy)).sum();
+    println!("  proposed {planned} bytes, told {told}, the copies of {filled} hold {copied}");
     for (what, bytes) in [("told", told), ("copied", copied)] {
         ensure!(
             bytes * 100 <= planned * BYTES_MAX_PERCENT,
@@ -267,24 +271,31 @@ fn ensure_as_planned(
         );
     }
     ensure!(
-        told.abs_diff(copied) * 100 <= copied * BYTES_APART_PERCENT,
-        "{told} bytes are told, and {copied} were copied"
+        told.abs_diff(copied) * 100 <= told * BYTES_APART_PERCENT,
+        "{told} bytes are told, and {copied} were copied of the topic that filled the disks"
     );
-    let broken = |status: &Value| -> BTreeMap<String, i64> {
+    Ok(())
+}
+
+/// Checks that goals are broken in fewer places than before. Plans that are made in the middle are about
+/// logs that have grown, so the first one's end is not theirs.
+fn ensure_goals_better(proposed: &Value, completed: &Value) -> anyhow::Result<()> {
+    let broken = |status: &Value, when: &str| -> BTreeMap<String, i64> {
         let goals = status["goals"].as_array().into_iter().flatten();
         let each = goals.filter_map(|goal| {
             let name = goal["goal"].as_str()?.to_owned();
-            Some((name, goal["violationsAfter"].as_i64()?))
+            Some((name, goal[when].as_i64()?))
         });
         each.collect()
     };
-    let (before, after) = (broken(proposed), broken(completed));
+    let before = broken(proposed, "violationsBefore");
+    let after = broken(completed, "violationsAfter");
     ensure!(!before.is_empty(), "the proposal names no goal");
     for (goal, count) in &before {
         let now = after.get(goal);
         ensure!(
-            now.is_some_and(|now| now <= count),
-            "goal {goal} was to be broken in {count} places, and is in {now:?}"
+            now.is_some_and(|now| *now < (*count).max(1)),
+            "goal {goal} was broken in {count} places, and is in {now:?}"
         );
     }
     Ok(())
