@@ -166,7 +166,18 @@ impl<E: Engine> Cluster<E> {
     /// `bootstrap.servers` of the cluster.
     #[must_use]
     pub fn bootstrap(&self) -> String {
-        let brokers = self.plan.nodes.iter().filter(|node| !node.is_controller);
+        self.bootstrap_of(|_| true)
+    }
+
+    /// The same of all brokers but one, which may not answer.
+    #[must_use]
+    pub fn bootstrap_without(&self, broker: i32) -> String {
+        self.bootstrap_of(|id| id != broker)
+    }
+
+    fn bootstrap_of(&self, is_wanted: impl Fn(i32) -> bool) -> String {
+        let nodes = self.plan.nodes.iter();
+        let brokers = nodes.filter(|node| !node.is_controller && is_wanted(node.id));
         let addresses: Vec<String> = brokers
             .map(|node| format!("127.0.0.1:{}", node.ports[0]))
             .collect();
