@@ -11,7 +11,7 @@ use kintsugi_operator::metrics::Metrics;
 use kintsugi_operator::rebalance::act::{RebalanceActError, act};
 use kintsugi_operator::rebalance::decide::{Look, decide};
 use kintsugi_operator::rebalance::observe::{observe, read_rebalance};
-use kintsugi_operator::rebalance::plan::{Command, Intent, MarkChange, Marks, Underway};
+use kintsugi_operator::rebalance::plan::{Command, Intent, MarkChange, Marks, Underway, Work};
 use kintsugi_operator::rebalance::validate::validate;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt};
@@ -132,6 +132,7 @@ fn underway(moves: usize) -> Vec<Command> {
         partition,
         from: vec![0, 1, 2],
         to: vec![3, 1, 2],
+        bytes: u64::MAX,
     };
     let moves = (0..i32::try_from(moves).unwrap()).map(intent);
     vec![Command::Mark(MarkChange {
@@ -142,6 +143,10 @@ fn underway(moves: usize) -> Vec<Command> {
                 throttled: (0..100).collect(),
                 produce_p99_ms: Some((0..100).map(|id| (id, 10_000)).collect()),
                 moves: moves.collect(),
+                done: Work {
+                    moves: u64::MAX,
+                    bytes: u64::MAX,
+                },
             }),
             ended: false,
         },
