@@ -1,15 +1,12 @@
 //! `bench-joining`: from a decision to a filled broker, on a real Kubernetes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::scenarios::Place;
 use crate::bench::joining;
-use crate::bench::topology::create_topic;
 use crate::host::{load, machine};
-use crate::load::producer::LoadSettings;
 use crate::scenario::baseline;
-use crate::scenario::environment::HEAL_LIMIT;
+use crate::scenario::own_topic::{OwnTopic, Placed};
 use crate::scenario::under_load::{self, COPIES};
 
 /// How long the cluster may take to form.
@@ -46,18 +43,15 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<()> {
         .kubernetes
         .apply_cluster(&environment.manifest)?;
     baseline::wait(&environment, FORM_LIMIT)?;
-    let topic = format!("joining-{:08x}", fastrand::u32(..));
-    let bootstrap = environment.bootstrap()?;
     let partitions = i32::from(arguments.partitions);
-    create_topic(&bootstrap, &topic, partitions, COPIES, HEAL_LIMIT)?;
-    let settings = LoadSettings {
-        bootstrap,
-        topic,
+    let topic = OwnTopic {
+        name: "joining",
         partitions,
+        placed: Placed::Spread(COPIES),
         interval: Duration::from_millis(arguments.interval_ms.into()),
         value_size_bytes: arguments.value_size_bytes.into(),
-        client: BTreeMap::new(),
     };
+    let settings = topic.create(&environment)?;
     let records = f64::from(partitions) / settings.interval.as_secs_f64();
     let received = records * f64::from(arguments.value_size_bytes) * f64::from(COPIES);
     println!(

@@ -108,6 +108,18 @@ fn intents(world: &World) -> Vec<Intent> {
         .collect()
 }
 
+/// The rate that the four brokers are told first.
+fn begins_low() -> Command {
+    Command::SetRates {
+        brokers: (0..4).collect(),
+        bytes_per_second: RATE_FIRST,
+        reason: "throttle begins low: nothing is known yet of what moves do to clients; how long \
+                 producers' requests take is not known: loads are not measured yet, or the brokers' \
+                 version does not tell"
+            .to_owned(),
+    }
+}
+
 #[test]
 fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over() {
     let mut world = proposed(grow());
@@ -142,14 +154,7 @@ fn moves_are_noted_then_throttled_then_begun_and_the_notes_go_when_they_are_over
     let batch = world.look();
     let expected = [
         marked(noted),
-        Command::SetRates {
-            brokers: (0..4).collect(),
-            bytes_per_second: RATE_FIRST,
-            reason: "throttle begins low: nothing is known yet of what moves do to clients; how \
-                     long producers' requests take is not known: loads are not measured yet, or the \
-                     brokers' version does not tell"
-                .to_owned(),
-        },
+        begins_low(),
         Command::Throttle(intents.clone()),
         Command::Reassign(targets),
     ];

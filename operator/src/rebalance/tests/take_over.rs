@@ -8,9 +8,8 @@ use super::super::held::{Change, Proposal};
 use super::super::observe::Snapshot;
 use super::super::plan::{Command, Intent, Marks, Underway, Work};
 use super::super::standing::{Standing, standings, tally};
-use super::super::throttle::RATE_FIRST;
 use super::world::{World, key};
-use super::{grow, intents, labelled, marked, phase, progress, proposed, status};
+use super::{begins_low, grow, intents, labelled, marked, phase, progress, proposed, status};
 use crate::kafka::Moving;
 
 /// One of its moves is over and the others are in flight when another operator comes, which is not yet
@@ -52,14 +51,7 @@ fn a_new_operator_counts_what_is_in_flight_and_what_was_moved_before_it() {
     let expected = [
         Command::Unthrottle(over.to_vec()),
         marked(noted),
-        Command::SetRates {
-            brokers: (0..4).collect(),
-            bytes_per_second: RATE_FIRST,
-            reason: "throttle begins low: nothing is known yet of what moves do to clients; how \
-                     long producers' requests take is not known: loads are not measured yet, or the \
-                     brokers' version does not tell"
-                .to_owned(),
-        },
+        begins_low(),
         Command::WriteStatus(Box::new(status(&world))),
     ];
     assert_eq!(commands, expected);
