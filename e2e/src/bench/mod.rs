@@ -2,7 +2,6 @@
 
 mod coordinator;
 pub mod failover;
-pub mod joining;
 pub mod partitions;
 pub mod probe;
 mod report;
