@@ -33,7 +33,7 @@ BENCH_FAILOVER := $(IMAGE)/kintsugi-e2e bench-failover --broker $(IMAGE)/kintsug
 # they need not be compiled again for it.
 BUILD_ONE := cargo build --quiet --profile image --workspace --bin
 
-.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-scale demo-down images-from-source console-tools plan-on-kafka bench bench-failover bench-faults bench-partitions bench-start crds advisories preflight bench-planner planner-optimum bench-scale
+.PHONY: help verify fix test unit fuzz-smoke fuzz api sim sim-bugs smoke e2e e2e-kubeconfig e2e-handed-over demo demo-scale demo-down images-from-source console-tools plan-on-kafka bench bench-failover bench-faults bench-partitions bench-start bench-joining crds advisories preflight bench-planner planner-optimum bench-scale
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -136,6 +136,9 @@ bench-partitions: preflight ## 10,000 partitions: starts, idle processors, memor
 bench-built:
 	$(BUILD_ONE) kintsugi-broker --bin kintsugi-e2e
 	e2e/kafka/fetch.sh 4.1.1 $(KINTSUGI_CACHE)/kafka-4.1.1
+
+bench-joining: preflight ## on a real Kubernetes: from the decision for another broker until it carries what is meant for it of 1,000 partitions
+	e2e/run.sh --name joining --remove -- bench-joining
 
 images-from-source: preflight ## build the images from source for amd64 and arm64, with a builder made of Debian's packages; checks them
 	e2e/localkube/images/from-source.sh

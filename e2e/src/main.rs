@@ -9,6 +9,8 @@ use kintsugi_e2e::command;
 enum Command {
     /// Kill -9 under load on loopback: Kintsugi, Apache Kafka, or both in turn.
     BenchFailover(command::bench_failover::Arguments),
+    /// From the decision for another broker until it carries what is meant for it of many partitions.
+    BenchJoining(command::bench_joining::Arguments),
     /// Starts, idle processors, memory and descriptors of brokers with many partitions.
     BenchPartitions(command::bench_partitions::Arguments),
     /// Produce and consume at full speed: Kintsugi and Apache Kafka in turn.
@@ -33,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         .init();
     match Command::parse() {
         Command::BenchFailover(arguments) => command::bench_failover::main(&arguments),
+        Command::BenchJoining(arguments) => command::bench_joining::main(&arguments),
         Command::BenchPartitions(arguments) => command::bench_partitions::main(&arguments),
         Command::BenchSpeed(arguments) => command::bench_speed::main(&arguments),
         Command::BenchStart(arguments) => command::bench_start::main(&arguments),

@@ -2,6 +2,7 @@
 
 mod coordinator;
 pub mod failover;
+pub mod joining;
 pub mod partitions;
 pub mod probe;
 mod report;

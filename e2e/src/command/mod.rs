@@ -1,6 +1,7 @@
 //! One file a subcommand of `kintsugi-e2e`.
 
 pub mod bench_failover;
+pub mod bench_joining;
 pub mod bench_partitions;
 pub mod bench_speed;
 pub mod bench_start;

@@ -16,6 +16,8 @@ pub struct Autoscaling {
     load: GaugeVec,
     broker_target: GaugeVec,
     forecast: GaugeVec,
+    forecast_skill: GaugeVec,
+    forecast_decides: GaugeVec,
     known_seconds: GaugeVec,
 }
 
@@ -34,6 +36,11 @@ impl Autoscaling {
         )?;
         registry.register(Box::new(sizes.clone()))?;
         let gauge = |name: &str, help: &str, label: &str| by_cluster(registry, name, help, label);
+        let single = |name: &str, help: &str| -> Result<GaugeVec, prometheus::Error> {
+            let gauge = GaugeVec::new(Opts::new(name, help), &["namespace", "cluster"])?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
         Ok(Self {
             sizes,
             load: gauge(
@@ -48,8 +55,16 @@ impl Autoscaling {
             )?,
             forecast: gauge(
                 "kintsugi_operator_autoscaling_forecast_brokers",
-                "Brokers that the load will fill when a change takes effect, expected and at the upper bound; absent while the forecast does not decide.",
+                "Brokers that the load will fill when a change takes effect, expected and at the upper bound; absent where there is no forecast.",
                 "bound",
+            )?,
+            forecast_skill: single(
+                "kintsugi_operator_autoscaling_forecast_skill",
+                "Part of the better naive forecast's error that the forecast avoids, from 0 to 1, when a change takes effect; absent where there is no forecast.",
+            )?,
+            forecast_decides: single(
+                "kintsugi_operator_autoscaling_forecast_decides",
+                "1 while the forecast decides the number of brokers, 0 while the HorizontalPodAutoscaler's rule does.",
             )?,
             known_seconds: gauge(
                 "kintsugi_operator_autoscaling_known_seconds",
@@ -92,6 +107,11 @@ impl Autoscaling {
         for (bound, brokers) in FORECASTS.into_iter().zip(brokers) {
             set(&self.forecast, &[namespace, cluster, bound], brokers);
         }
+        let of_cluster = [namespace, cluster];
+        let skill = figures.forecast.map(|forecast| forecast.skill);
+        set(&self.forecast_skill, &of_cluster, skill);
+        let decides = f64::from(u8::from(figures.forecast_decides));
+        set(&self.forecast_decides, &of_cluster, Some(decides));
         for (what, seconds) in KNOWN.into_iter().zip(figures.known_seconds) {
             set(&self.known_seconds, &[namespace, cluster, what], seconds);
         }
@@ -111,6 +131,8 @@ impl Autoscaling {
         for bound in FORECASTS {
             set(&self.forecast, &[namespace, cluster, bound], None);
         }
+        set(&self.forecast_skill, &[namespace, cluster], None);
+        set(&self.forecast_decides, &[namespace, cluster], None);
         for what in KNOWN {
             set(&self.known_seconds, &[namespace, cluster, what], None);
         }

@@ -24,8 +24,10 @@ pub struct Figures {
     pub ready: usize,
     /// The resources that its size is decided by.
     pub resources: Vec<ResourceFigures>,
-    /// The forecast that decided last; None where the rule did.
+    /// What is forecast; None where there is none yet.
     pub forecast: Option<Forecast>,
+    /// Whether the forecast decides, and not the rule.
+    pub forecast_decides: bool,
     /// Seconds of load that were learned from, and that were observed without a long pause.
     pub known_seconds: [Option<f64>; 2],
 }
@@ -57,6 +59,7 @@ impl Figures {
             ready: ready.count(),
             resources: Resource::ALL.into_iter().filter_map(figures).collect(),
             forecast,
+            forecast_decides: scaler.is_some_and(Scaler::has_skill),
             known_seconds: [Scaler::learned_since_ms, Scaler::observed_since_ms]
                 .map(|known| scaler.and_then(known).map(since)),
         }

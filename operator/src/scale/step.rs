@@ -26,7 +26,7 @@ pub struct State {
     begun: Option<(Direction, Timestamp)>,
     /// What the status was last given.
     told: Told<AutoscalingStatus>,
-    /// The forecast that decided last, if one did.
+    /// What was forecast at the last decision, whether it decided or not.
     forecast: Option<Forecast>,
 }
 
@@ -149,7 +149,7 @@ fn size(
         Ok(decision) => decision,
         Err(problem) => return (stays(problem.to_string(), None), None),
     };
-    state.forecast = decision.forecast.filter(|_| scaler.has_skill());
+    state.forecast = decision.forecast;
     let wanted = i32::try_from(decision.wanted).unwrap_or(current);
     let reason = decision.reason.to_string();
     let held = match autoscaling.dry_run {

@@ -150,6 +150,7 @@ fn figures_tell_the_load_of_each_look_and_what_a_broker_is_meant_to_carry() {
             ready: 2,
             resources: vec![resource],
             forecast: None,
+            forecast_decides: false,
             known_seconds: [None, Some(observed)],
         };
         assert_eq!(looks.look(received(bytes)).figures, expected);

@@ -9,6 +9,7 @@ const BLUE: &str = "#2563eb";
 const GREEN: &str = "#16a34a";
 const ORANGE: &str = "#ea580c";
 const GREY: &str = "#6b7280";
+const LIGHT: &str = "#9ca3af";
 
 /// The document. What the operator did not export is not drawn, and the legend says so.
 pub fn draw(samples: &Samples, title: &str) -> String {
@@ -34,14 +35,24 @@ pub fn draw(samples: &Samples, title: &str) -> String {
         ),
     ];
     let forecast = of(&|all| all.forecast);
-    let named = match forecast.is_empty() {
-        true => "no forecast: its skill takes days of load to prove, so the rule decides",
-        false => "forecast, upper bound: brokers that the load fills",
+    let ever_decided = (of(&|all| all.forecast_decides).iter()).any(|(_, decides)| *decides > 0.0);
+    let named = match (forecast.is_empty(), ever_decided) {
+        (true, _) => "no forecast was exported",
+        (false, false) => {
+            "forecast: brokers that the load fills when a change takes effect (the rule decides: skill takes days to prove)"
+        }
+        (false, true) => "forecast: brokers that the load fills when a change takes effect",
     };
     let brokers = [
         series("desired", ORANGE, Mark::Steps, of(&|all| all.desired)),
         series("ready", GREEN, Mark::Steps, of(&|all| all.ready)),
         series(named, GREY, Mark::Dashes, forecast),
+        series(
+            "its upper bound",
+            LIGHT,
+            Mark::Dashes,
+            of(&|all| all.forecast_bound),
+        ),
     ];
     stacked(&[
         chart(
@@ -94,6 +105,8 @@ mod tests {
             desired: Some(4.0),
             ready: Some(3.0),
             forecast,
+            forecast_bound: forecast.map(|brokers| brokers + 0.5),
+            forecast_decides: Some(0.0),
         };
         let later = Exported {
             ready: Some(4.0),
@@ -119,6 +132,7 @@ mod tests {
     fn a_forecast_that_is_exported_is_drawn() {
         let svg = draw(&samples(Some(4.6)), "title");
         assert!(!svg.contains("no forecast") && svg.contains("upper bound"));
+        assert!(svg.contains("the rule decides"));
         assert!(!svg.contains("points=\"\""));
     }
 }

@@ -11,8 +11,12 @@ pub struct Exported {
     pub desired: Option<f64>,
     /// Brokers that are ready.
     pub ready: Option<f64>,
-    /// Brokers that the forecast load fills at its upper bound.
+    /// Brokers that the forecast load fills when a change takes effect.
     pub forecast: Option<f64>,
+    /// The same at its upper bound.
+    pub forecast_bound: Option<f64>,
+    /// 1 while the forecast decides, 0 while the rule does.
+    pub forecast_decides: Option<f64>,
 }
 
 impl Exported {
@@ -31,7 +35,9 @@ impl Exported {
             broker_target: figure("broker_target", ("resource", "network_in")),
             desired: figure("brokers", ("size", "desired")),
             ready: figure("brokers", ("size", "ready")),
-            forecast: figure("forecast_brokers", ("bound", "upper")),
+            forecast: figure("forecast_brokers", ("bound", "expected")),
+            forecast_bound: figure("forecast_brokers", ("bound", "upper")),
+            forecast_decides: figure("forecast_decides", ("cluster", cluster)),
         }
     }
 }
@@ -63,12 +69,16 @@ mod tests {
              {name}_load{{cluster=\"c\",namespace=\"n\",resource=\"network_in\"}} 335000.5\n\
              {name}_load_more{{cluster=\"c\",namespace=\"n\",resource=\"network_in\"}} 2\n\
              {name}_brokers{{cluster=\"c\",namespace=\"n\",size=\"desired\"}} 4\n\
-             {name}_brokers{{cluster=\"c\",namespace=\"n\",size=\"ready\"}} 3\n"
+             {name}_brokers{{cluster=\"c\",namespace=\"n\",size=\"ready\"}} 3\n\
+             {name}_forecast_brokers{{bound=\"expected\",cluster=\"c\",namespace=\"n\"}} 2.5\n\
+             {name}_forecast_decides{{cluster=\"c\",namespace=\"n\"}} 0\n"
         );
         let expected = Exported {
             load: Some(335_000.5),
             desired: Some(4.0),
             ready: Some(3.0),
+            forecast: Some(2.5),
+            forecast_decides: Some(0.0),
             ..Exported::default()
         };
         assert_eq!(Exported::read(&text, "n", "c"), expected);
