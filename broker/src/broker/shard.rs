@@ -265,6 +265,7 @@ impl ShardThread {
                 offsets: *offsets,
             }),
             Command::Sync { partition } => self.sync(partition),
+            Command::Make { partition } => self.make(partition),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Counted(counts) => self.counters.add(&counts),
@@ -287,6 +288,17 @@ impl ShardThread {
         self.disk.run(Box::new(move || {
             let result = job.run();
             events.post(ShardInput::Event(Event::Synced { partition, result }));
+        }));
+    }
+
+    fn make(&mut self, partition: PartitionId) {
+        let Some(job) = self.node.as_mut().and_then(|n| n.begin_making(partition)) else {
+            return;
+        };
+        let events = self.events.clone();
+        self.disk.run(Box::new(move || {
+            let result = job.run();
+            events.post(ShardInput::Event(Event::Made { partition, result }));
         }));
     }
 

@@ -1,12 +1,13 @@
 //! Events and commands of a shard: an event loop that owns some of a broker's partitions.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_metadata::{Delta, Image};
-use kintsugi_storage::checkpoint::OffsetCheckpoints;
+use kintsugi_storage::checkpoint::{CheckpointError, OffsetCheckpoints};
 use kintsugi_storage::{FsError, Synced};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset, Offset, PartitionId,
@@ -120,6 +121,13 @@ pub enum Event {
         partition: PartitionId,
         /// What it gave.
         result: Result<Synced, FsError>,
+    },
+    /// A directory that `Command::Make` asked for was made.
+    Made {
+        /// Of which partition.
+        partition: PartitionId,
+        /// What it gave.
+        result: Result<Option<PathBuf>, CheckpointError>,
     },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
@@ -460,6 +468,11 @@ pub enum Command {
     },
     /// Take `Shard::begin_sync` of this partition, run it on another thread, and answer `Synced`.
     Sync {
+        /// Which partition.
+        partition: PartitionId,
+    },
+    /// Take `Shard::begin_making` of this partition, run it on another thread, and answer `Made`.
+    Make {
         /// Which partition.
         partition: PartitionId,
     },

@@ -1,5 +1,6 @@
 //! The directories of partitions: `<topic>-<partition>` in the log directory.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kintsugi_storage::checkpoint::{CheckpointError, ClosedLogs, PartitionMetadata};
@@ -8,6 +9,8 @@ use kintsugi_types::{PartitionId, PartitionIndex, TopicName};
 
 /// The end of the name of a deleted partition's directory, until it is removed.
 const DELETED: &str = "-delete";
+/// The end of the name of a directory that is being made.
+const NEW: &str = ".new";
 /// The end of the name of a directory that was set aside.
 const STRAY: &str = "-stray";
 
@@ -31,10 +34,11 @@ pub(super) struct Found {
     pub path: PathBuf,
 }
 
-/// Removes what is left of partitions that were deleted before a crash.
-pub(crate) fn remove_deleted<F: FileSystem>(fs: &F, root: &Path) -> Result<(), FsError> {
+/// Removes what is left of partitions that were being deleted or made before a crash.
+pub(crate) fn remove_leftovers<F: FileSystem>(fs: &F, root: &Path) -> Result<(), FsError> {
     for name in fs.read_dir(root)? {
-        if name.ends_with(DELETED) && name.contains('.') {
+        let is_deleted = name.ends_with(DELETED) && name.contains('.');
+        if is_deleted || name.ends_with(NEW) {
             fs.remove_dir_all(&root.join(&name))?;
         }
     }
@@ -43,9 +47,9 @@ pub(crate) fn remove_deleted<F: FileSystem>(fs: &F, root: &Path) -> Result<(), F
 
 /// The partitions' directories in a log directory.
 ///
-/// A directory whose `partition.metadata` is missing was being made when the process ended: no
-/// batch was written, because that file is written first. It is left alone, and used when the
-/// partition is made again. Of logs that were closed in order the topic is known.
+/// A directory without `partition.metadata` is left alone: what batches it may hold are nobody's
+/// that is known, and it is set aside when its name is needed. Of logs that were closed in order
+/// the topic is known without that file.
 pub(super) fn scan<F: FileSystem>(
     fs: &F,
     root: &Path,
@@ -77,7 +81,10 @@ pub(super) fn scan<F: FileSystem>(
 /// Makes a partition's directory with its `partition.metadata`. `None`: a directory of another
 /// topic, which was deleted, has the name. The shard that owns its log moves it away as soon as it
 /// hears of that; nobody else may, since a log opens its files by their names.
-pub(super) fn create<F: FileSystem>(
+///
+/// The directory gets its name when it is whole, by a rename, which only one of several topics can
+/// win that come to have the same name one after the other.
+fn create<F: FileSystem>(
     fs: &F,
     root: &Path,
     topic: &TopicName,
@@ -91,12 +98,47 @@ pub(super) fn create<F: FileSystem>(
         match PartitionMetadata::read(fs, &path)? {
             Some(found) if found == metadata => return Ok(Some(path)),
             Some(_) => return Ok(None),
-            None => {}
+            None => match set_aside(fs, root, &path) {
+                // Its owner has just removed it.
+                Err(error) if error.is_not_found() => {}
+                result => result?,
+            },
         }
     }
-    fs.create_dir_all(&path)?;
-    metadata.write(fs, &path)?;
-    Ok(Some(path))
+    let new = root.join(format!("{}-{}{NEW}", partition.topic.0, partition.index));
+    fs.create_dir_all(&new)?;
+    metadata.write(fs, &new)?;
+    match fs.rename(&new, &path) {
+        Err(error) if error.is_taken() => {
+            fs.remove_dir_all(&new)?;
+            Ok(None)
+        }
+        result => Ok(result.map(|()| Some(path))?),
+    }
+}
+
+/// A partition's directory that is to be made, on another thread: that waits for the disk.
+pub struct MakingJob<F> {
+    pub(super) fs: F,
+    pub(super) root: PathBuf,
+    pub(super) topic: TopicName,
+    pub(super) partition: PartitionId,
+}
+
+impl<F> fmt::Debug for MakingJob<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "making {:?} in {}", self.partition, self.root.display())
+    }
+}
+
+impl<F: FileSystem> MakingJob<F> {
+    /// Makes it durably. `None`: a deleted topic's directory still has the name.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn run(self) -> Result<Option<PathBuf>, CheckpointError> {
+        create(&self.fs, &self.root, &self.topic, self.partition)
+    }
 }
 
 /// Renames a directory so that it is used no more but kept.

@@ -55,6 +55,7 @@ use crate::message::shard::{Command, Counts, CurrentLeader, Event};
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use delete_records::WaitingDeletes;
+pub use directories::MakingJob;
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
@@ -117,7 +118,6 @@ impl<F: FileSystem> Shard<F> {
         let lease = self.lease_until.unwrap_or(Time::NEVER);
         lease
             .min(self.name_again_at)
-            .min(self.making.next_wake())
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
             .min(self.deletes.next_wake())
@@ -134,9 +134,8 @@ impl<F: FileSystem> Shard<F> {
         // The lease comes first: after a freeze nothing may be served as if it still held.
         self.check_lease(now, out);
         self.groups.set_wall(wall);
-        self.making.begin_event();
         match event {
-            Event::Wake => self.make_logs(now),
+            Event::Wake => {}
             Event::Produce(produce) => self.produce(now, wall, produce, out),
             Event::Fetch(fetch) => self.client_fetch(now, fetch, out),
             Event::ListOffsets { token, positions } => {
@@ -189,8 +188,10 @@ impl<F: FileSystem> Shard<F> {
             }
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
             Event::Synced { partition, result } => self.synced(now, partition, result),
+            Event::Made { partition, result } => self.made(now, partition, result),
         }
         self.keep_up(now, wall, out);
+        self.push_making(out);
         self.answer_deletes(now, out);
         self.settle_all(now, out);
     }

@@ -118,6 +118,11 @@ impl BrokerProcess {
                 let event = shard::Event::Synced { partition, result };
                 self.handle_shard(fabric, shard, event);
             }
+            Input::Make(shard, partition, job) => {
+                let result = job.run();
+                let event = shard::Event::Made { partition, result };
+                self.handle_shard(fabric, shard, event);
+            }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
         }
@@ -397,6 +402,15 @@ impl BrokerProcess {
                     let (place, life) = (self.place(), self.life);
                     let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
                     let input = Input::Sync(number, partition, job);
+                    fabric.arrive(delay, place, life, input);
+                }
+            }
+            Command::Make { partition } => {
+                let started = self.shards.get_mut(usize::from(number));
+                if let Some(job) = started.and_then(|s| s.node.begin_making(partition)) {
+                    let (place, life) = (self.place(), self.life);
+                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
+                    let input = Input::Make(number, partition, job);
                     fabric.arrive(delay, place, life, input);
                 }
             }
