@@ -150,8 +150,8 @@ impl ControllerProcess {
                 let dial = DialId(dial);
                 self.handle(fabric, Event::Dialled { dial, outcome });
             }
-            Input::Operator(request) => {
-                self.handle(fabric, Event::Admin { token: 0, request });
+            Input::Operator(token, request) => {
+                self.handle(fabric, Event::Admin { token, request });
             }
             Input::ChangeMembers(change) => {
                 self.handle(fabric, Event::ChangeMembers { token: 0, change });
@@ -273,7 +273,7 @@ impl ControllerProcess {
                 fabric.counts.dial_backs += 1;
                 fabric.knock(place, life, &endpoint, Knock::Dial(dial.0));
             }
-            Command::Answer { answer, .. } => fabric.operator_mail.push(answer),
+            Command::Answer { token, answer } => fabric.operator_mail.push((token, answer)),
             Command::ChangeAnswer { answer, .. } => {
                 let is_cut = fabric.network.is_any_cut();
                 fabric.counts.membership_changes += u64::from(answer.is_ok());

@@ -39,8 +39,8 @@ pub(crate) struct Fabric {
     last_stream: u64,
     /// The machine of each broker, as names resolve.
     pub(crate) machines: Vec<usize>,
-    /// What controllers answered to the operator.
-    pub(crate) operator_mail: Vec<AdminAnswer>,
+    /// What controllers answered to the operator, each with the number that it asked with.
+    pub(crate) operator_mail: Vec<(u64, AdminAnswer)>,
     /// The last arrival in each mailbox, of each sender.
     mailboxes: BTreeMap<(Node, Loop, Loop), Time>,
 }

@@ -100,8 +100,8 @@ pub(crate) enum Input {
     Sync(u16, PartitionId, SyncJob<MemoryFileSystem>),
     /// A directory that a shard wants is made by now.
     Make(u16, PartitionId, MakingJob<MemoryFileSystem>),
-    /// The operator asks.
-    Operator(AdminRequest),
+    /// The operator asks; the answer carries this number.
+    Operator(u64, AdminRequest),
     /// The operator changes the quorum's members.
     ChangeMembers(quorum::MemberChange),
     /// SIGTERM.

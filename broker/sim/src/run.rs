@@ -139,6 +139,7 @@ fn build(options: &Options) -> World {
         scenario,
         clients: Vec::new(),
         replacement: None,
+        replacements: 0,
         last_answer: String::new(),
         is_last_copy: false,
         members_wanted: None,

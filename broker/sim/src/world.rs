@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// The broker that is being replaced.
     pub(crate) replacement: Option<Replacement>,
+    /// How many brokers were to be replaced so far.
+    pub(crate) replacements: u64,
     /// What the operator was answered last.
     pub(crate) last_answer: String,
     /// That was that the broker may hold the last copy of something.

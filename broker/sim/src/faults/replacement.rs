@@ -16,6 +16,8 @@ use crate::world::World;
 /// A broker that is being replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Replacement {
+    /// Counts replacements: late answers about an earlier one say nothing about this one.
+    number: u64,
     pub(crate) broker: BrokerId,
     /// Its old machine runs on, with its disk.
     pub(crate) is_intact: bool,
@@ -107,7 +109,12 @@ impl World {
 
     fn begin_replacement(&mut self, machine: usize, is_intact: bool) {
         let broker = broker_id(machine);
-        self.replacement = Some(Replacement { broker, is_intact });
+        self.replacements += 1;
+        self.replacement = Some(Replacement {
+            number: self.replacements,
+            broker,
+            is_intact,
+        });
         self.ask_again();
     }
 
@@ -129,7 +136,8 @@ impl World {
             broker: replacement.broker,
             generation: self.next_generation(replacement.broker),
         };
-        self.arrive(Node::Controller(index), ANY_LIFE, Input::Operator(request));
+        let input = Input::Operator(replacement.number, request);
+        self.arrive(Node::Controller(index), ANY_LIFE, input);
     }
 
     fn machine_in_force(&self, broker: BrokerId) -> usize {
@@ -144,11 +152,14 @@ impl World {
 
     /// What controllers answered to the operator.
     pub(crate) fn read_operator_mail(&mut self) {
-        for answer in std::mem::take(&mut self.fabric.operator_mail) {
+        for (number, answer) in std::mem::take(&mut self.fabric.operator_mail) {
             let (Some(replacement), AdminAnswer::Generation(result)) = (self.replacement, answer)
             else {
                 continue;
             };
+            if number != replacement.number {
+                continue;
+            }
             let asked = self.next_generation(replacement.broker);
             self.last_answer = format!("{result:?}");
             self.is_last_copy = matches!(result, Err(GenerationRefused::LastCopy { .. }));
