@@ -19,6 +19,8 @@ const VALUE_SIZE_BYTES: usize = 4_096;
 const INTERVAL: Duration = Duration::from_millis(20);
 /// By so much of itself every filled disk is fuller than the emptiest one.
 const FULLER_PERCENT: f64 = 12.0;
+/// What is told of a disk may be off by so much of it: logs grow meanwhile.
+const ROOM_ERROR_PERCENT: f64 = 1.0;
 /// How long that may take.
 const FILL_LIMIT: Duration = Duration::from_secs(240);
 
@@ -59,6 +61,23 @@ impl Disks {
     #[must_use]
     pub fn fullest(&self) -> f64 {
         self.0.values().copied().fold(0.0, f64::max)
+    }
+
+    /// The highest bound, in percent, at which the others have less room than one disk has too much.
+    ///
+    /// # Errors
+    /// If the others have room at any bound.
+    pub fn bound_without_room(&self, broker: i32) -> anyhow::Result<i32> {
+        let full = *self.0.get(&broker).context("that broker told nothing")?;
+        let others = || self.0.iter().filter(|(id, _)| **id != broker);
+        let lacks_room = |bound: &i32| {
+            let bound = f64::from(*bound);
+            let room: f64 = others().map(|(_, used)| (bound - used).max(0.0)).sum();
+            full - bound > room + ROOM_ERROR_PERCENT
+        };
+        let mut bounds = (1..100).rev();
+        let bound = bounds.find(lacks_room);
+        bound.with_context(|| format!("broker {broker} has nothing that finds no room: {self}"))
     }
 
     fn emptiest_of(&self, brokers: &[i32]) -> f64 {
@@ -106,4 +125,18 @@ pub fn fill(environment: &Environment, brokers: &[i32]) -> anyhow::Result<SentLo
         partitions: PARTITIONS,
         copies: i32::try_from(brokers.len())?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_without_room_is_the_highest_at_which_others_take_less_than_is_too_much() {
+        let used = Disks([(0, 21.0), (1, 20.0), (2, 1.4)].into());
+        // At 10 % 11 of it are too much, and 8.6 have room; at 11 % it is 10 and 9.6.
+        assert_eq!(used.bound_without_room(0).ok(), Some(10));
+        assert!(used.bound_without_room(2).is_err());
+        assert!(used.bound_without_room(7).is_err());
+    }
 }

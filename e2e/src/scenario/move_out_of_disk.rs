@@ -39,15 +39,15 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     sent.judge(environment).map(drop)
 }
 
-/// A bound little above what the emptiest disk uses leaves room for far less than is too much. It is not
-/// below that: what is on a volume beside logs, which no move takes away, is refused in other words.
+/// The highest bound at which others have less room than one has too much. A lower one might be below what
+/// is on a volume beside logs, which no move takes away and which is refused in other words.
 fn refuse(environment: &Environment, heaped: &[i32]) -> anyhow::Result<()> {
     let used = Disks::look(environment)?;
     let spec = json!({
         "clusterName": environment.cluster,
         "scope": "MoveOutOfDisk",
         "brokers": [heaped[0]],
-        "maxDiskPercent": used.emptiest().ceil() as i32 + 1,
+        "maxDiskPercent": used.bound_without_room(heaped[0])?,
     });
     let name = "no-room";
     environment.kubernetes.apply_rebalance(name, &spec)?;

@@ -129,6 +129,11 @@ pub enum Event {
         /// What it gave.
         result: Result<Option<PathBuf>, CheckpointError>,
     },
+    /// A directory that `Command::Remove` named was removed.
+    Removed {
+        /// What it gave.
+        result: Result<(), FsError>,
+    },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
     /// The controller wants to know where these logs end. Partitions of other shards are passed
@@ -475,6 +480,11 @@ pub enum Command {
     Make {
         /// Which partition.
         partition: PartitionId,
+    },
+    /// Take `Shard::begin_removing` of this directory, run it on another thread, and answer `Removed`.
+    Remove {
+        /// Where it is.
+        path: PathBuf,
     },
     /// Everything is handed over.
     Drained,

@@ -143,18 +143,39 @@ impl<F: FileSystem> MakingJob<F> {
 
 /// Renames a directory so that it is used no more but kept.
 pub(super) fn set_aside<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
-    let to = free_name(fs, path, STRAY)?;
-    fs.rename(path, &to)?;
+    rename_freely(fs, path, STRAY)?;
     fs.sync_dir(root)
 }
 
-/// Removes a partition's directory. It is renamed first, so that what a crash leaves of it is not
-/// taken for a log.
-pub(super) fn remove<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
-    let to = free_name(fs, path, DELETED)?;
-    fs.rename(path, &to)?;
-    fs.sync_dir(root)?;
-    fs.remove_dir_all(&to)
+/// Renames a partition's directory that is to be removed; gives its new name. What a crash leaves of
+/// it under that name is not taken for a log.
+pub(super) fn give_up_name<F: FileSystem>(fs: &F, path: &Path) -> Result<PathBuf, FsError> {
+    rename_freely(fs, path, DELETED)
+}
+
+/// A directory without a name that is to be removed, on another thread: that waits for the disk.
+pub struct RemovingJob<F> {
+    pub(super) fs: F,
+    pub(super) root: PathBuf,
+    pub(super) path: PathBuf,
+}
+
+impl<F> fmt::Debug for RemovingJob<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "removing {}", self.path.display())
+    }
+}
+
+impl<F: FileSystem> RemovingJob<F> {
+    /// Removes it. That it has no name any more is durable before: after a loss of power nobody
+    /// finds a part of a log under it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn run(self) -> Result<(), FsError> {
+        self.fs.sync_dir(&self.root)?;
+        self.fs.remove_dir_all(&self.path)
+    }
 }
 
 /// The longest name that file systems take.
@@ -163,14 +184,20 @@ const NAME_BYTES_MAX: usize = 255;
 /// The most directories of one partition that are set aside.
 const ASIDE_MAX: u32 = 10_000;
 
-fn free_name<F: FileSystem>(fs: &F, path: &Path, end: &str) -> Result<PathBuf, FsError> {
+/// Gives a directory its own name with a number and this end; the first number that is free, also
+/// where another shard gives such a name at the same time.
+fn rename_freely<F: FileSystem>(fs: &F, path: &Path, end: &str) -> Result<PathBuf, FsError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     for number in 0..ASIDE_MAX {
         let end = format!(".{number}{end}");
         let kept: String = name.chars().take(NAME_BYTES_MAX - end.len()).collect();
         let to = path.with_file_name(kept + &end);
-        if !fs.exists(&to)? {
-            return Ok(to);
+        if fs.exists(&to)? {
+            continue;
+        }
+        match fs.rename(path, &to) {
+            Err(error) if error.is_taken() => {}
+            result => return result.map(|()| to),
         }
     }
     let text = "10000 directories of this partition were set aside; remove some";

@@ -14,9 +14,9 @@ use kintsugi_storage::checkpoint::CheckpointError;
 use kintsugi_storage::{FileSystem, Log, OpenHow};
 use kintsugi_types::{MetadataOffset, Offset, PartitionId, Time};
 
+use super::Shard;
 use super::directories::MakingJob;
 use super::open::{Recovered, ShardError};
-use super::{Shard, directories};
 use crate::message::shard::Command;
 
 /// The most directories of one shard that are being made at a time: what keeps the process's disk
@@ -145,7 +145,7 @@ impl<F: FileSystem> Shard<F> {
         let wanted = topic.zip(image.partition(id));
         let Some((topic, state)) = wanted.filter(|_| self.has_replica(id)) else {
             // It was deleted, or moved, while its directory was made.
-            return Ok(directories::remove(self.context.fs(), &self.root, &path)?);
+            return self.remove_directory(&path);
         };
         let config = self.settings_of(topic).log;
         // What a process that was killed left of it has no batch that anyone was told of.

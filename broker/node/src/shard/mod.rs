@@ -27,6 +27,7 @@ mod open;
 mod partition;
 mod produce;
 mod publish;
+mod removing;
 mod scrub;
 mod sessions;
 mod settle;
@@ -55,7 +56,7 @@ use crate::message::shard::{Command, Counts, CurrentLeader, Event};
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use delete_records::WaitingDeletes;
-pub use directories::MakingJob;
+pub use directories::{MakingJob, RemovingJob};
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
@@ -65,6 +66,7 @@ use open::Recovered;
 pub use open::{OpenedLogs, ShardError};
 use partition::Partition;
 use produce::WaitingProduces;
+use removing::Removing;
 use scrub::Scrub;
 use sessions::Sessions;
 use settle::Todo;
@@ -86,6 +88,7 @@ pub struct Shard<F: FileSystem> {
     /// Partitions whose directories' names are still taken by deleted topics of other shards.
     nameless: BTreeSet<PartitionId>,
     making: Making,
+    removing: Removing,
     /// When they are tried again.
     name_again_at: Time,
     stale_names: StaleNames,
@@ -189,9 +192,11 @@ impl<F: FileSystem> Shard<F> {
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
             Event::Synced { partition, result } => self.synced(now, partition, result),
             Event::Made { partition, result } => self.made(now, partition, result),
+            Event::Removed { result } => self.removed(result),
         }
         self.keep_up(now, wall, out);
         self.push_making(out);
+        self.push_removals(out);
         self.answer_deletes(now, out);
         self.settle_all(now, out);
     }

@@ -135,7 +135,7 @@ impl<F: FileSystem> Shard<F> {
             self.stale_names.insert(&found.topic, id.index);
             self.watch.note_news();
             drop(found.log);
-            directories::remove(self.context.fs(), &self.root, &found.path)?;
+            self.remove_directory(&found.path)?;
         }
         Ok(())
     }
@@ -155,13 +155,14 @@ impl<F: FileSystem> Shard<F> {
         self.stale_names.insert(&partition.name, id.index);
         let path = partition.log.directory().to_owned();
         drop(partition.log);
-        let fs = self.context.fs();
         if is_deleted {
-            directories::remove(fs, &self.root, &path)?;
-        } else {
-            directories::set_aside(fs, &self.root, &path)?;
+            return self.remove_directory(&path);
         }
-        Ok(())
+        Ok(directories::set_aside(
+            self.context.fs(),
+            &self.root,
+            &path,
+        )?)
     }
 
     /// Sets logs aside that the metadata does not give to this broker.

@@ -123,6 +123,10 @@ impl BrokerProcess {
                 let event = shard::Event::Made { partition, result };
                 self.handle_shard(fabric, shard, event);
             }
+            Input::Remove(shard, job) => {
+                let result = job.run();
+                self.handle_shard(fabric, shard, shard::Event::Removed { result });
+            }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
         }
@@ -412,6 +416,14 @@ impl BrokerProcess {
                     let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
                     let input = Input::Make(number, partition, job);
                     fabric.arrive(delay, place, life, input);
+                }
+            }
+            Command::Remove { path } => {
+                let started = self.shards.get_mut(usize::from(number));
+                if let Some(job) = started.map(|s| s.node.begin_removing(path)) {
+                    let (place, life) = (self.place(), self.life);
+                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
+                    fabric.arrive(delay, place, life, Input::Remove(number, job));
                 }
             }
             Command::Drained => {

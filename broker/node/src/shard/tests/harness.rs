@@ -24,7 +24,7 @@ use crate::message::replication::FetchClass;
 use crate::message::shard::{
     Acks, ClientPosition, Command, Counts, Event, Fetch, Fetched, Produce, Produced, Token,
 };
-use crate::shard::{MakingJob, Shard, ShardConfig};
+use crate::shard::{MakingJob, RemovingJob, Shard, ShardConfig};
 
 pub const TOPIC: TopicId = TopicId(Uuid::from_u128(1));
 pub const PARTITION: PartitionId = PartitionId {
@@ -59,6 +59,10 @@ pub struct Cluster {
     pub holds_makings: bool,
     /// The directories that are asked for and not made yet.
     pub makings: Vec<(usize, PartitionId, MakingJob<MemoryFileSystem>)>,
+    /// Whether directories are removed only when a test says so.
+    pub holds_removals: bool,
+    /// The directories that are to be removed and are not yet.
+    pub removals: Vec<(usize, RemovingJob<MemoryFileSystem>)>,
     /// What each broker told last as applied.
     pub applied: [MetadataOffset; 3],
     queue: VecDeque<(usize, Event)>,
@@ -193,6 +197,8 @@ impl Cluster {
             syncs: Vec::new(),
             holds_makings: false,
             makings: Vec::new(),
+            holds_removals: false,
+            removals: Vec::new(),
             applied: [MetadataOffset(0); 3],
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
@@ -358,6 +364,14 @@ impl Cluster {
                     self.queue_makings(all);
                 }
             }
+            Command::Remove { path } => {
+                let shard = self.brokers[from].shard.as_mut().unwrap();
+                let job = shard.begin_removing(path);
+                self.removals.push((from, job));
+                if !self.holds_removals {
+                    self.queue_removals();
+                }
+            }
             Command::Applied { offset } => self.applied[from] = offset,
             Command::Checkpoint { .. } => self.checkpoints[from] += 1,
             Command::Counted(counts) => self.counts[from] = counts,
@@ -376,6 +390,19 @@ impl Cluster {
             let result = job.run();
             self.queue
                 .push_back((id, Event::Made { partition, result }));
+        }
+    }
+
+    /// Removes the directories that are to be removed.
+    pub fn run_removals(&mut self) {
+        self.queue_removals();
+        self.run();
+    }
+
+    fn queue_removals(&mut self) {
+        for (id, job) in self.removals.drain(..) {
+            let result = job.run();
+            self.queue.push_back((id, Event::Removed { result }));
         }
     }
 

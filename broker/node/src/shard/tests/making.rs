@@ -1,4 +1,4 @@
-//! Logs of new partitions are made beside what is served.
+//! Logs of new partitions are made, and those of deleted ones removed, beside what is served.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use kintsugi_types::{
 use super::harness::{Cluster, TOPIC, batch};
 use crate::message::shard::{Acks, Command, Event, Produce, Token};
 use crate::shard::making::{AWAITED_MAX, UNDER_WAY_MAX};
+use crate::shard::removing;
 
 const PARTITIONS: usize = AWAITED_MAX * 3;
 
@@ -117,4 +118,29 @@ fn a_disk_that_fails_to_make_a_directory_ends_the_process() {
     cluster.publish_to(records(1), &[0]);
     let commands = &cluster.brokers[0].commands;
     assert!(commands.iter().any(|c| matches!(c, Command::Fatal { .. })));
+}
+
+#[test]
+fn a_deleted_topic_gives_its_names_up_at_once_and_its_directories_a_few_at_a_time() {
+    let mut cluster = Cluster::with_topic();
+    cluster.publish_to(records(9), &[0]);
+    cluster.holds_removals = true;
+    cluster.publish_to(vec![MetadataRecord::TopicDeleted { topic: TOPIC }], &[0]);
+    assert_eq!(cluster.applied[0], cluster.image.offset);
+    let names = |cluster: &Cluster| {
+        let fs = &cluster.brokers[0].fs;
+        fs.read_dir(Path::new("data")).unwrap()
+    };
+    let left = names(&cluster);
+    assert_eq!(left.len(), 10);
+    assert!(
+        left.iter().all(|name| name.ends_with(".0-delete")),
+        "{left:?}"
+    );
+    assert_eq!(cluster.removals.len(), removing::UNDER_WAY_MAX);
+    cluster.run_removals();
+    assert_eq!(names(&cluster).len(), 10 - removing::UNDER_WAY_MAX);
+    cluster.holds_removals = false;
+    cluster.run_removals();
+    assert_eq!(names(&cluster), Vec::<String>::new());
 }

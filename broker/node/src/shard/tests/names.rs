@@ -130,9 +130,16 @@ impl Broker {
         let is_fatal = |command: &Command| matches!(command, Command::Fatal { .. });
         assert!(!out.iter().any(is_fatal), "{out:?}");
         for command in out {
-            if let Command::Make { partition } = command {
-                let job = self.shards[shard].begin_making(partition).unwrap();
-                self.makings.push((shard, partition, job));
+            match command {
+                Command::Make { partition } => {
+                    let job = self.shards[shard].begin_making(partition).unwrap();
+                    self.makings.push((shard, partition, job));
+                }
+                Command::Remove { path } => {
+                    let result = self.shards[shard].begin_removing(path).run();
+                    self.handle(shard, Event::Removed { result });
+                }
+                _ => {}
             }
         }
         if !self.holds_makings && !self.makings.is_empty() {
