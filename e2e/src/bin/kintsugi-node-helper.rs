@@ -1,5 +1,6 @@
 //! `kintsugi-node-helper kill|freeze|revive CONTAINER-ID`: signals the main process of a container
-//! of the node on which it runs. Needs the node's process namespace (`hostPID`) and CAP_KILL.
+//! of the node on which it runs. Needs the node's process namespace (`hostPID`) and CAP_KILL. Exits
+//! with 3 where the container has no process any more.
 //!
 //! Guarantees: the process that is signalled was in the container's control group after it was
 //! opened, so an id that was used anew meanwhile is never hit.
@@ -10,6 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+/// The exit code where the container has no process any more.
+const ENDED: i32 = 3;
 /// Digits of the shortest id that names one container only.
 const ID_DIGITS_MIN: usize = 12;
 
@@ -27,8 +30,10 @@ fn main() -> anyhow::Result<()> {
     let is_id = container.len() >= ID_DIGITS_MIN
         && container.bytes().all(|digit| digit.is_ascii_hexdigit());
     ensure!(is_id, "{container} is no container's id");
-    let process = main_process(&parents(container)?)
-        .with_context(|| format!("no process of this node is in container {container}"))?;
+    let Some(process) = main_process(&parents(container)?) else {
+        println!("no process of this node is in container {container}");
+        std::process::exit(ENDED);
+    };
     let pid = Pid::from_raw(process).context("a process id is positive")?;
     let handle = pidfd_open(pid, PidfdFlags::empty())
         .with_context(|| format!("failed to open process {process}"))?;
