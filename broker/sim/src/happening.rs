@@ -6,7 +6,7 @@ use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, Hello, ToBroker, ToController};
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
 use kintsugi_node::message::{broker, shard};
-use kintsugi_node::shard::{MakingJob, RemovingJob};
+use kintsugi_node::shard::MakingJob;
 use kintsugi_quorum as quorum;
 use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_storage::{MemoryFileSystem, SyncJob};
@@ -100,8 +100,6 @@ pub(crate) enum Input {
     Sync(u16, PartitionId, SyncJob<MemoryFileSystem>),
     /// A directory that a shard wants is made by now.
     Make(u16, PartitionId, MakingJob<MemoryFileSystem>),
-    /// A directory that a shard needs no more is removed by now.
-    Remove(u16, RemovingJob<MemoryFileSystem>),
     /// The operator asks; the answer carries this number.
     Operator(u64, AdminRequest),
     /// The operator changes the quorum's members.

@@ -15,7 +15,8 @@ struct Item<T> {
     at: Time,
     tie: u32,
     number: u64,
-    what: T,
+    /// Boxed, because the heap moves each item about ten times.
+    what: Box<T>,
 }
 
 impl<T> Item<T> {
@@ -60,13 +61,13 @@ impl<T> Queue<T> {
             at,
             tie,
             number,
-            what,
+            what: Box::new(what),
         }));
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Time, T)> {
         let Reverse(item) = self.heap.pop()?;
-        Some((item.at, item.what))
+        Some((item.at, *item.what))
     }
 }
 

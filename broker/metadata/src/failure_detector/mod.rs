@@ -177,7 +177,7 @@ impl FailureDetector {
         let (config, departed) = (&self.config, &mut self.departed);
         self.watched.retain(|id, watched| {
             let stays = is_watched(id, watched);
-            if !stays && watched.is_suspect(config, now) {
+            if !stays && watched.is_suspect(now) {
                 departed.insert(watched.incarnation, now + config.linger);
             }
             stays
@@ -294,7 +294,7 @@ impl FailureDetector {
                 .is_some_and(|w| w.incarnation == *who)
         };
         self.dials.retain(|_, who| is_current(who));
-        let is_suspect = |w: &&Watched| w.is_suspect(&self.config, now);
+        let is_suspect = |w: &&Watched| w.is_suspect(now);
         let suspected = watched.values().filter(is_suspect).map(|w| w.incarnation);
         self.departed
             .retain(|who, until| now < *until && !is_current(who));

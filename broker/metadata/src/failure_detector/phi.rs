@@ -16,15 +16,23 @@ const DEVIATION_MIN_MS: f64 = 50.0;
 pub(super) struct Rhythm {
     last: Time,
     intervals_ms: VecDeque<f64>,
+    /// So many standard deviations above the mean phi passes its bound.
+    deviations_max: f64,
+    /// See [`Self::suspicious_after`]; asked for far more often than it changes.
+    suspicious_after: Duration,
 }
 
 impl Rhythm {
-    /// A rhythm that expects `interval` until it has seen more.
-    pub(super) fn new(now: Time, interval: Duration) -> Self {
-        Self {
+    /// A rhythm that expects `interval` until it has seen more, and is suspicious from `phi_max` on.
+    pub(super) fn new(now: Time, interval: Duration, phi_max: f64) -> Self {
+        let mut rhythm = Self {
             last: now,
             intervals_ms: VecDeque::from([interval.as_secs_f64() * 1e3]),
-        }
+            deviations_max: deviations_at(phi_max),
+            suspicious_after: Duration::ZERO,
+        };
+        rhythm.learn();
+        rhythm
     }
 
     /// When the last heartbeat came (or watching began).
@@ -44,23 +52,20 @@ impl Rhythm {
         self.intervals_ms
             .push_back(now.since(self.last).as_secs_f64() * 1e3);
         self.last = now;
+        self.learn();
     }
 
-    /// The silence, in milliseconds, at which phi passes `phi_max`. Inverts the logistic
-    /// approximation of the normal distribution's tail, which falls steadily: bisection suffices.
-    pub(super) fn suspicious_after(&self, phi_max: f64) -> Duration {
+    /// The silence at which phi passes its bound.
+    pub(super) const fn suspicious_after(&self) -> Duration {
+        self.suspicious_after
+    }
+
+    fn learn(&mut self) {
         let (mean, deviation) = self.mean_and_deviation();
-        let (mut low, mut high) = (0.0_f64, 40.0_f64);
-        for _ in 0..32 {
-            let middle = f64::midpoint(low, high);
-            if phi_of(middle) < phi_max {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        let millis = deviation.mul_add(high, mean).clamp(0.0, 3.6e6);
-        Duration::from_secs_f64(millis / 1e3)
+        let millis = deviation
+            .mul_add(self.deviations_max, mean)
+            .clamp(0.0, 3.6e6);
+        self.suspicious_after = Duration::from_secs_f64(millis / 1e3);
     }
 
     fn mean_and_deviation(&self) -> (f64, f64) {
@@ -70,6 +75,21 @@ impl Rhythm {
         let deviation = (squares.sum::<f64>() / count).sqrt();
         (mean, deviation.max(DEVIATION_MIN_MS))
     }
+}
+
+/// How many standard deviations above the mean phi passes `phi_max`. Inverts the logistic
+/// approximation of the normal distribution's tail, which falls steadily: bisection suffices.
+fn deviations_at(phi_max: f64) -> f64 {
+    let (mut low, mut high) = (0.0_f64, 40.0_f64);
+    for _ in 0..32 {
+        let middle = f64::midpoint(low, high);
+        if phi_of(middle) < phi_max {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
 }
 
 /// Minus the decimal logarithm of the chance that a normal variable lies more than `deviations`
@@ -91,22 +111,22 @@ mod tests {
 
     #[test]
     fn a_steady_rhythm_of_150_ms_turns_suspicious_between_a_third_and_half_a_second() {
-        let mut rhythm = Rhythm::new(Time::ZERO, Duration::from_millis(150));
+        let mut rhythm = Rhythm::new(Time::ZERO, Duration::from_millis(150), 8.0);
         for beat in 1..100 {
             rhythm.beat(Time::from_millis(150 * beat));
         }
-        let after = rhythm.suspicious_after(8.0).as_millis();
+        let after = rhythm.suspicious_after().as_millis();
         assert!((350..500).contains(&after), "{after}");
     }
 
     #[test]
     fn an_irregular_rhythm_is_given_more_time() {
-        let mut steady = Rhythm::new(Time::ZERO, Duration::from_millis(150));
+        let mut steady = Rhythm::new(Time::ZERO, Duration::from_millis(150), 8.0);
         let mut irregular = steady.clone();
         for beat in 1..50_u64 {
             steady.beat(Time::from_millis(150 * beat));
             irregular.beat(Time::from_millis(150 * beat + (beat % 2) * 140));
         }
-        assert!(irregular.suspicious_after(8.0) > steady.suspicious_after(8.0));
+        assert!(irregular.suspicious_after() > steady.suspicious_after());
     }
 }

@@ -65,7 +65,7 @@ impl Watched {
             incarnation: broker.registration.incarnation,
             epoch: broker.epoch,
             endpoint: broker.registration.control_endpoint.clone(),
-            rhythm: Rhythm::new(now, config.heartbeat_interval),
+            rhythm: Rhythm::new(now, config.heartbeat_interval, config.phi_max),
             linked,
             probe,
             suspected: false,
@@ -104,9 +104,9 @@ impl Watched {
         self.probe = Probe::Dead;
     }
 
-    pub(super) fn is_suspect(&self, config: &DetectorConfig, now: Time) -> bool {
+    pub(super) fn is_suspect(&self, now: Time) -> bool {
         let proven = matches!(self.probe, Probe::Proven(_) | Probe::Dead);
-        self.suspected || proven || self.is_too_silent(config, now)
+        self.suspected || proven || self.is_too_silent(now)
     }
 
     /// The refusals prove nothing, since too many refuse: ask again later.
@@ -184,7 +184,7 @@ impl Watched {
                     refusals: 0,
                 };
             }
-            Probe::None if self.is_too_silent(config, now) => {
+            Probe::None if self.is_too_silent(now) => {
                 self.probe = Probe::Due {
                     at: now,
                     refusals: 0,
@@ -200,7 +200,7 @@ impl Watched {
 
     pub(super) fn next_wake(&self, config: &DetectorConfig) -> Time {
         let session = self.rhythm.last() + config.session;
-        let too_silent = self.rhythm.last() + self.rhythm.suspicious_after(config.phi_max);
+        let too_silent = self.rhythm.last() + self.rhythm.suspicious_after();
         match self.probe {
             Probe::Dead => Time::NEVER,
             Probe::None => session.min(too_silent),
@@ -210,8 +210,8 @@ impl Watched {
         }
     }
 
-    fn is_too_silent(&self, config: &DetectorConfig, now: Time) -> bool {
-        now >= self.rhythm.last() + self.rhythm.suspicious_after(config.phi_max)
+    fn is_too_silent(&self, now: Time) -> bool {
+        now >= self.rhythm.last() + self.rhythm.suspicious_after()
     }
 
     /// Its own life sign outweighs what spoke against it, unless dials proved it dead.

@@ -123,10 +123,6 @@ impl BrokerProcess {
                 let event = shard::Event::Made { partition, result };
                 self.handle_shard(fabric, shard, event);
             }
-            Input::Remove(shard, job) => {
-                let result = job.run();
-                self.handle_shard(fabric, shard, shard::Event::Removed { result });
-            }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
         }
@@ -419,11 +415,11 @@ impl BrokerProcess {
                 }
             }
             Command::Remove { path } => {
+                // At once: nobody waits for it, and what a crash leaves of it has no log's name.
                 let started = self.shards.get_mut(usize::from(number));
                 if let Some(job) = started.map(|s| s.node.begin_removing(path)) {
-                    let (place, life) = (self.place(), self.life);
-                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
-                    fabric.arrive(delay, place, life, Input::Remove(number, job));
+                    let result = job.run();
+                    self.handle_shard(fabric, number, shard::Event::Removed { result });
                 }
             }
             Command::Drained => {
