@@ -94,29 +94,51 @@ impl Changes {
 
     /// The new seat of a partition, which is that of its row until somebody changes it.
     pub fn get_mut_or(&mut self, partition: u32, row: &Row) -> &mut Seat {
-        let mut slot = self.slot(partition);
-        if self.slots[slot] == 0 {
-            if 2 * (self.list.len() + 1) > self.slots.len() {
-                self.rebuild(2 * self.slots.len());
-                slot = self.slot(partition);
-            }
-            self.list.push(Change {
-                row: row.clone(),
-                partition,
-                seat: row.seat,
-            });
-            self.slots[slot] = self.list.len() as u32;
-            self.marks[partition as usize / 64] |= 1 << (partition % 64);
-        }
-        let place = self.slots[slot] as usize - 1;
+        let place = if self.contains(partition) {
+            self.slots[self.slot(partition)] as usize - 1
+        } else {
+            self.add(partition, row)
+        };
         &mut self.list[place].seat
     }
 
-    /// The slot of a partition, or the empty one where it belongs.
+    /// Adds a partition that is not there, and returns its place.
+    fn add(&mut self, partition: u32, row: &Row) -> usize {
+        let place = self.list.len();
+        if 2 * (place + 1) > self.slots.len() {
+            self.rebuild(2 * self.slots.len());
+        }
+        self.list.push(Change {
+            row: row.clone(),
+            partition,
+            seat: row.seat,
+        });
+        self.enter(partition, place);
+        self.marks[partition as usize / 64] |= 1 << (partition % 64);
+        place
+    }
+
+    /// Enters the place of a partition that the table does not have: whose the slots are that are
+    /// taken does not matter, and changes are far apart.
+    fn enter(&mut self, partition: u32, place: usize) {
+        let mut slot = self.first_slot(partition);
+        while self.slots[slot] != 0 {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        self.slots[slot] = place as u32 + 1;
+    }
+
+    /// Where a partition belongs, unless others have come before it.
+    #[inline]
+    fn first_slot(&self, partition: u32) -> usize {
+        let bits = self.slots.len().trailing_zeros();
+        (partition.wrapping_mul(MULTIPLIER) >> (u32::BITS - bits)) as usize
+    }
+
+    /// The slot of a partition, or an empty one where the table does not have it.
     #[inline]
     fn slot(&self, partition: u32) -> usize {
-        let bits = self.slots.len().trailing_zeros();
-        let mut slot = (partition.wrapping_mul(MULTIPLIER) >> (u32::BITS - bits)) as usize;
+        let mut slot = self.first_slot(partition);
         loop {
             let place = self.slots[slot] as usize;
             if place == 0 || self.list[place - 1].partition == partition {
@@ -128,9 +150,8 @@ impl Changes {
 
     fn rebuild(&mut self, slots: usize) {
         self.slots = vec![0; slots];
-        for at in 0..self.list.len() {
-            let slot = self.slot(self.list[at].partition);
-            self.slots[slot] = at as u32 + 1;
+        for place in 0..self.list.len() {
+            self.enter(self.list[place].partition, place);
         }
     }
 }

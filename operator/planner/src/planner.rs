@@ -56,7 +56,7 @@ pub fn plan(
     };
     let found = judge.best(&permissions).ok_or(PlanError::NoBrokers)?;
     check_disks(&start, &found.state, profile, &leaving, &permissions)?;
-    let bound_bytes = judge.certificate(&found.after);
+    let bound_bytes = judge.certificate(&found.state, &found.after);
     Ok(report::report(&report::Result {
         start: &start,
         found: &found.state,
@@ -134,13 +134,15 @@ impl<'m> Judge<'_, 'm> {
     /// Whether there is next to nothing left to gain.
     fn is_good(&self, found: &Found<'_>) -> bool {
         let bytes = found.state.bytes();
-        let bound = || self.certificate(&found.after).map(|bound| bound as f64);
+        let bound = || self.certificate(&found.state, &found.after);
+        let bound = || bound().map(|bound| bound as f64);
         found.after.iter().all(|(_, count)| *count == 0)
             && (bytes == 0.0 || bound().is_some_and(|bound| bytes <= bound * GOOD))
     }
 
-    /// The bound, where it holds and is asked for.
-    fn certificate(&self, after: &Counts) -> Option<u64> {
+    /// The bound, where it holds and is asked for. What leaves brokers is known of a placement where
+    /// all of it has left: those changes lie side by side, their rows in the model do not.
+    fn certificate(&self, found: &State<'_>, after: &Counts) -> Option<u64> {
         let holds = |goal: &Goal| COVERED.contains(goal) || *goal == Goal::OfflineReplicas;
         let met = after
             .iter()
@@ -152,14 +154,15 @@ impl<'m> Judge<'_, 'm> {
         if !self.limits.certify || !met || !needed {
             return None;
         }
-        let whole = self
-            .leaving
-            .brokers
-            .iter()
-            .flat_map(|at| &self.start.model.members[usize::from(*at)]);
-        let offline: f64 = whole
-            .map(|partition| self.start.row(*partition).bytes())
-            .sum();
+        let leaves = |at: &&u16| self.leaving.brokers.contains(at);
+        let offline = found.changed().iter().map(|change| {
+            let leaving = change.row.seat.replicas().iter().filter(leaves);
+            leaving.count() as f64 * change.row.bytes()
+        });
+        let offline: f64 = match self.leaving.brokers.is_empty() {
+            true => 0.0,
+            false => offline.sum(),
+        };
         let bytes = bound::bound_bytes(self.start, self.profile, offline);
         (bytes >= 1.0).then_some(bytes as u64)
     }

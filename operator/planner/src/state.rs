@@ -48,6 +48,10 @@ impl<'m> State<'m> {
     /// Makes room for so many changes more.
     pub fn expect_changes(&mut self, more: usize) {
         self.changes.reserve(more);
+        let each = more / self.arrivals.len().max(1);
+        for arrivals in &mut self.arrivals {
+            arrivals.reserve(each + each / 8);
+        }
     }
 
     /// Reads at most [`WARMED`] rows that are needed next. Each is a miss of the cache, and misses

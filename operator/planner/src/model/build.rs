@@ -9,8 +9,8 @@ use crate::input::{BrokerInput, ClusterInput, PartitionInput, TopicInput};
 use crate::load::{Load, Resource};
 
 use super::{
-    Broker, MAX_BROKERS, MAX_LOAD, MAX_PARTITIONS, MAX_REPLICATION_FACTOR, MAX_TOPIC_BROKER_PAIRS,
-    Model, NO_LEADER, Row, Seat, Topic,
+    Broker, Line, MAX_BROKERS, MAX_LOAD, MAX_PARTITIONS, MAX_REPLICATION_FACTOR,
+    MAX_TOPIC_BROKER_PAIRS, Model, NO_LEADER, Row, Seat, Topic,
 };
 
 impl Model {
@@ -38,7 +38,7 @@ impl Model {
         for (place, partition) in input.partitions.into_iter().enumerate() {
             limit("partitions", place + 1, MAX_PARTITIONS)?;
             let row = model.check_partition(place, &partition)?;
-            model.rows.push(row);
+            model.rows.push(Line(row));
         }
         model.rows.shrink_to_fit();
         model.check_numbers()?;

@@ -15,7 +15,7 @@ use crate::dims::Vector;
 use crate::input::{BrokerState, PartitionId};
 
 pub use row::MAX_REPLICATION_FACTOR;
-pub(crate) use row::{NO_LEADER, Row, Seat};
+pub(crate) use row::{Line, NO_LEADER, Row, Seat};
 
 /// Largest number of a load or a capacity.
 pub const MAX_LOAD: f64 = 1e18;
@@ -50,7 +50,7 @@ pub(crate) struct Topic {
 pub struct Model {
     pub(crate) brokers: Vec<Broker>,
     pub(crate) topics: Vec<Topic>,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<Line>,
     /// The partitions that have a replica on each broker.
     pub(crate) members: Vec<Vec<u32>>,
     /// The sums of each broker.

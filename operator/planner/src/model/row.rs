@@ -1,5 +1,7 @@
 //! One partition in one cache line.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::dims::{self, Vector};
 
 /// Replicas that a partition may have; Kafka clusters use 2 to 5, and twice that while they move.
@@ -34,10 +36,8 @@ impl Seat {
     }
 }
 
-/// A partition. Flat and aligned, because a plan looks at few partitions of many: each look is
-/// one miss of the cache.
+/// A partition.
 #[derive(Debug, Clone)]
-#[repr(align(64))]
 pub(crate) struct Row {
     pub leader_load: [f32; 4],
     pub follower_load: [f32; 4],
@@ -61,5 +61,26 @@ impl Row {
     #[inline]
     pub fn bytes(&self) -> f64 {
         f64::from(self.follower_load[0])
+    }
+}
+
+/// A row where a plan looks at few of many: flat and aligned, so that each look is one miss of the cache.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub(crate) struct Line(pub Row);
+
+impl Deref for Line {
+    type Target = Row;
+
+    #[inline]
+    fn deref(&self) -> &Row {
+        &self.0
+    }
+}
+
+impl DerefMut for Line {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Row {
+        &mut self.0
     }
 }

@@ -152,6 +152,9 @@ impl Search<'_> {
             {
                 continue;
             }
+            if enough == 1 {
+                return Some(((self.rotation + step) % count, to));
+            }
             let rise = self.rise(to, vector);
             if best.is_none_or(|(least, _)| rise < least) {
                 best = Some((rise, to));

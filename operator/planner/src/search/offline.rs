@@ -28,24 +28,23 @@ impl Search<'_> {
     pub(super) fn evacuate(&mut self, leaving: &Leaving) {
         let hard = self.hard_bands();
         let disk = self.disk_band();
-        let mut all: Vec<(u16, u32)> = Vec::new();
+        // This is the first layer, and nothing comes to brokers that are left: they have what they had.
+        let members = &self.state.model.members;
+        let brokers = leaving.brokers.iter();
+        let all = brokers
+            .map(|broker| members[usize::from(*broker)].len())
+            .sum();
+        self.state.expect_changes(all);
+        let compared = self.compared(all);
         for broker in &leaving.brokers {
-            all.extend(
-                self.state
-                    .members(*broker)
-                    .map(|partition| (*broker, partition)),
-            );
-        }
-        self.state.expect_changes(all.len());
-        let compared = self.compared(all.len());
-        for some in all.chunks(WARMED) {
-            self.state
-                .warm(some.iter().map(|(_, partition)| *partition));
-            for (broker, partition) in some {
-                if !self.may_do(2) {
-                    return;
+            for some in members[usize::from(*broker)].chunks(WARMED) {
+                self.state.warm(some.iter().copied());
+                for partition in some {
+                    if !self.may_do(2) {
+                        return;
+                    }
+                    self.leave(*broker, *partition, [&hard, &disk], compared);
                 }
-                self.leave(*broker, *partition, [&hard, &disk], compared);
             }
         }
     }
@@ -64,13 +63,13 @@ impl Search<'_> {
     }
 
     fn leave(&mut self, broker: u16, partition: u32, [hard, disk]: [&Bands; 2], compared: usize) {
-        let seat = self.state.seat(partition);
+        let mut seat = self.state.seat(partition);
         if seat.leader_broker() == Some(broker)
             && let Some(to) = self.heir(partition, &seat, broker)
         {
             self.do_lead(partition, Some(broker), to);
+            seat = self.state.seat(partition);
         }
-        let seat = self.state.seat(partition);
         if !self.has_source(&seat) {
             return;
         }
