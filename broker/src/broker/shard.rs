@@ -1,7 +1,6 @@
 //! A shard's thread: events in, commands carried out.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use kintsugi_coordinator::GroupResponse;
@@ -266,8 +265,6 @@ impl ShardThread {
                 offsets: *offsets,
             }),
             Command::Sync { partition } => self.sync(partition),
-            Command::Make { partition } => self.make(partition),
-            Command::Remove { path } => self.remove(path),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Counted(counts) => self.counters.add(&counts),
@@ -290,28 +287,6 @@ impl ShardThread {
         self.disk.run(Box::new(move || {
             let result = job.run();
             events.post(ShardInput::Event(Event::Synced { partition, result }));
-        }));
-    }
-
-    fn make(&mut self, partition: PartitionId) {
-        let Some(job) = self.node.as_mut().and_then(|n| n.begin_making(partition)) else {
-            return;
-        };
-        let events = self.events.clone();
-        self.disk.run(Box::new(move || {
-            let result = job.run();
-            events.post(ShardInput::Event(Event::Made { partition, result }));
-        }));
-    }
-
-    fn remove(&self, path: PathBuf) {
-        let Some(job) = self.node.as_ref().map(|node| node.begin_removing(path)) else {
-            return;
-        };
-        let events = self.events.clone();
-        self.disk.run(Box::new(move || {
-            let result = job.run();
-            events.post(ShardInput::Event(Event::Removed { result }));
         }));
     }
 

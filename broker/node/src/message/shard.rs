@@ -1,13 +1,12 @@
 //! Events and commands of a shard: an event loop that owns some of a broker's partitions.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kintsugi_coordinator::{Client, GroupRequest, GroupResponse};
 use kintsugi_metadata::{Delta, Image};
-use kintsugi_storage::checkpoint::{CheckpointError, OffsetCheckpoints};
+use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_storage::{FsError, Synced};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, Endpoint, ErrorCode, LeaderEpoch, MetadataOffset, Offset, PartitionId,
@@ -121,18 +120,6 @@ pub enum Event {
         partition: PartitionId,
         /// What it gave.
         result: Result<Synced, FsError>,
-    },
-    /// A directory that `Command::Make` asked for was made.
-    Made {
-        /// Of which partition.
-        partition: PartitionId,
-        /// What it gave.
-        result: Result<Option<PathBuf>, CheckpointError>,
-    },
-    /// A directory that `Command::Remove` named was removed.
-    Removed {
-        /// What it gave.
-        result: Result<(), FsError>,
     },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
@@ -475,16 +462,6 @@ pub enum Command {
     Sync {
         /// Which partition.
         partition: PartitionId,
-    },
-    /// Take `Shard::begin_making` of this partition, run it on another thread, and answer `Made`.
-    Make {
-        /// Which partition.
-        partition: PartitionId,
-    },
-    /// Take `Shard::begin_removing` of this directory, run it on another thread, and answer `Removed`.
-    Remove {
-        /// Where it is.
-        path: PathBuf,
     },
     /// Everything is handed over.
     Drained,

@@ -1,6 +1,5 @@
 //! The directories of partitions: `<topic>-<partition>` in the log directory.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kintsugi_storage::checkpoint::{CheckpointError, ClosedLogs, PartitionMetadata};
@@ -9,8 +8,6 @@ use kintsugi_types::{PartitionId, PartitionIndex, TopicName};
 
 /// The end of the name of a deleted partition's directory, until it is removed.
 const DELETED: &str = "-delete";
-/// The end of the name of a directory that is being made.
-const NEW: &str = ".new";
 /// The end of the name of a directory that was set aside.
 const STRAY: &str = "-stray";
 
@@ -34,11 +31,10 @@ pub(super) struct Found {
     pub path: PathBuf,
 }
 
-/// Removes what is left of partitions that were being deleted or made before a crash.
-pub(crate) fn remove_leftovers<F: FileSystem>(fs: &F, root: &Path) -> Result<(), FsError> {
+/// Removes what is left of partitions that were deleted before a crash.
+pub(crate) fn remove_deleted<F: FileSystem>(fs: &F, root: &Path) -> Result<(), FsError> {
     for name in fs.read_dir(root)? {
-        let is_deleted = name.ends_with(DELETED) && name.contains('.');
-        if is_deleted || name.ends_with(NEW) {
+        if name.ends_with(DELETED) && name.contains('.') {
             fs.remove_dir_all(&root.join(&name))?;
         }
     }
@@ -47,9 +43,9 @@ pub(crate) fn remove_leftovers<F: FileSystem>(fs: &F, root: &Path) -> Result<(),
 
 /// The partitions' directories in a log directory.
 ///
-/// A directory without `partition.metadata` is left alone: what batches it may hold are nobody's
-/// that is known, and it is set aside when its name is needed. Of logs that were closed in order
-/// the topic is known without that file.
+/// A directory whose `partition.metadata` is missing was being made when the process ended: no
+/// batch was written, because that file is written first. It is left alone, and used when the
+/// partition is made again. Of logs that were closed in order the topic is known.
 pub(super) fn scan<F: FileSystem>(
     fs: &F,
     root: &Path,
@@ -81,10 +77,7 @@ pub(super) fn scan<F: FileSystem>(
 /// Makes a partition's directory with its `partition.metadata`. `None`: a directory of another
 /// topic, which was deleted, has the name. The shard that owns its log moves it away as soon as it
 /// hears of that; nobody else may, since a log opens its files by their names.
-///
-/// The directory gets its name when it is whole, by a rename, which only one of several topics can
-/// win that come to have the same name one after the other.
-fn create<F: FileSystem>(
+pub(super) fn create<F: FileSystem>(
     fs: &F,
     root: &Path,
     topic: &TopicName,
@@ -98,84 +91,28 @@ fn create<F: FileSystem>(
         match PartitionMetadata::read(fs, &path)? {
             Some(found) if found == metadata => return Ok(Some(path)),
             Some(_) => return Ok(None),
-            None => match set_aside(fs, root, &path) {
-                // Its owner has just removed it.
-                Err(error) if error.is_not_found() => {}
-                result => result?,
-            },
+            None => {}
         }
     }
-    let new = root.join(format!("{}-{}{NEW}", partition.topic.0, partition.index));
-    fs.create_dir_all(&new)?;
-    metadata.write(fs, &new)?;
-    match fs.rename(&new, &path) {
-        Err(error) if error.is_taken() => {
-            fs.remove_dir_all(&new)?;
-            Ok(None)
-        }
-        result => Ok(result.map(|()| Some(path))?),
-    }
-}
-
-/// A partition's directory that is to be made, on another thread: that waits for the disk.
-pub struct MakingJob<F> {
-    pub(super) fs: F,
-    pub(super) root: PathBuf,
-    pub(super) topic: TopicName,
-    pub(super) partition: PartitionId,
-}
-
-impl<F> fmt::Debug for MakingJob<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "making {:?} in {}", self.partition, self.root.display())
-    }
-}
-
-impl<F: FileSystem> MakingJob<F> {
-    /// Makes it durably. `None`: a deleted topic's directory still has the name.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn run(self) -> Result<Option<PathBuf>, CheckpointError> {
-        create(&self.fs, &self.root, &self.topic, self.partition)
-    }
+    fs.create_dir_all(&path)?;
+    metadata.write(fs, &path)?;
+    Ok(Some(path))
 }
 
 /// Renames a directory so that it is used no more but kept.
 pub(super) fn set_aside<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
-    rename_freely(fs, path, STRAY)?;
+    let to = free_name(fs, path, STRAY)?;
+    fs.rename(path, &to)?;
     fs.sync_dir(root)
 }
 
-/// Renames a partition's directory that is to be removed; gives its new name. What a crash leaves of
-/// it under that name is not taken for a log.
-pub(super) fn give_up_name<F: FileSystem>(fs: &F, path: &Path) -> Result<PathBuf, FsError> {
-    rename_freely(fs, path, DELETED)
-}
-
-/// A directory without a name that is to be removed, on another thread: that waits for the disk.
-pub struct RemovingJob<F> {
-    pub(super) fs: F,
-    pub(super) root: PathBuf,
-    pub(super) path: PathBuf,
-}
-
-impl<F> fmt::Debug for RemovingJob<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "removing {}", self.path.display())
-    }
-}
-
-impl<F: FileSystem> RemovingJob<F> {
-    /// Removes it. That it has no name any more is durable before: after a loss of power nobody
-    /// finds a part of a log under it.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn run(self) -> Result<(), FsError> {
-        self.fs.sync_dir(&self.root)?;
-        self.fs.remove_dir_all(&self.path)
-    }
+/// Removes a partition's directory. It is renamed first, so that what a crash leaves of it is not
+/// taken for a log.
+pub(super) fn remove<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
+    let to = free_name(fs, path, DELETED)?;
+    fs.rename(path, &to)?;
+    fs.sync_dir(root)?;
+    fs.remove_dir_all(&to)
 }
 
 /// The longest name that file systems take.
@@ -184,20 +121,14 @@ const NAME_BYTES_MAX: usize = 255;
 /// The most directories of one partition that are set aside.
 const ASIDE_MAX: u32 = 10_000;
 
-/// Gives a directory its own name with a number and this end; the first number that is free, also
-/// where another shard gives such a name at the same time.
-fn rename_freely<F: FileSystem>(fs: &F, path: &Path, end: &str) -> Result<PathBuf, FsError> {
+fn free_name<F: FileSystem>(fs: &F, path: &Path, end: &str) -> Result<PathBuf, FsError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     for number in 0..ASIDE_MAX {
         let end = format!(".{number}{end}");
         let kept: String = name.chars().take(NAME_BYTES_MAX - end.len()).collect();
         let to = path.with_file_name(kept + &end);
-        if fs.exists(&to)? {
-            continue;
-        }
-        match fs.rename(path, &to) {
-            Err(error) if error.is_taken() => {}
-            result => return result.map(|()| to),
+        if !fs.exists(&to)? {
+            return Ok(to);
         }
     }
     let text = "10000 directories of this partition were set aside; remove some";

@@ -27,7 +27,6 @@ mod open;
 mod partition;
 mod produce;
 mod publish;
-mod removing;
 mod scrub;
 mod sessions;
 mod settle;
@@ -56,7 +55,6 @@ use crate::message::shard::{Command, Counts, CurrentLeader, Event};
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use delete_records::WaitingDeletes;
-pub use directories::{MakingJob, RemovingJob};
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
@@ -66,7 +64,6 @@ use open::Recovered;
 pub use open::{OpenedLogs, ShardError};
 use partition::Partition;
 use produce::WaitingProduces;
-use removing::Removing;
 use scrub::Scrub;
 use sessions::Sessions;
 use settle::Todo;
@@ -88,7 +85,6 @@ pub struct Shard<F: FileSystem> {
     /// Partitions whose directories' names are still taken by deleted topics of other shards.
     nameless: BTreeSet<PartitionId>,
     making: Making,
-    removing: Removing,
     /// When they are tried again.
     name_again_at: Time,
     stale_names: StaleNames,
@@ -121,6 +117,7 @@ impl<F: FileSystem> Shard<F> {
         let lease = self.lease_until.unwrap_or(Time::NEVER);
         lease
             .min(self.name_again_at)
+            .min(self.making.next_wake())
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
             .min(self.deletes.next_wake())
@@ -137,8 +134,9 @@ impl<F: FileSystem> Shard<F> {
         // The lease comes first: after a freeze nothing may be served as if it still held.
         self.check_lease(now, out);
         self.groups.set_wall(wall);
+        self.making.begin_event();
         match event {
-            Event::Wake => {}
+            Event::Wake => self.make_logs(now),
             Event::Produce(produce) => self.produce(now, wall, produce, out),
             Event::Fetch(fetch) => self.client_fetch(now, fetch, out),
             Event::ListOffsets { token, positions } => {
@@ -191,12 +189,8 @@ impl<F: FileSystem> Shard<F> {
             }
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
             Event::Synced { partition, result } => self.synced(now, partition, result),
-            Event::Made { partition, result } => self.made(now, partition, result),
-            Event::Removed { result } => self.removed(result),
         }
         self.keep_up(now, wall, out);
-        self.push_making(out);
-        self.push_removals(out);
         self.answer_deletes(now, out);
         self.settle_all(now, out);
     }

@@ -17,7 +17,6 @@ use super::groups::Groups;
 use super::making::Making;
 use super::mending::Mends;
 use super::produce::WaitingProduces;
-use super::removing::Removing;
 use super::scrub::Scrub;
 use super::sessions::Sessions;
 use super::settle::Todo;
@@ -128,7 +127,6 @@ impl<F: FileSystem> Shard<F> {
             opened_logs,
             nameless: BTreeSet::new(),
             making: Making::default(),
-            removing: Removing::default(),
             name_again_at: Time::NEVER,
             image: Arc::default(),
             broker_epoch: BrokerEpoch(-1),

@@ -118,11 +118,6 @@ impl BrokerProcess {
                 let event = shard::Event::Synced { partition, result };
                 self.handle_shard(fabric, shard, event);
             }
-            Input::Make(shard, partition, job) => {
-                let result = job.run();
-                let event = shard::Event::Made { partition, result };
-                self.handle_shard(fabric, shard, event);
-            }
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
         }
@@ -403,23 +398,6 @@ impl BrokerProcess {
                     let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
                     let input = Input::Sync(number, partition, job);
                     fabric.arrive(delay, place, life, input);
-                }
-            }
-            Command::Make { partition } => {
-                let started = self.shards.get_mut(usize::from(number));
-                if let Some(job) = started.and_then(|s| s.node.begin_making(partition)) {
-                    let (place, life) = (self.place(), self.life);
-                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
-                    let input = Input::Make(number, partition, job);
-                    fabric.arrive(delay, place, life, input);
-                }
-            }
-            Command::Remove { path } => {
-                // At once: nobody waits for it, and what a crash leaves of it has no log's name.
-                let started = self.shards.get_mut(usize::from(number));
-                if let Some(job) = started.map(|s| s.node.begin_removing(path)) {
-                    let result = job.run();
-                    self.handle_shard(fabric, number, shard::Event::Removed { result });
                 }
             }
             Command::Drained => {

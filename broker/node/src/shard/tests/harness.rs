@@ -24,7 +24,7 @@ use crate::message::replication::FetchClass;
 use crate::message::shard::{
     Acks, ClientPosition, Command, Counts, Event, Fetch, Fetched, Produce, Produced, Token,
 };
-use crate::shard::{MakingJob, RemovingJob, Shard, ShardConfig};
+use crate::shard::{Shard, ShardConfig};
 
 pub const TOPIC: TopicId = TopicId(Uuid::from_u128(1));
 pub const PARTITION: PartitionId = PartitionId {
@@ -55,16 +55,6 @@ pub struct Cluster {
     /// Brokers whose syncs take for ever.
     pub slow_disks: BTreeSet<usize>,
     syncs: Vec<(usize, PartitionId, SyncJob<MemoryFileSystem>)>,
-    /// Whether directories are made only when a test says so.
-    pub holds_makings: bool,
-    /// The directories that are asked for and not made yet.
-    pub makings: Vec<(usize, PartitionId, MakingJob<MemoryFileSystem>)>,
-    /// Whether directories are removed only when a test says so.
-    pub holds_removals: bool,
-    /// The directories that are to be removed and are not yet.
-    pub removals: Vec<(usize, RemovingJob<MemoryFileSystem>)>,
-    /// What each broker told last as applied.
-    pub applied: [MetadataOffset; 3],
     queue: VecDeque<(usize, Event)>,
     /// Who awaits the answer to a follower's fetch.
     fetches: BTreeMap<u64, (usize, usize, FetchClass)>,
@@ -195,11 +185,6 @@ impl Cluster {
             cut_off: BTreeSet::new(),
             slow_disks: BTreeSet::new(),
             syncs: Vec::new(),
-            holds_makings: false,
-            makings: Vec::new(),
-            holds_removals: false,
-            removals: Vec::new(),
-            applied: [MetadataOffset(0); 3],
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
             last_token: 0,
@@ -355,54 +340,10 @@ impl Cluster {
                 self.syncs.extend(job.map(|job| (from, partition, job)));
                 self.run_syncs();
             }
-            Command::Make { partition } => {
-                let shard = self.brokers[from].shard.as_mut().unwrap();
-                let job = shard.begin_making(partition);
-                self.makings.extend(job.map(|job| (from, partition, job)));
-                if !self.holds_makings {
-                    let all = self.makings.len();
-                    self.queue_makings(all);
-                }
-            }
-            Command::Remove { path } => {
-                let shard = self.brokers[from].shard.as_mut().unwrap();
-                let job = shard.begin_removing(path);
-                self.removals.push((from, job));
-                if !self.holds_removals {
-                    self.queue_removals();
-                }
-            }
-            Command::Applied { offset } => self.applied[from] = offset,
+            Command::Applied { .. } => {}
             Command::Checkpoint { .. } => self.checkpoints[from] += 1,
             Command::Counted(counts) => self.counts[from] = counts,
             other => self.brokers[from].commands.push(other),
-        }
-    }
-
-    /// Makes so many of the directories that are asked for.
-    pub fn run_makings(&mut self, count: usize) {
-        self.queue_makings(count);
-        self.run();
-    }
-
-    fn queue_makings(&mut self, count: usize) {
-        for (id, partition, job) in self.makings.drain(..count) {
-            let result = job.run();
-            self.queue
-                .push_back((id, Event::Made { partition, result }));
-        }
-    }
-
-    /// Removes the directories that are to be removed.
-    pub fn run_removals(&mut self) {
-        self.queue_removals();
-        self.run();
-    }
-
-    fn queue_removals(&mut self) {
-        for (id, job) in self.removals.drain(..) {
-            let result = job.run();
-            self.queue.push_back((id, Event::Removed { result }));
         }
     }
 

@@ -118,12 +118,6 @@ impl Net {
                 };
                 self.queue.push_back((follower, event));
             }
-            Command::Make { partition } => {
-                let shard = self.shards.get_mut(&from).unwrap();
-                let result = shard.begin_making(partition).unwrap().run();
-                self.queue
-                    .push_back((from, Event::Made { partition, result }));
-            }
             Command::AnswerProduce { results, .. } => {
                 let is_success = results.iter().all(|r| r.error == ErrorCode::None);
                 self.acknowledged += usize::from(is_success);
