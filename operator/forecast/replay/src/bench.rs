@@ -328,13 +328,13 @@ fn beside_rule(case: &Case, points: &[GridPoint]) -> Result<BesideRule> {
     let runs = case.run_scalers(&case.learn()?, &settings)?;
     let (mut costs, mut decided) = (Vec::new(), Vec::new());
     let (mut ours, mut theirs, mut differ) = (0.0, 0.0, 0);
-    for (&fallback, (scaler, skilled)) in points.iter().zip(runs) {
+    for (&fallback, run) in points.iter().zip(runs) {
         let hpa = case.run_grid_point(fallback);
-        costs.push((scaler.cost / hpa.cost).ln());
+        costs.push((run.outcome.cost / hpa.cost).ln());
         theirs += hpa.violation;
-        ours += scaler.violation;
-        differ += usize::from(hpa != scaler);
-        decided.push(skilled);
+        ours += run.outcome.violation;
+        differ += usize::from(hpa != run.outcome);
+        decided.push(run.skilled);
     }
     let decided = mean(&decided);
     Ok(BesideRule {

@@ -1,6 +1,6 @@
 //! One trace at one size and one delay: both fronts.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     clairvoyant::clairvoyant,
@@ -28,6 +28,16 @@ pub struct Case {
     pub brokers: u32,
     /// From a decision until it takes effect.
     pub delay_seconds: i64,
+}
+
+/// What a scaler came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Costs and violations.
+    pub outcome: Outcome,
+    /// The part of the time in which the forecast decided.
+    pub skilled: f64,
+    never_fell_back: bool,
 }
 
 /// What both came to.
@@ -70,60 +80,49 @@ impl Case {
         )
     }
 
-    /// Runs the scaler with each of some settings; gives what each came to, and the part of the time
-    /// in which the forecast decided.
+    /// Runs the scaler with each of some settings.
     ///
     /// # Errors
     /// Settings out of range, loads that the scaler refuses.
-    pub fn run_scalers(
-        &self,
-        teacher: &Teacher,
-        settings: &[Setting],
-    ) -> Result<Vec<(Outcome, f64)>> {
+    pub fn run_scalers(&self, teacher: &Teacher, settings: &[Setting]) -> Result<Vec<Run>> {
+        let like =
+            |index: usize| (settings.iter()).position(|other| other.decides_like(&settings[index]));
+        let mut runs: Vec<Option<Run>> = vec![None; settings.len()];
+        self.run_where(&mut runs, teacher, settings, |index| {
+            like(index) == Some(index)
+        })?;
         // Of settings that differ in the rule's target and tolerance alone, one stands for all where
         // the rule is never fallen back to.
-        let leaders: Vec<usize> = (0..settings.len())
-            .filter(|&index| {
-                !settings[..index]
-                    .iter()
-                    .any(|s| s.decides_like(&settings[index]))
-            })
-            .collect();
-        let chosen: Vec<Setting> = leaders.iter().map(|&index| settings[index]).collect();
-        let led = self.run_each(teacher, &chosen)?;
-        let mut results = vec![None; settings.len()];
-        for (&leader, &(outcome, skilled, always)) in leaders.iter().zip(&led) {
-            for (result, setting) in results.iter_mut().zip(settings) {
-                if always && setting.decides_like(&settings[leader]) {
-                    *result = Some((outcome, skilled));
-                }
-            }
-            results[leader] = Some((outcome, skilled));
+        for index in 0..settings.len() {
+            let first = like(index).and_then(|first| runs[first]);
+            runs[index] = runs[index].or(first.filter(|run| run.never_fell_back));
         }
-        let left: Vec<usize> = (0..settings.len())
-            .filter(|&index| results[index].is_none())
-            .collect();
-        let chosen: Vec<Setting> = left.iter().map(|&index| settings[index]).collect();
-        for (index, (outcome, skilled, _)) in left.into_iter().zip(self.run_each(teacher, &chosen)?)
-        {
-            results[index] = Some((outcome, skilled));
-        }
-        Ok(results.into_iter().flatten().collect())
+        let done: Vec<bool> = runs.iter().map(Option::is_some).collect();
+        self.run_where(&mut runs, teacher, settings, |index| !done[index])?;
+        Ok(runs.into_iter().flatten().collect())
     }
 
-    /// All settings side by side, so that the load is learned once.
-    fn run_each(
+    /// Runs those settings whose place in the list is `wanted`, side by side, so that the load is
+    /// learned once.
+    fn run_where(
         &self,
+        runs: &mut [Option<Run>],
         teacher: &Teacher,
         settings: &[Setting],
-    ) -> Result<Vec<(Outcome, f64, bool)>> {
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<()> {
         let mut teacher = teacher.clone();
         let from = self.score_from();
         let begin = from - self.early();
-        let mut runs = Vec::new();
-        for &setting in settings {
+        let mut clusters = Vec::new();
+        for (index, &setting) in settings
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| wanted(*index))
+        {
             let cluster = Cluster::new(self.trace.loads[begin], self.delay_seconds);
-            runs.push((cluster, Forecasting::pupil(setting, self.delay_seconds)?));
+            let pupil = Forecasting::pupil(setting, self.delay_seconds)?;
+            clusters.push((index, cluster, pupil));
         }
         let steps: Vec<_> = (begin..self.trace.loads.len())
             .map(|step| {
@@ -133,31 +132,29 @@ impl Case {
             .collect();
         // What is learned changes with the first step of a minute, so all scalers go through a
         // whole minute with what it was after that.
-        for minute in steps.chunk_by(|a, b| a.1.div_euclid(60_000) == b.1.div_euclid(60_000)) {
-            for (index, &(_, now_ms, load)) in minute.iter().enumerate() {
+        let minute_of = |(_, now_ms, _): &(usize, i64, f64)| now_ms.div_euclid(60_000);
+        for minute in steps.chunk_by(|a, b| minute_of(a) == minute_of(b)) {
+            let (&(_, now_ms, load), rest) = minute.split_first().context("an empty minute")?;
+            teacher.observe(now_ms, load)?;
+            for (_, cluster, pupil) in &mut clusters {
+                teacher.teach(pupil, |pupil| {
+                    for &(step, now_ms, load) in minute {
+                        cluster.step(pupil, (step, now_ms), load, step >= from);
+                    }
+                });
+            }
+            for &(_, now_ms, load) in rest {
                 teacher.observe(now_ms, load)?;
-                if index > 0 {
-                    continue;
-                }
-                for (cluster, pupil) in &mut runs {
-                    teacher.teach(pupil, |pupil| {
-                        for &(step, now_ms, load) in minute {
-                            cluster.step(pupil, (step, now_ms), load, step >= from);
-                        }
-                    });
-                }
             }
         }
-        Ok(runs
-            .into_iter()
-            .map(|(cluster, pupil)| {
-                (
-                    cluster.outcome(),
-                    pupil.skilled_share(),
-                    pupil.always_skilled(),
-                )
-            })
-            .collect())
+        for (index, cluster, pupil) in clusters {
+            runs[index] = Some(Run {
+                outcome: cluster.outcome(),
+                skilled: pupil.skilled_share(),
+                never_fell_back: pupil.always_skilled(),
+            });
+        }
+        Ok(())
     }
 
     /// One that has learned until a day is left before the score begins: sizes do not change what is
@@ -189,7 +186,8 @@ impl Case {
             .map(|point| self.run_grid_point(point))
             .collect();
         let runs = self.run_scalers(&self.learn()?, &path())?;
-        let (scaler, skilled): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let scaler: Vec<_> = runs.iter().map(|run| run.outcome).collect();
+        let skilled: Vec<_> = runs.iter().map(|run| run.skilled).collect();
         let theirs = Front::of(&grid);
         let delay_steps = self.delay_seconds.div_euclid(STEP_SECONDS).max(1);
         let scored = &self.trace.loads[self.score_from()..];
@@ -238,9 +236,10 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) 
 mod tests {
     use super::*;
 
-    /// Five weeks of a daily wave, by noise of 2 %.
+    /// Eighteen days of a daily wave, by noise of 2 %. In the second week no skill is claimed yet,
+    /// in the third it is.
     fn case() -> Case {
-        let steps = Trace::steps_of_days(35.0);
+        let steps = Trace::steps_of_days(18.0);
         let day = Trace::steps_of_days(1.0) as f64 / std::f64::consts::TAU;
         let trace = Trace {
             start_ms: 1_700_000_000_000,
@@ -291,17 +290,14 @@ mod tests {
 
     #[test]
     fn settings_that_share_what_is_learned_decide_as_if_each_learned_alone() {
-        let mut case = case();
-        // In the second week no skill is claimed yet, in the third it is.
-        let steps = Trace::steps_of_days(18.0);
-        case.trace.loads.truncate(steps);
+        let case = case();
         let settings = [setting(20.0, 0.8), setting(20.0, 0.6), setting(200.0, 0.6)];
         let shared =
             (case.run_scalers(&case.learn().expect("loads"), &settings)).expect("settings");
-        for (&setting, (outcome, skilled)) in settings.iter().zip(&shared) {
-            assert!((0.1..0.9).contains(skilled), "{skilled}");
-            assert_eq!(*outcome, alone(&case, setting));
+        for (&setting, run) in settings.iter().zip(&shared) {
+            assert!((0.1..0.9).contains(&run.skilled), "{}", run.skilled);
+            assert_eq!(run.outcome, alone(&case, setting));
         }
-        assert_ne!(shared[0].0, shared[1].0);
+        assert_ne!(shared[0].outcome, shared[1].outcome);
     }
 }
