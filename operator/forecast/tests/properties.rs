@@ -239,6 +239,7 @@ fn by_day(step: i64) -> f64 {
 fn no_broker_is_let_go_before_the_load_has_fallen() {
     let wanted = Settings {
         emergency_target: 1.2,
+        violation_price: 10.0,
         behavior: Behavior {
             scale_down: ScalingRules {
                 stabilization_window_seconds: 0,
