@@ -49,9 +49,14 @@ impl Delays {
         if self.seen_ms.is_empty() {
             return self.prior_ms.clamp(0, MAX_MS);
         }
-        let mut sorted: Vec<i64> = self.seen_ms.iter().copied().collect();
+        let count = self.seen_ms.len().min(KEPT);
+        let mut sorted = [0; KEPT];
+        for (slot, seen_ms) in sorted.iter_mut().zip(&self.seen_ms) {
+            *slot = *seen_ms;
+        }
+        let sorted = &mut sorted[..count];
         sorted.sort_unstable();
-        let index = ((sorted.len() as f64 * QUANTILE).ceil() as usize).clamp(1, sorted.len()) - 1;
+        let index = ((count as f64 * QUANTILE).ceil() as usize).clamp(1, count) - 1;
         sorted[index]
     }
 

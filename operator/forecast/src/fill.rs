@@ -20,8 +20,12 @@ pub struct Fill {
 
 /// The fill that asks for most, and what all of them together ask for.
 pub fn largest(current: u32, fills: &[Fill]) -> Option<(Fill, u32)> {
-    let recommendations: Vec<_> = fills.iter().map(|fill| fill.recommendation).collect();
-    let desired = hpa::largest(current, &recommendations)?;
+    let mut recommendations = [None; Resource::ALL.len()];
+    for (recommendation, fill) in recommendations.iter_mut().zip(fills) {
+        *recommendation = fill.recommendation;
+    }
+    let asked = recommendations.get(..fills.len())?;
+    let desired = hpa::largest(current, asked)?;
     let fullest = fills.iter().max_by_key(|fill| fill.recommendation)?;
     Some((*fullest, desired))
 }

@@ -30,5 +30,5 @@ pub mod storage;
 pub use delay::Direction;
 pub use reason::{Forecast, Reason};
 pub use sample::{Brokers, Loads, Resource, Sample, SampleError};
-pub use scaler::{DecideError, Decision, RestoreError, Scaler};
+pub use scaler::{DecideError, Decision, Models, RestoreError, Scaler};
 pub use settings::{Constraints, ResourceSettings, Settings, SettingsError};

@@ -1,6 +1,7 @@
 //! One cluster's scaler: samples in, sizes with reasons out.
 
 mod restore;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -9,7 +10,7 @@ pub use restore::RestoreError;
 
 use crate::{
     capacity::Capacity,
-    decide::{Choice, Demand, Outlook, Prices, choose},
+    decide::{Choice, Outlook, Prices, choose},
     delay::{Delays, Direction},
     fill::{Fill, largest},
     floors::Floors,
@@ -26,11 +27,6 @@ const STALE_MS: i64 = 300_000;
 const MAX_PAUSE_MS: i64 = 900_000;
 /// Nothing shrinks before this was observed, however short the stabilization window.
 const MIN_OBSERVED_MS: i64 = 300_000;
-/// Skill at the delay above which the forecast decides, and below which it no longer does.
-const SKILL_ENTER: f64 = 0.05;
-const SKILL_LEAVE: f64 = 0.025;
-/// A resource that fills less than this part of the fullest one's brokers has no say about skill.
-const RELEVANT_SHARE: f64 = 0.5;
 
 /// A size and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +52,10 @@ pub enum DecideError {
     Time(#[from] SampleError),
 }
 
+/// What was learned of the loads, by [`Resource`].
+#[derive(Debug, Default)]
+pub struct Models([Option<LoadModel>; 3]);
+
 /// What is known about one cluster's load and how it scales. See the crate's documentation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scaler {
@@ -73,10 +73,15 @@ pub struct Scaler {
     /// The choice of this minute: the path changes once a minute, so the choice does too.
     #[serde(skip)]
     choice: Option<(ChoiceKey, Choice)>,
+    /// The forecast of this minute, for the same reason.
+    #[serde(skip)]
+    forecast: Option<(ForecastKey, Forecast)>,
 }
 
 /// What a choice was made for: minute, size, limits.
 type ChoiceKey = (i64, u32, (u32, u32));
+/// What a forecast was made for: minute, the newest minute that each model has learned from, delay.
+type ForecastKey = (i64, [Option<i64>; 3], i64);
 
 impl Scaler {
     /// What a scaler's state is at most, in memory and as a snapshot.
@@ -103,6 +108,7 @@ impl Scaler {
             last: None,
             skilled: false,
             choice: None,
+            forecast: None,
             settings,
         })
     }
@@ -191,6 +197,17 @@ impl Scaler {
             Direction::Up => self.grow.observe(duration_ms),
             Direction::Down => self.shrink.observe(duration_ms),
         }
+    }
+
+    /// Takes out what was learned of the loads. Without it the rule decides, and nothing is learned.
+    /// Sizes do not change what is learned: a replay of many settings lets all of them go by one.
+    pub fn take_models(&mut self) -> Models {
+        Models(std::mem::take(&mut self.models))
+    }
+
+    /// Puts back what [`Scaler::take_models`] took, from this scaler or from one of the same resources.
+    pub fn put_models(&mut self, models: Models) {
+        self.models = models.0;
     }
 
     /// Whether the forecast decides, being better than naive ones.
@@ -308,64 +325,6 @@ impl Scaler {
         let choice = choose(&outlook, &prices, current, bounds);
         self.choice = Some((key, choice));
         choice
-    }
-
-    /// Brings the verdict on skill up to date, and says what is forecast.
-    fn judge(&mut self, now_ms: i64, sample: &Sample) -> Option<Forecast> {
-        let demands = self.demands(now_ms);
-        let fill = |demand: &Demand<'_>, load: f64| load / demand.capacity;
-        let loads: Vec<f64> = (Resource::ALL.iter())
-            .filter(|&&resource| self.models[resource as usize].is_some())
-            .map(|&resource| sample.loads.get(resource).unwrap_or(0.0))
-            .collect();
-        if demands.is_empty() || demands.len() != loads.len() {
-            self.skilled = false;
-            return None;
-        }
-        let delay_ms = self.grow.planned_ms();
-        let delay_minutes = delay_ms as f64 / 60_000.0;
-        let fullest = (demands.iter().zip(&loads))
-            .map(|(demand, &load)| fill(demand, load))
-            .fold(0.0, f64::max);
-        // Judged at the delay itself: that far ahead a size must be right, what lies farther is
-        // decided anew.
-        let skill = (demands.iter().zip(&loads))
-            .filter(|(demand, load)| fill(demand, **load) >= RELEVANT_SHARE * fullest)
-            .map(|(demand, _)| demand.model.skill(delay_minutes).share())
-            .fold(1.0, f64::min);
-        let tail = (1.0 / self.settings.violation_price).clamp(1e-4, 0.5);
-        let outlook = Outlook {
-            demands: &demands,
-            delay_minutes,
-        };
-        let (expected_brokers, bound_brokers) = outlook.brokers(delay_minutes, tail);
-        let needed = if self.skilled {
-            SKILL_LEAVE
-        } else {
-            SKILL_ENTER
-        };
-        self.skilled = skill >= needed;
-        Some(Forecast {
-            delay_ms,
-            expected_brokers,
-            bound_brokers,
-            tail,
-            skill,
-        })
-    }
-
-    /// The resources whose path is fresh; the processor's by the learned capacity.
-    fn demands(&self, now_ms: i64) -> Vec<Demand<'_>> {
-        (Resource::ALL.iter())
-            .filter_map(|&resource| {
-                let model = self.models[resource as usize].as_ref()?;
-                Some(Demand {
-                    model,
-                    capacity: self.capacity_per_broker(resource)?,
-                    age_minutes: model.path_age_minutes(now_ms)?,
-                })
-            })
-            .collect()
     }
 
     fn fills(

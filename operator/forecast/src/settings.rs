@@ -22,7 +22,9 @@ pub struct Settings {
     pub resources: [Option<ResourceSettings>; 3],
     /// The HPA's behaviour: windows, policies, tolerances.
     pub behavior: Behavior,
-    /// The part of a broker's capacity at which the size is raised whatever the forecast says.
+    /// The part of a broker's capacity at which the size is raised whatever the forecast says. Above
+    /// 1 for who would rather have a load that brokers do not carry for a while than pay for more;
+    /// the HPA's rule has its tolerance for that, this floor has none.
     pub emergency_target: f64,
     /// How many broker-seconds a second is worth in which the load is above the capacity. The
     /// larger, the more room is kept: with 100, a broker is added for one chance in a hundred.
@@ -146,8 +148,8 @@ impl Settings {
             "the emergency target".into(),
             self.emergency_target,
             0.5,
-            1.0,
-            "between 0.5 and 1",
+            1.2,
+            "between 0.5 and 1.2",
         )?;
         within(
             "the price of a violation".into(),

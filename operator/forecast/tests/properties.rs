@@ -3,6 +3,7 @@
 use kintsugi_forecast::{
     Brokers, Constraints, DecideError, Decision, Direction, Loads, Reason, Resource,
     ResourceSettings, RestoreError, Sample, SampleError, Scaler, Settings, SettingsError,
+    hpa::{Behavior, ScalingRules},
 };
 use proptest::prelude::*;
 
@@ -224,6 +225,42 @@ fn an_unforeseen_step_is_answered_by_one_decision() {
     let doubled = |step: i64| 2.0 * daily(step);
     let sizes = follow(&mut scaler, at..at + 1, doubled, size);
     assert!(f64::from(sizes[0]) >= doubled(at), "{sizes:?}");
+}
+
+/// Fourteen brokers' load by day and seven's by night; it changes over twenty minutes.
+fn by_day(step: i64) -> f64 {
+    let minute = step.rem_euclid(STEPS_PER_DAY) as f64 / 4.0;
+    let rise = ((minute - 480.0) / 20.0).clamp(0.0, 1.0);
+    let fall = ((minute - 1_080.0) / 20.0).clamp(0.0, 1.0);
+    7.2 + 7.0 * (rise - fall)
+}
+
+#[test]
+fn no_broker_is_let_go_before_the_load_has_fallen() {
+    let wanted = Settings {
+        emergency_target: 1.2,
+        violation_price: 10.0,
+        behavior: Behavior {
+            scale_down: ScalingRules {
+                stabilization_window_seconds: 0,
+                ..Behavior::default().scale_down
+            },
+            ..Behavior::default()
+        },
+        ..settings()
+    };
+    let mut scaler = Scaler::new(wanted).expect("settings");
+    scaler.scale_finished(Direction::Up, 300_000);
+    scaler.scale_finished(Direction::Down, 300_000);
+    let learned = follow(&mut scaler, 0..17 * STEPS_PER_DAY, by_day, 15);
+    assert!(scaler.has_skill());
+    let size = learned.last().copied().expect("steps");
+    let day = 17 * STEPS_PER_DAY..18 * STEPS_PER_DAY;
+    let sizes = follow(&mut scaler, day.clone(), by_day, size);
+    let falls = (day.zip(sizes)).filter(|(step, _)| by_day(*step + 3) < by_day(*step));
+    let early: Vec<_> =
+        (falls.filter(|(step, size)| f64::from(*size) < by_day(step + 3))).collect();
+    assert!(early.is_empty(), "{early:?}");
 }
 
 #[test]

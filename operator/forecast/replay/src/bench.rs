@@ -12,10 +12,11 @@ use kintsugi_forecast::{
 };
 
 use crate::{
-    front::{Comparison, VIOLATIONS, mean},
-    policies::grid,
+    front::{Comparison, VIOLATIONS, mean, settings_of_front},
+    path::{Setting, path},
+    policies::{GridPoint, grid},
     simulate::Outcome,
-    suite::{Case, Compared, LEARN_DAYS, Setting, in_parallel},
+    suite::{Case, Compared, LEARN_DAYS, in_parallel},
     trace::{STEP_SECONDS, Trace, normal},
 };
 
@@ -153,11 +154,11 @@ fn print_case(case: &Case, result: &Compared, fronts: bool) {
         savings(&result.limit),
     );
     if fronts {
-        for outcome in &result.scaler {
-            print_outcome("scaler", outcome);
+        for (setting, outcome) in settings_of_front(&path(), &result.scaler) {
+            print_outcome(&format!("scaler, {setting}"), &outcome);
         }
-        for outcome in crate::front::Front::of(&result.grid).points() {
-            print_outcome("hpa", outcome);
+        for (point, outcome) in settings_of_front(&grid(), &result.grid) {
+            print_outcome(&format!("HPA, {point}"), &outcome);
         }
         for outcome in &result.clairvoyant {
             print_outcome("one who knows the load", outcome);
@@ -167,7 +168,7 @@ fn print_case(case: &Case, result: &Compared, fronts: bool) {
 
 fn print_outcome(who: &str, outcome: &Outcome) {
     println!(
-        "  {who}: cost {:.3}, violation {:.3} %, {} actions, {} moved",
+        "  {who}: cost {:.4}, violation {:.4} %, {} actions, {} moved",
         outcome.cost,
         100.0 * outcome.violation,
         outcome.actions,
@@ -270,36 +271,16 @@ pub fn controls(sizes: &[u32], delays: &[i64]) -> Result<()> {
         }
     }
     let points: Vec<_> = grid().into_iter().step_by(CONTROL_POINTS_STEP).collect();
-    let results = in_parallel(&cases, |case| -> Result<_> {
-        let learned = case.learn()?;
-        let mut costs = Vec::new();
-        let (mut theirs, mut ours, mut differ) = (0.0, 0.0, 0);
-        let mut decided = Vec::new();
-        for &fallback in &points {
-            let hpa = case.run_grid_point(fallback);
-            let setting = Setting {
-                price: 200.0,
-                fallback,
-            };
-            let (scaler, skilled) = case.run_scaler(&learned, setting)?;
-            costs.push((scaler.cost / hpa.cost).ln());
-            theirs += hpa.violation;
-            ours += scaler.violation;
-            differ += usize::from(hpa != scaler);
-            decided.push(skilled);
-        }
-        let front = (mean(&decided) > 0.0).then(|| case.compare()).transpose()?;
-        Ok((
-            mean(&costs).exp(),
+    let results = in_parallel(&cases, |case| beside_rule(case, &points));
+    for (case, result) in cases.iter().zip(results) {
+        let BesideRule {
+            cost,
             ours,
             theirs,
             differ,
-            mean(&decided),
+            decided,
             front,
-        ))
-    });
-    for (case, result) in cases.iter().zip(results) {
-        let (cost, ours, theirs, differ, decided, front) = result?;
+        } = result?;
         let front = front.map_or("the rule's".into(), |front| {
             let comparison = &front.comparison;
             format!(
@@ -319,6 +300,51 @@ pub fn controls(sizes: &[u32], delays: &[i64]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Points of the grid beside scalers that fall back to them.
+struct BesideRule {
+    /// The geometric mean of the scaler's cost by the rule's.
+    cost: f64,
+    /// Violations of all points together.
+    ours: f64,
+    theirs: f64,
+    /// Points at which anything differs.
+    differ: usize,
+    /// The part of the time in which the forecast decided.
+    decided: f64,
+    /// The fronts, where it ever did.
+    front: Option<Compared>,
+}
+
+fn beside_rule(case: &Case, points: &[GridPoint]) -> Result<BesideRule> {
+    let settings: Vec<_> = (points.iter())
+        .map(|&fallback| Setting {
+            price: 200.0,
+            emergency_target: Settings::default().emergency_target,
+            fallback,
+        })
+        .collect();
+    let runs = case.run_scalers(&case.learn()?, &settings)?;
+    let (mut costs, mut decided) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut differ) = (0.0, 0.0, 0);
+    for (&fallback, run) in points.iter().zip(runs) {
+        let hpa = case.run_grid_point(fallback);
+        costs.push((run.outcome.cost / hpa.cost).ln());
+        theirs += hpa.violation;
+        ours += run.outcome.violation;
+        differ += usize::from(hpa != run.outcome);
+        decided.push(run.skilled);
+    }
+    let decided = mean(&decided);
+    Ok(BesideRule {
+        cost: mean(&costs).exp(),
+        ours,
+        theirs,
+        differ,
+        decided,
+        front: (decided > 0.0).then(|| case.compare()).transpose()?,
+    })
 }
 
 /// Seven weeks without a pattern, by a new value each half hour: a walk whose steps are 6 %, or a

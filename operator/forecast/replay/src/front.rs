@@ -70,6 +70,23 @@ impl Front {
     }
 }
 
+/// The points of the front of some outcomes, each with the first setting that gives it.
+pub fn settings_of_front<'a, S>(
+    settings: &'a [S],
+    outcomes: &'a [Outcome],
+) -> Vec<(&'a S, Outcome)> {
+    let named = |point: &Outcome| {
+        let mut pairs = settings.iter().zip(outcomes);
+        let (setting, _) = pairs.find(|(_, outcome)| *outcome == point)?;
+        Some((setting, *point))
+    };
+    Front::of(outcomes)
+        .points()
+        .iter()
+        .filter_map(named)
+        .collect()
+}
+
 fn mix(a: &Outcome, b: &Outcome, share: f64) -> Outcome {
     let line = |a: f64, b: f64| a + share * (b - a);
     Outcome {

@@ -5,6 +5,7 @@
 mod bench;
 mod clairvoyant;
 mod front;
+mod path;
 mod policies;
 mod replay;
 mod simulate;

@@ -1,15 +1,16 @@
 //! The two policies that are compared: the HorizontalPodAutoscaler and the scaler.
 
+use std::fmt;
+
 use kintsugi_forecast::{
-    Brokers, Constraints, Decision, Direction, Loads, Resource, ResourceSettings, Sample, Scaler,
-    Settings,
+    Brokers, Constraints, Decision, Direction, Loads, Models, Resource, ResourceSettings, Sample,
+    Scaler, Settings,
     hpa::{Behavior, Controller, Metric, desired_replicas},
 };
 
 use crate::{
+    path::Setting,
     simulate::{LIMITS, Policy, View},
-    suite::Setting,
-    trace::STEP_SECONDS,
 };
 
 /// One point of the HorizontalPodAutoscaler's grid.
@@ -38,6 +39,16 @@ pub fn grid() -> Vec<GridPoint> {
         }
     }
     points
+}
+
+impl fmt::Display for GridPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "target {:.2}, tolerance {:.2}, window {} s",
+            self.target, self.tolerance, self.stabilization_seconds
+        )
+    }
 }
 
 impl GridPoint {
@@ -101,21 +112,18 @@ pub struct Forecasting {
     pub last: Option<Decision>,
     decisions: u64,
     skilled: u64,
+    /// What a [`Teacher`] has learned, while it is lent.
+    lent: Option<Models>,
 }
 
 impl Forecasting {
-    /// With a price of violations, the rule that it falls back to, what the simulation charges for
-    /// a move beside the time that it takes, and what was learned before.
+    /// With a setting, and what the simulation charges for a move beside the time that it takes.
     ///
     /// # Errors
     /// Settings out of range.
-    pub fn new(
-        setting: Setting,
-        delay_seconds: i64,
-        learned: Option<&Scaler>,
-    ) -> anyhow::Result<Self> {
+    pub fn new(setting: Setting, delay_seconds: i64) -> anyhow::Result<Self> {
         let fallback = setting.fallback;
-        let settings = Settings {
+        let scaler = Scaler::new(Settings {
             move_price: delay_seconds as f64,
             resources: [
                 Some(ResourceSettings {
@@ -126,19 +134,39 @@ impl Forecasting {
                 None,
             ],
             behavior: fallback.behavior(),
+            emergency_target: setting.emergency_target,
             violation_price: setting.price,
             ..Settings::default()
-        };
-        let scaler = match learned {
-            Some(learned) => Scaler::restore(learned.clone(), settings)?,
-            None => Scaler::new(settings)?,
-        };
+        })?;
         Ok(Forecasting {
             scaler,
             last: None,
             decisions: 0,
             skilled: 0,
+            lent: None,
         })
+    }
+
+    /// The same, of one that learns nothing itself: a [`Teacher`] does.
+    ///
+    /// # Errors
+    /// Settings out of range.
+    pub fn pupil(setting: Setting, delay_seconds: i64) -> anyhow::Result<Self> {
+        let mut pupil = Self::new(setting, delay_seconds)?;
+        drop(pupil.scaler.take_models());
+        Ok(pupil)
+    }
+
+    /// Shows it a load before its first decision.
+    #[cfg(test)]
+    pub fn observe(&mut self, now_ms: i64, load: f64) {
+        let seen = sample(load, 1, 0);
+        self.scaler.observe(now_ms, seen).expect("a load");
+    }
+
+    /// Whether the forecast was better than naive ones at each of its decisions.
+    pub fn always_skilled(&self) -> bool {
+        self.skilled == self.decisions
     }
 
     /// The part of its decisions in which the forecast was better than naive ones.
@@ -147,55 +175,28 @@ impl Forecasting {
     }
 }
 
-/// A scaler that was shown `loads` and decided nothing yet.
-///
-/// # Errors
-/// Loads that it refuses.
-pub fn learn(loads: &[f64], start_ms: i64) -> anyhow::Result<Scaler> {
-    let resource = ResourceSettings {
-        capacity_per_broker: 1.0,
-        target: 0.7,
-    };
-    let mut scaler = Scaler::new(Settings {
-        resources: [Some(resource), None, None],
-        ..Settings::default()
-    })?;
-    for (step, &load) in (0..).zip(loads) {
-        let brokers = Brokers {
-            reporting: 1,
-            missing: 0,
-            unready: 0,
-        };
-        let sample = Sample {
-            loads: Loads::default().with(Resource::Cpu, load),
-            brokers,
-            cpu_utilization: None,
-        };
-        scaler.observe(start_ms + step * STEP_SECONDS * 1_000, sample)?;
-    }
-    Ok(scaler)
-}
-
 impl Policy for Forecasting {
     fn decide(&mut self, view: View, current: u32) -> u32 {
-        let sample = Sample {
-            loads: Loads::default().with(Resource::Cpu, view.load),
-            brokers: Brokers {
-                reporting: view.serving,
-                missing: 0,
-                unready: view.starting,
-            },
-            cpu_utilization: None,
-        };
         let constraints = Constraints {
             min_replicas: LIMITS.0,
             max_replicas: LIMITS.1,
             dry_run: false,
         };
-        if self.scaler.observe(view.now_ms, sample).is_err() {
+        let seen = sample(view.load, view.serving, view.starting);
+        if self.scaler.observe(view.now_ms, seen).is_err() {
             return current;
         }
-        let Ok(decision) = self.scaler.decide(view.now_ms, current, constraints) else {
+        // Only now: the teacher has shown the models this load.
+        let lent = self.lent.take();
+        let is_pupil = lent.is_some();
+        if let Some(models) = lent {
+            self.scaler.put_models(models);
+        }
+        let decision = self.scaler.decide(view.now_ms, current, constraints);
+        if is_pupil {
+            self.lent = Some(self.scaler.take_models());
+        }
+        let Ok(decision) = decision else {
             return current;
         };
         let size = decision.size;
@@ -209,5 +210,58 @@ impl Policy for Forecasting {
     fn finished(&mut self, grew: bool, duration_ms: i64) {
         let direction = if grew { Direction::Up } else { Direction::Down };
         self.scaler.scale_finished(direction, duration_ms);
+    }
+}
+
+/// One that learns a load and decides nothing, for many scalers that decide by what it learned.
+#[derive(Clone, Debug)]
+pub struct Teacher(Scaler);
+
+impl Teacher {
+    /// One that has seen nothing.
+    ///
+    /// # Errors
+    /// None with these settings.
+    pub fn new() -> anyhow::Result<Self> {
+        let resource = ResourceSettings {
+            capacity_per_broker: 1.0,
+            target: 0.7,
+        };
+        Ok(Teacher(Scaler::new(Settings {
+            resources: [Some(resource), None, None],
+            ..Settings::default()
+        })?))
+    }
+
+    /// Shows it a load.
+    ///
+    /// # Errors
+    /// A load that cannot be.
+    pub fn observe(&mut self, now_ms: i64, load: f64) -> anyhow::Result<()> {
+        Ok(self.0.observe(now_ms, sample(load, 1, 0))?)
+    }
+
+    /// Lets a pupil decide by what was learned.
+    pub fn teach<T>(
+        &mut self,
+        pupil: &mut Forecasting,
+        decide: impl FnOnce(&mut Forecasting) -> T,
+    ) -> T {
+        pupil.lent = Some(self.0.take_models());
+        let decided = decide(pupil);
+        self.0.put_models(pupil.lent.take().unwrap_or_default());
+        decided
+    }
+}
+
+fn sample(load: f64, serving: u32, starting: u32) -> Sample {
+    Sample {
+        loads: Loads::default().with(Resource::Cpu, load),
+        brokers: Brokers {
+            reporting: serving,
+            missing: 0,
+            unready: starting,
+        },
+        cpu_utilization: None,
     }
 }

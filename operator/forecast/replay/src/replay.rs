@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kintsugi_forecast::Decision;
+use kintsugi_forecast::{Decision, Settings};
 use kintsugi_plot::{Chart, Mark, Series};
 
 use crate::{
-    front::Front,
+    front::{Front, settings_of_front},
+    path::{Setting, path},
     policies::{Forecasting, grid},
-    simulate::{Policy, Sizes, View, run},
-    suite::{Case, Compared, PATH, Setting},
+    simulate::{Outcome, Policy, Sizes, View, run},
+    suite::{Case, Compared},
     trace::{STEP_SECONDS, Trace},
 };
 
@@ -84,7 +85,7 @@ fn print_fronts(case: &Case, compared: &Compared) {
     println!("| policy | cost | violation % | violation s | actions | shares moved |");
     println!("|---|---|---|---|---|---|");
     let seconds = (case.trace.loads.len() - case.score_from()) as f64 * STEP_SECONDS as f64;
-    let row = |name: String, outcome: &crate::simulate::Outcome| {
+    let row = |name: String, outcome: &Outcome| {
         println!(
             "| {name} | {:.3} | {:.3} | {:.0} | {} | {} |",
             outcome.cost,
@@ -94,27 +95,17 @@ fn print_fronts(case: &Case, compared: &Compared) {
             outcome.moved_shares
         );
     };
-    for (setting, outcome) in PATH.iter().zip(&compared.scaler) {
-        row(format!("scaler, price {}", setting.price), outcome);
+    for (setting, outcome) in settings_of_front(&path(), &compared.scaler) {
+        row(format!("scaler, {setting}"), &outcome);
     }
-    let best = Front::of(&compared.grid);
-    for (point, outcome) in grid().iter().zip(&compared.grid) {
-        if best.points().contains(outcome) {
-            let name = format!(
-                "HPA, target {:.2}, tolerance {:.2}, window {} s",
-                point.target, point.tolerance, point.stabilization_seconds
-            );
-            row(name, outcome);
-        }
+    for (point, outcome) in settings_of_front(&grid(), &compared.grid) {
+        row(format!("HPA, {point}"), &outcome);
     }
 }
 
 fn fronts(case: &Case, compared: &Compared) -> Chart {
-    let percent =
-        |outcome: &crate::simulate::Outcome| (outcome.cost, (100.0 * outcome.violation).max(1e-3));
-    let line = |outcomes: &[crate::simulate::Outcome]| {
-        Front::of(outcomes).points().iter().map(percent).collect()
-    };
+    let percent = |outcome: &Outcome| (outcome.cost, (100.0 * outcome.violation).max(1e-3));
+    let line = |outcomes: &[Outcome]| Front::of(outcomes).points().iter().map(percent).collect();
     let series = |name: &str, color, mark, points| Series {
         name: name.into(),
         color,
@@ -174,19 +165,20 @@ impl Policy for Watched {
     }
 }
 
-/// The price with the rule of the setting that is nearest to it.
-fn setting_of(price: f64) -> Setting {
+/// The setting with the usual floor whose price is nearest, at this price.
+fn setting_of(price: f64) -> Option<Setting> {
+    let usual = Settings::default().emergency_target;
     let far = |setting: &Setting| (setting.price / price).ln().abs();
-    let nearest = (PATH.iter()).min_by(|a, b| far(a).total_cmp(&far(b)));
-    Setting {
-        price,
-        ..*nearest.unwrap_or(&PATH[0])
-    }
+    let nearest = (path().into_iter())
+        .filter(|setting| setting.emergency_target == usual)
+        .min_by(|a, b| far(a).total_cmp(&far(b)))?;
+    Some(Setting { price, ..nearest })
 }
 
 fn sizes(case: &Case, price: f64) -> Result<Chart> {
+    let setting = setting_of(price).context("there is no setting")?;
     let mut policy = Watched {
-        scaler: Forecasting::new(setting_of(price), case.delay_seconds, None)?,
+        scaler: Forecasting::new(setting, case.delay_seconds)?,
         seen: Vec::new(),
     };
     let mut record: Vec<Sizes> = Vec::new();

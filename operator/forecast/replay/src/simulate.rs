@@ -54,6 +54,133 @@ pub struct Sizes {
     pub serving: u32,
 }
 
+/// A change that is under way: since when, until when, how many brokers.
+type Underway = VecDeque<(usize, usize, u32)>;
+
+/// A cluster in the middle of its trace.
+#[derive(Debug)]
+pub struct Cluster {
+    delay_steps: usize,
+    serving: u32,
+    starting: Underway,
+    draining: Underway,
+    paid: f64,
+    oracle: f64,
+    violations: f64,
+    outcome: Outcome,
+    scored_steps: usize,
+}
+
+impl Cluster {
+    /// With exactly what the first load needs.
+    pub fn new(first_load: f64, delay_seconds: i64) -> Self {
+        Cluster {
+            delay_steps: delay_seconds.div_euclid(STEP_SECONDS).max(1) as usize,
+            serving: need(first_load).clamp(LIMITS.0, LIMITS.1),
+            starting: VecDeque::new(),
+            draining: VecDeque::new(),
+            paid: 0.0,
+            oracle: 0.0,
+            violations: 0.0,
+            outcome: Outcome::default(),
+            scored_steps: 0,
+        }
+    }
+
+    /// Goes through one step, at `now_ms`; gives the brokers that serve after it.
+    pub fn step(
+        &mut self,
+        policy: &mut dyn Policy,
+        (step, now_ms): (usize, i64),
+        load: f64,
+        scored: bool,
+    ) -> Sizes {
+        self.finish(policy, step);
+        let waiting = count(&self.starting);
+        let view = View {
+            now_ms,
+            load,
+            serving: self.serving,
+            starting: waiting,
+        };
+        if scored {
+            self.violations += f64::from(load > f64::from(self.serving));
+            self.oracle += f64::from(need(load));
+        }
+        let current = self.serving + waiting;
+        let decided = policy.decide(view, current).clamp(LIMITS.0, LIMITS.1);
+        let moved = self.change(step, current, decided);
+        if scored {
+            let paid = self.serving + count(&self.starting) + count(&self.draining);
+            self.paid += f64::from(paid) + moved * self.delay_steps as f64;
+            self.outcome.actions += f64::from(u8::from(decided != current));
+            self.outcome.moved_shares += moved;
+            self.scored_steps += 1;
+        }
+        Sizes {
+            serving: self.serving,
+        }
+    }
+
+    /// What it came to until now.
+    pub fn outcome(&self) -> Outcome {
+        Outcome {
+            cost: self.paid / f64::max(self.oracle, 1.0),
+            violation: self.violations / self.scored_steps.max(1) as f64,
+            ..self.outcome
+        }
+    }
+
+    /// Lets serve what was started a delay ago, and go what was drained since then.
+    fn finish(&mut self, policy: &mut dyn Policy, step: usize) {
+        let duration_ms = |since: usize| (step - since) as i64 * STEP_SECONDS * 1_000;
+        while let Some((since, _, count)) =
+            (self.starting).pop_front_if(|&mut (_, until, _)| until <= step)
+        {
+            self.serving += count;
+            policy.finished(true, duration_ms(since));
+        }
+        while let Some((since, _, _)) =
+            (self.draining).pop_front_if(|&mut (_, until, _)| until <= step)
+        {
+            policy.finished(false, duration_ms(since));
+        }
+    }
+
+    /// Begins a change; gives the brokers whose share of the data moves.
+    fn change(&mut self, step: usize, current: u32, decided: u32) -> f64 {
+        let until = step + self.delay_steps;
+        if decided >= current {
+            if decided > current {
+                self.starting.push_back((step, until, decided - current));
+            }
+            return f64::from(decided - current);
+        }
+        // Those that do not serve yet are given up first: what they had copied is lost.
+        let mut surplus = current - decided;
+        while surplus > 0 {
+            let Some((_, _, count)) = self.starting.back_mut() else {
+                break;
+            };
+            let dropped = surplus.min(*count);
+            *count -= dropped;
+            surplus -= dropped;
+            if *count == 0 {
+                self.starting.pop_back();
+            }
+        }
+        if surplus > 0 {
+            self.serving -= surplus;
+            self.draining.push_back((step, until, surplus));
+        }
+        f64::from(surplus)
+    }
+}
+
+fn count(underway: &Underway) -> u32 {
+    underway.iter().map(|(_, _, count)| count).sum()
+}
+
 /// Runs a policy over `loads`; the steps before `score_from` are not scored. Each step's sizes go
 /// to `record`.
 pub fn run(
@@ -64,74 +191,12 @@ pub fn run(
     delay_seconds: i64,
     mut record: impl FnMut(Sizes),
 ) -> Outcome {
-    let delay_steps = delay_seconds.div_euclid(STEP_SECONDS).max(1) as usize;
-    let mut serving = need(loads[0]).clamp(LIMITS.0, LIMITS.1);
-    let mut starting: VecDeque<(usize, usize, u32)> = VecDeque::new();
-    let mut draining: VecDeque<(usize, usize, u32)> = VecDeque::new();
-    let (mut paid, mut oracle, mut violations) = (0.0, 0.0, 0.0);
-    let mut outcome = Outcome::default();
+    let mut cluster = Cluster::new(loads[0], delay_seconds);
     for (step, &load) in loads.iter().enumerate() {
-        while let Some((since, _, count)) =
-            starting.pop_front_if(|&mut (_, until, _)| until <= step)
-        {
-            serving += count;
-            policy.finished(true, (step - since) as i64 * STEP_SECONDS * 1_000);
-        }
-        while let Some((since, _, _)) = draining.pop_front_if(|&mut (_, until, _)| until <= step) {
-            policy.finished(false, (step - since) as i64 * STEP_SECONDS * 1_000);
-        }
-        let waiting: u32 = starting.iter().map(|(_, _, count)| count).sum();
-        let view = View {
-            now_ms: start_ms + step as i64 * STEP_SECONDS * 1_000,
-            load,
-            serving,
-            starting: waiting,
-        };
-        let scored = step >= score_from;
-        if scored {
-            violations += f64::from(load > f64::from(serving));
-            oracle += f64::from(need(load));
-        }
-        let current = serving + waiting;
-        let decided = policy.decide(view, current).clamp(LIMITS.0, LIMITS.1);
-        let mut moved = 0.0;
-        if decided > current {
-            starting.push_back((step, step + delay_steps, decided - current));
-            moved = f64::from(decided - current);
-        }
-        if decided < current {
-            // Those that do not serve yet are given up first: what they had copied is lost.
-            let mut surplus = current - decided;
-            while surplus > 0 {
-                let Some((_, _, count)) = starting.back_mut() else {
-                    break;
-                };
-                let dropped = surplus.min(*count);
-                *count -= dropped;
-                surplus -= dropped;
-                if *count == 0 {
-                    starting.pop_back();
-                }
-            }
-            if surplus > 0 {
-                serving -= surplus;
-                draining.push_back((step, step + delay_steps, surplus));
-                moved = f64::from(surplus);
-            }
-        }
-        if scored {
-            let waiting: u32 = starting.iter().map(|(_, _, count)| count).sum();
-            let leaving: u32 = draining.iter().map(|(_, _, count)| count).sum();
-            paid += f64::from(serving + waiting + leaving) + moved * delay_steps as f64;
-            outcome.actions += f64::from(u8::from(decided != current));
-            outcome.moved_shares += moved;
-        }
-        record(Sizes { serving });
+        let at = (step, start_ms + step as i64 * STEP_SECONDS * 1_000);
+        record(cluster.step(policy, at, load, step >= score_from));
     }
-    let steps = loads.len().saturating_sub(score_from).max(1) as f64;
-    outcome.cost = paid / f64::max(oracle, 1.0);
-    outcome.violation = violations / steps;
-    outcome
+    cluster.outcome()
 }
 
 /// Brokers that a load needs.

@@ -1,54 +1,19 @@
 //! One trace at one size and one delay: both fronts.
 
-use anyhow::Result;
-
-use kintsugi_forecast::Scaler;
+use anyhow::{Context, Result};
 
 use crate::{
     clairvoyant::clairvoyant,
     front::{Comparison, Front, compare, mean},
-    policies::{Forecasting, GridPoint, HorizontalPodAutoscaler, grid, learn},
-    simulate::{Outcome, run},
-    trace::Trace,
+    path::{Setting, path},
+    policies::{Forecasting, GridPoint, HorizontalPodAutoscaler, Teacher, grid},
+    simulate::{Cluster, Outcome, run},
+    trace::{STEP_SECONDS, Trace},
 };
 
 /// Weeks that are observed before the score begins.
 pub const LEARN_DAYS: f64 = 21.0;
 
-/// One setting of the scaler: the price of violations, and the rule that it falls back to.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// Broker-seconds that a second in violation is worth.
-    pub price: f64,
-    /// The rule without skill.
-    pub fallback: GridPoint,
-}
-
-const fn setting(price: f64, target: f64, tolerance: f64, stabilization_seconds: u32) -> Setting {
-    let fallback = GridPoint {
-        target,
-        tolerance,
-        stabilization_seconds,
-    };
-    Setting { price, fallback }
-}
-
-/// What the scaler's front is drawn by, cheapest first. Whoever wants fewer violations raises the
-/// price and lowers the targets.
-pub const PATH: [Setting; 12] = [
-    setting(1.5, 0.95, 0.2, 300),
-    setting(3.0, 0.95, 0.1, 300),
-    setting(6.0, 0.95, 0.05, 300),
-    setting(12.0, 0.95, 0.0, 300),
-    setting(25.0, 0.95, 0.0, 900),
-    setting(60.0, 0.9, 0.0, 300),
-    setting(120.0, 0.9, 0.0, 900),
-    setting(250.0, 0.85, 0.0, 300),
-    setting(600.0, 0.85, 0.0, 900),
-    setting(2_000.0, 0.8, 0.0, 900),
-    setting(10_000.0, 0.7, 0.0, 900),
-    setting(100_000.0, 0.6, 0.0, 3_600),
-];
 /// Prices that the clairvoyant's front is drawn by.
 const CLAIRVOYANT_PRICES: [f64; 8] = [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 500.0, 1e9];
 
@@ -65,16 +30,22 @@ pub struct Case {
     pub delay_seconds: i64,
 }
 
-/// A scaler that has learned from the weeks before the score.
-#[derive(Clone, Debug)]
-pub struct Learned(Scaler);
+/// What a scaler came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Costs and violations.
+    pub outcome: Outcome,
+    /// The part of the time in which the forecast decided.
+    pub skilled: f64,
+    never_fell_back: bool,
+}
 
 /// What both came to.
 #[derive(Clone, Debug)]
 pub struct Compared {
     /// The grid, in its order.
     pub grid: Vec<Outcome>,
-    /// The scaler, along [`PATH`].
+    /// The scaler, along [`path`].
     pub scaler: Vec<Outcome>,
     /// The part of the scored time in which the forecast decided.
     pub skilled: f64,
@@ -95,12 +66,10 @@ impl Case {
     /// Runs the HorizontalPodAutoscaler at one point of its grid.
     pub fn run_grid_point(&self, point: GridPoint) -> Outcome {
         let mut policy = HorizontalPodAutoscaler::new(point);
-        // It learns nothing: an hour before the score is enough to forget where it began.
-        let from = self.score_from();
-        let early = from.min(Trace::steps_of_days(1.0));
-        let start_ms =
-            self.trace.start_ms + (from - early) as i64 * crate::trace::STEP_SECONDS * 1_000;
-        let loads = &self.trace.loads[from - early..];
+        let early = self.early();
+        let begin = self.score_from() - early;
+        let start_ms = self.trace.start_ms + begin as i64 * STEP_SECONDS * 1_000;
+        let loads = &self.trace.loads[begin..];
         run(
             &mut policy,
             start_ms,
@@ -111,38 +80,100 @@ impl Case {
         )
     }
 
-    /// Runs the scaler.
+    /// Runs the scaler with each of some settings.
     ///
     /// # Errors
-    /// Settings out of range.
-    pub fn run_scaler(&self, learned: &Learned, setting: Setting) -> Result<(Outcome, f64)> {
-        let mut policy = Forecasting::new(setting, self.delay_seconds, Some(&learned.0))?;
-        let trace = &self.trace;
-        let from = self.score_from();
-        let early = from.min(Trace::steps_of_days(1.0));
-        let outcome = run(
-            &mut policy,
-            trace.start_ms + (from - early) as i64 * crate::trace::STEP_SECONDS * 1_000,
-            &trace.loads[from - early..],
-            early,
-            self.delay_seconds,
-            |_| {},
-        );
-        Ok((outcome, policy.skilled_share()))
+    /// Settings out of range, loads that the scaler refuses.
+    pub fn run_scalers(&self, teacher: &Teacher, settings: &[Setting]) -> Result<Vec<Run>> {
+        let like =
+            |index: usize| (settings.iter()).position(|other| other.decides_like(&settings[index]));
+        let mut runs: Vec<Option<Run>> = vec![None; settings.len()];
+        self.run_where(&mut runs, teacher, settings, |index| {
+            like(index) == Some(index)
+        })?;
+        // Of settings that differ in the rule's target and tolerance alone, one stands for all where
+        // the rule is never fallen back to.
+        for index in 0..settings.len() {
+            let first = like(index).and_then(|first| runs[first]);
+            runs[index] = runs[index].or(first.filter(|run| run.never_fell_back));
+        }
+        let done: Vec<bool> = runs.iter().map(Option::is_some).collect();
+        self.run_where(&mut runs, teacher, settings, |index| !done[index])?;
+        Ok(runs.into_iter().flatten().collect())
     }
 
-    /// What a scaler has learned when a day is left until the score begins: sizes that were decided
-    /// before do not change it, so all prices go on from here.
+    /// Runs those settings whose place in the list is `wanted`, side by side, so that the load is
+    /// learned once.
+    fn run_where(
+        &self,
+        runs: &mut [Option<Run>],
+        teacher: &Teacher,
+        settings: &[Setting],
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        let mut teacher = teacher.clone();
+        let from = self.score_from();
+        let begin = from - self.early();
+        let mut clusters = Vec::new();
+        for (index, &setting) in settings
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| wanted(*index))
+        {
+            let cluster = Cluster::new(self.trace.loads[begin], self.delay_seconds);
+            let pupil = Forecasting::pupil(setting, self.delay_seconds)?;
+            clusters.push((index, cluster, pupil));
+        }
+        let steps: Vec<_> = (begin..self.trace.loads.len())
+            .map(|step| {
+                let now_ms = self.trace.start_ms + step as i64 * STEP_SECONDS * 1_000;
+                (step, now_ms, self.trace.loads[step])
+            })
+            .collect();
+        // What is learned changes with the first step of a minute, so all scalers go through a
+        // whole minute with what it was after that.
+        let minute_of = |(_, now_ms, _): &(usize, i64, f64)| now_ms.div_euclid(60_000);
+        for minute in steps.chunk_by(|a, b| minute_of(a) == minute_of(b)) {
+            let (&(_, now_ms, load), rest) = minute.split_first().context("an empty minute")?;
+            teacher.observe(now_ms, load)?;
+            for (_, cluster, pupil) in &mut clusters {
+                teacher.teach(pupil, |pupil| {
+                    for &(step, now_ms, load) in minute {
+                        cluster.step(pupil, (step, now_ms), load, step >= from);
+                    }
+                });
+            }
+            for &(_, now_ms, load) in rest {
+                teacher.observe(now_ms, load)?;
+            }
+        }
+        for (index, cluster, pupil) in clusters {
+            runs[index] = Some(Run {
+                outcome: cluster.outcome(),
+                skilled: pupil.skilled_share(),
+                never_fell_back: pupil.always_skilled(),
+            });
+        }
+        Ok(())
+    }
+
+    /// One that has learned until a day is left before the score begins: sizes do not change what is
+    /// learned, so all settings go on from here.
     ///
     /// # Errors
     /// Loads that the scaler refuses.
-    pub fn learn(&self) -> Result<Learned> {
-        let from = self.score_from();
-        let early = from.min(Trace::steps_of_days(1.0));
-        Ok(Learned(learn(
-            &self.trace.loads[..from - early],
-            self.trace.start_ms,
-        )?))
+    pub fn learn(&self) -> Result<Teacher> {
+        let mut teacher = Teacher::new()?;
+        let begin = self.score_from() - self.early();
+        for (step, &load) in (0..).zip(&self.trace.loads[..begin]) {
+            teacher.observe(self.trace.start_ms + step * STEP_SECONDS * 1_000, load)?;
+        }
+        Ok(teacher)
+    }
+
+    /// Steps before the score in which both already run: enough to forget where they began.
+    fn early(&self) -> usize {
+        self.score_from().min(Trace::steps_of_days(1.0))
     }
 
     /// Runs the whole grid and every price.
@@ -154,16 +185,11 @@ impl Case {
             .into_iter()
             .map(|point| self.run_grid_point(point))
             .collect();
-        let learned = self.learn()?;
-        let runs = (PATH.iter())
-            .map(|&setting| self.run_scaler(&learned, setting))
-            .collect::<Result<Vec<_>>>()?;
-        let (scaler, skilled): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let runs = self.run_scalers(&self.learn()?, &path())?;
+        let scaler: Vec<_> = runs.iter().map(|run| run.outcome).collect();
+        let skilled: Vec<_> = runs.iter().map(|run| run.skilled).collect();
         let theirs = Front::of(&grid);
-        let delay_steps = self
-            .delay_seconds
-            .div_euclid(crate::trace::STEP_SECONDS)
-            .max(1);
+        let delay_steps = self.delay_seconds.div_euclid(STEP_SECONDS).max(1);
         let scored = &self.trace.loads[self.score_from()..];
         let clairvoyant: Vec<_> = (CLAIRVOYANT_PRICES.iter())
             .map(|&price| clairvoyant(scored, delay_steps as usize, price))
@@ -204,4 +230,74 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) 
     });
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Eighteen days of a daily wave, by noise of 2 %. In the second week no skill is claimed yet,
+    /// in the third it is.
+    fn case() -> Case {
+        let steps = Trace::steps_of_days(18.0);
+        let day = Trace::steps_of_days(1.0) as f64 / std::f64::consts::TAU;
+        let trace = Trace {
+            start_ms: 1_700_000_000_000,
+            loads: (0..steps)
+                .map(|step| 2.0 + (step as f64 / day).sin())
+                .collect(),
+            row_seconds: STEP_SECONDS,
+            filled_share: 0.0,
+        };
+        Case {
+            name: "wave".into(),
+            trace: trace.prepared(6.0, 0.02, 300.0, 7),
+            brokers: 6,
+            delay_seconds: 300,
+        }
+    }
+
+    fn setting(price: f64, target: f64) -> Setting {
+        Setting {
+            price,
+            emergency_target: 0.95,
+            fallback: GridPoint {
+                target,
+                tolerance: 0.1,
+                stabilization_seconds: 300,
+            },
+        }
+    }
+
+    /// What a scaler with a model of its own comes to.
+    fn alone(case: &Case, setting: Setting) -> Outcome {
+        let mut policy = Forecasting::new(setting, case.delay_seconds).expect("settings");
+        let begin = case.score_from() - case.early();
+        let at_ms = |step: usize| case.trace.start_ms + step as i64 * STEP_SECONDS * 1_000;
+        for (step, &load) in case.trace.loads[..begin].iter().enumerate() {
+            policy.observe(at_ms(step), load);
+        }
+        let loads = &case.trace.loads[begin..];
+        run(
+            &mut policy,
+            at_ms(begin),
+            loads,
+            case.early(),
+            case.delay_seconds,
+            |_| {},
+        )
+    }
+
+    #[test]
+    fn settings_that_share_what_is_learned_decide_as_if_each_learned_alone() {
+        let case = case();
+        let settings = [setting(20.0, 0.8), setting(20.0, 0.6), setting(200.0, 0.6)];
+        let shared =
+            (case.run_scalers(&case.learn().expect("loads"), &settings)).expect("settings");
+        for (&setting, run) in settings.iter().zip(&shared) {
+            assert!((0.1..0.9).contains(&run.skilled), "{}", run.skilled);
+            assert_eq!(run.outcome, alone(&case, setting));
+        }
+        assert_ne!(shared[0].outcome, shared[1].outcome);
+    }
 }

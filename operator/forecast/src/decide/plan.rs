@@ -25,8 +25,9 @@ pub struct Choice {
     pub saving: f64,
 }
 
-/// Minutes between two looks at the time before the delay has passed.
-const NEAR_MINUTES: f64 = 5.0;
+/// Minutes between two looks at the time before the delay has passed: at first, where a load that
+/// falls is still above what is let go, and at most.
+const NEAR_MINUTES: (f64, f64) = (1.0, 5.0);
 /// How unlikely a load is that the largest candidate still carries.
 const CANDIDATE_TAIL: f64 = 1e-3;
 
@@ -94,16 +95,19 @@ fn near_violations(
 ) -> [f64; MAX_CANDIDATES] {
     let mut violations = [0.0; MAX_CANDIDATES];
     let mut exceedance = [0.0; MAX_CANDIDATES];
-    let steps = (outlook.delay_minutes / NEAR_MINUTES)
-        .ceil()
-        .clamp(1.0, 48.0);
-    let length = outlook.delay_minutes / steps;
-    for step in 0..steps as u32 {
-        let at = (f64::from(step) + 0.5) * length;
-        outlook.ahead(at, places, &mut exceedance[..sizes.current + 1]);
+    let mut at = 0.0;
+    while at < outlook.delay_minutes {
+        let length = (at / 2.0).clamp(NEAR_MINUTES.0, NEAR_MINUTES.1);
+        let length = length.min(outlook.delay_minutes - at);
+        outlook.ahead(
+            at + length / 2.0,
+            places,
+            &mut exceedance[..sizes.current + 1],
+        );
         for (violations, exceedance) in violations.iter_mut().zip(&exceedance) {
             *violations += length * exceedance;
         }
+        at += length;
     }
     // Candidates above the current size are alike until the delay has passed.
     let stay = violations[sizes.current];
@@ -134,15 +138,14 @@ struct Candidates {
 impl Candidates {
     fn around(outlook: &Outlook<'_>, prices: &Prices, current: u32, min: u32, max: u32) -> Self {
         let tail = CANDIDATE_TAIL.min(0.1 / prices.violation);
-        let mut lowest = f64::INFINITY;
-        let mut highest = 0.0_f64;
-        let mut minutes = 0.0;
-        for length in STAGE_MINUTES {
-            let (expected, bound) = outlook.brokers(outlook.delay_minutes + minutes, tail);
-            lowest = lowest.min(expected);
-            highest = highest.max(bound);
-            minutes += length;
-        }
+        let begins = STAGE_MINUTES
+            .iter()
+            .scan(outlook.delay_minutes, |begin, length| {
+                let this = *begin;
+                *begin += length;
+                Some(this)
+            });
+        let (lowest, highest) = outlook.brokers_over(begins, tail);
         // `as` saturates, and NaN becomes 0.
         let from = ((lowest.floor() as u32).clamp(min, max)).min(current);
         let to = ((highest.ceil() as u32).saturating_add(1).clamp(min, max)).max(current);

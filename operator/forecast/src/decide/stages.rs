@@ -71,18 +71,32 @@ impl Outlook<'_> {
     /// The brokers that the expected load and its bound (exceeded with probability `tail`) fill,
     /// `minutes` from now.
     pub fn brokers(&self, minutes: f64, tail: f64) -> (f64, f64) {
-        let mut expected = 0.0_f64;
-        let mut bound = 0.0_f64;
+        self.brokers_over([minutes], tail)
+    }
+
+    /// The brokers that the lowest of the expected loads and the highest of their bounds fill, at
+    /// some moments, in minutes from now. Each resource asks for its own, the largest counts.
+    pub fn brokers_over(
+        &self,
+        moments: impl IntoIterator<Item = f64> + Clone,
+        tail: f64,
+    ) -> (f64, f64) {
+        let mut lowest = 0.0_f64;
+        let mut highest = 0.0_f64;
         for demand in self.demands {
-            let ahead = (demand.age_minutes + minutes).min(MAX_MINUTES);
-            let point = demand.model.at(ahead);
-            expected = expected.max(demand.model.load(point.mean) / demand.capacity);
-            let high = demand
-                .model
-                .bound(point, demand.age_minutes + self.delay_minutes, tail);
-            bound = bound.max(demand.model.load(high) / demand.capacity);
+            let model = demand.model;
+            let decided = demand.age_minutes + self.delay_minutes;
+            let score = model.scores(decided).quantile(tail);
+            let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+            for minutes in moments.clone() {
+                let point = model.at((demand.age_minutes + minutes).min(MAX_MINUTES));
+                low = low.min(point.mean);
+                high = high.max(point.mean + point.typical * score);
+            }
+            lowest = lowest.max(model.load(low) / demand.capacity);
+            highest = highest.max(model.load(high) / demand.capacity);
         }
-        (expected, bound)
+        (lowest, highest)
     }
 
     fn likeliest(
@@ -95,8 +109,9 @@ impl Outlook<'_> {
         for (demand, places) in self.demands.iter().zip(&places.0) {
             let (point, minutes) = forecast(demand);
             let scores = demand.model.scores(minutes);
+            let per_typical = 1.0 / point.typical;
             for (out, place) in out.iter_mut().zip(places) {
-                *out = out.max(scores.tail((place - point.mean) / point.typical));
+                *out = out.max(scores.tail((place - point.mean) * per_typical));
             }
         }
     }

@@ -151,7 +151,9 @@ impl Controller {
         let mut highest = desired;
         for recommendation in self.recommendations.iter().rev() {
             let age_ms = now_ms.saturating_sub(recommendation.at_ms);
-            if age_ms >= up_ms.max(down_ms) {
+            // From here on `lowest` can only fall and `highest` only rise.
+            let is_settled = highest >= current.max(lowest) && (up_ms == 0 || lowest <= current);
+            if age_ms >= up_ms.max(down_ms) || is_settled {
                 break;
             }
             if age_ms < up_ms {

@@ -100,6 +100,11 @@ impl LoadModel {
         self.history.span_minutes()
     }
 
+    /// The newest minute that was learned from, counted from the Unix epoch.
+    pub fn newest_minute(&self) -> Option<i64> {
+        self.history.newest()
+    }
+
     /// Where the history begins, in milliseconds since the Unix epoch.
     pub fn learned_since_ms(&self) -> Option<i64> {
         let span = i64::try_from(self.history.span_minutes()).ok()?;

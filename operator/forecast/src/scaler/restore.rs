@@ -93,6 +93,9 @@ impl Scaler {
         Ok(Scaler {
             settings: fresh.settings,
             models,
+            // Made by the settings of before.
+            choice: None,
+            forecast: None,
             ..snapshot
         })
     }
