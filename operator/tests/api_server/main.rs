@@ -58,7 +58,7 @@ async fn a_real_api_server_agrees() {
     learned::what_is_learned_is_handed_over_and_a_stale_operator_writes_over_nothing(client).await;
     storage::claims_grow_where_their_class_lets_them(client).await;
     secret::policies_come_and_go(client).await;
-    rollout::a_deletion_decided_long_ago_hits_nothing(client).await;
+    Box::pin(rollout::a_deletion_decided_long_ago_hits_nothing(client)).await;
     rollout::a_replacement_that_admission_refuses_deletes_nothing(client).await;
     rollout::two_operators_never_stop_two_pods(client).await;
 }
