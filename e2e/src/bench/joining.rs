@@ -60,7 +60,7 @@ pub struct Joining {
     pub leads: Duration,
     /// Until it had nine tenths of the replicas that it was to have in sync.
     pub replicates: Duration,
-    /// Until the KafkaRebalance was done and gone.
+    /// Until the KafkaRebalance was completed.
     pub filled: Duration,
     /// What it carried then.
     carried: Carried,
@@ -124,7 +124,7 @@ pub fn watch(
     judge(&seen, filled, mean(topology, size))
 }
 
-/// Looks until the KafkaRebalance that fills the broker was there and is gone.
+/// Looks until the KafkaRebalance that fills the broker is completed.
 fn follow(
     environment: &Environment,
     topology: &Topology,
@@ -148,13 +148,14 @@ fn follow(
                 seen.carried.push((decided.elapsed(), carried));
             }
             let fill = format!("{}-fill-{broker}", environment.cluster);
-            let is_filling = kubernetes.rebalance_uid(&fill)?.is_some();
-            if is_filling {
-                seen.began = seen.began.or(Some(decided.elapsed()));
+            if kubernetes.rebalance_uid(&fill)?.is_none() {
+                return Ok(Err(format!("there is no KafkaRebalance {fill}")));
             }
-            Ok((!is_filling && seen.began.is_some())
+            seen.began = seen.began.or(Some(decided.elapsed()));
+            let phase = &kubernetes.rebalance_status(&fill)?["phase"];
+            Ok((phase == "Completed")
                 .then(|| decided.elapsed())
-                .ok_or_else(|| format!("broker {broker} carries {carried:?}")))
+                .ok_or_else(|| format!("{fill} is {phase}, broker {broker} carries {carried:?}")))
         })
         .context("the broker that joined was not filled")?;
     Ok((seen.into_inner(), filled))

@@ -4,6 +4,7 @@
 
 mod bench;
 mod clairvoyant;
+mod decision;
 mod front;
 mod path;
 mod policies;
@@ -117,6 +118,6 @@ fn main() -> anyhow::Result<()> {
         }),
         Command::Coverage { traces, prefix } => bench::coverage(&traces, &prefix),
         Command::Controls { brokers, delay } => bench::controls(&brokers, &delay),
-        Command::Decision => bench::decision(),
+        Command::Decision => decision::measure(),
     }
 }
