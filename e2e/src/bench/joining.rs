@@ -148,11 +148,9 @@ fn follow(
                 seen.carried.push((decided.elapsed(), carried));
             }
             let fill = format!("{}-fill-{broker}", environment.cluster);
-            if kubernetes.rebalance_uid(&fill)?.is_none() {
-                return Ok(Err(format!("there is no KafkaRebalance {fill}")));
-            }
-            seen.began = seen.began.or(Some(decided.elapsed()));
+            // An error until it is there, and waited for like any other.
             let phase = &kubernetes.rebalance_status(&fill)?["phase"];
+            seen.began = seen.began.or(Some(decided.elapsed()));
             Ok((phase == "Completed")
                 .then(|| decided.elapsed())
                 .ok_or_else(|| format!("{fill} is {phase}, broker {broker} carries {carried:?}")))

@@ -134,8 +134,10 @@ impl<'m> Judge<'_, 'm> {
     /// Whether there is next to nothing left to gain.
     fn is_good(&self, found: &Found<'_>) -> bool {
         let bytes = found.state.bytes();
-        let bound = || self.certificate(&found.state, &found.after);
-        let bound = || bound().map(|bound| bound as f64);
+        let bound = || {
+            let bound = self.certificate(&found.state, &found.after);
+            bound.map(|bound| bound as f64)
+        };
         found.after.iter().all(|(_, count)| *count == 0)
             && (bytes == 0.0 || bound().is_some_and(|bound| bytes <= bound * GOOD))
     }
@@ -159,11 +161,7 @@ impl<'m> Judge<'_, 'm> {
             let leaving = change.row.seat.replicas().iter().filter(leaves);
             leaving.count() as f64 * change.row.bytes()
         });
-        let offline: f64 = match self.leaving.brokers.is_empty() {
-            true => 0.0,
-            false => offline.sum(),
-        };
-        let bytes = bound::bound_bytes(self.start, self.profile, offline);
+        let bytes = bound::bound_bytes(self.start, self.profile, offline.sum());
         (bytes >= 1.0).then_some(bytes as u64)
     }
 }
