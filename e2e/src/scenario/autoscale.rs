@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::baseline;
 use super::environment::{Environment, HEAL_LIMIT};
 use super::grow::wait_for_brokers;
+use super::rebalance::wait_for_phase;
 use super::under_load;
 use crate::bench::topology::Topology;
 
@@ -62,19 +63,10 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         println!("  decided after {:.1?}: {reason}", started.elapsed());
         wait_for_brokers(environment, MOST)?;
         baseline::wait(environment, HEAL_LIMIT)?;
-        let mut brokers = environment.brokers()?.into_keys();
-        let joined = brokers.find(|id| !before.contains(id));
-        let joined = joined.context("no broker has another id than those before")?;
-        let bootstrap = environment.bootstrap()?;
-        let (kubernetes, topic) = (&environment.kubernetes, &topology.topic);
-        let (led, followed) = kubernetes.wait("the new broker's share", FILL_LIMIT, |_| {
-            let now = Topology::fetch(&bootstrap, topic)?;
-            let (led, followed) = (now.led_by(joined).len(), now.followed_by(joined).len());
-            let told = format!("it leads {led} and follows {followed}");
-            Ok((led > 0 && followed > 0)
-                .then_some((led, followed))
-                .ok_or(told))
-        })?;
+        let joined = wait_until_filled(environment, &before, FILL_LIMIT)?;
+        let now = Topology::fetch(&environment.bootstrap()?, &topology.topic)?;
+        let (led, followed) = (now.led_by(joined).len(), now.followed_by(joined).len());
+        ensure!(led > 0, "broker {joined} was filled and leads nothing");
         println!(
             "  broker {joined} leads {led} and follows {followed}, after {:.1?}",
             started.elapsed()
@@ -140,6 +132,27 @@ fn wait_for_calm(environment: &Environment) -> anyhow::Result<()> {
                 && decided["wantedReplicas"].is_null();
             Ok(is_calm.then_some(()).ok_or_else(|| decided.to_string()))
         })
+}
+
+/// Waits until the broker that was not there `before` is filled by its KafkaRebalance; gives its id. What
+/// fills it with fewest bytes may be partitions that it leads alone: these carry most.
+///
+/// # Errors
+/// If none joins, or it is not filled within `limit`.
+pub fn wait_until_filled(
+    environment: &Environment,
+    before: &BTreeSet<i32>,
+    limit: Duration,
+) -> anyhow::Result<i32> {
+    let what = "another broker";
+    let joined = environment.kubernetes.wait(what, limit, |_| {
+        let mut brokers = environment.brokers()?.into_keys();
+        let joined = brokers.find(|id| !before.contains(id));
+        Ok(joined.ok_or_else(|| "there are only those of before".to_owned()))
+    })?;
+    let fill = format!("{}-fill-{joined}", environment.cluster);
+    wait_for_phase(environment, &fill, "Completed", limit)?;
+    Ok(joined)
 }
 
 /// Waits until this size is in force, as the status says; gives the reason.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
+
 use super::loads::Running;
 use super::sampler::Sampler;
 use crate::demo::timeline::Timeline;
-use crate::scenario::autoscale::wait_for_size;
+use crate::scenario::autoscale::{wait_for_size, wait_until_filled};
 use crate::scenario::baseline;
 use crate::scenario::environment::{Environment, HEAL_LIMIT};
 use crate::scenario::grow::wait_for_brokers;
@@ -105,28 +107,20 @@ fn decided(
     Ok(())
 }
 
-/// Waits for the share of a broker that was not there before: who it is, and how many partitions it
+/// Waits until a broker that was not there before is filled: who it is, and how many partitions it
 /// leads and follows.
 fn share(
     environment: &Environment,
     loads: &[Running],
     before: &BTreeSet<i32>,
 ) -> anyhow::Result<(i32, usize, usize)> {
-    let what = "the new broker's share";
-    environment.kubernetes.wait(what, FILL_LIMIT, |_| {
-        let bootstrap = environment.bootstrap()?;
-        let mut brokers = environment.brokers()?.into_keys();
-        let Some(broker) = brokers.find(|id| !before.contains(id)) else {
-            return Ok(Err("no broker has another id than those before".to_owned()));
-        };
-        let (mut led, mut followed) = (0, 0);
-        for load in loads {
-            let (leads, follows) = load.share_of(&bootstrap, broker)?;
-            (led, followed) = (led + leads, followed + follows);
-        }
-        let told = format!("broker {broker} leads {led} and follows {followed}");
-        Ok((led > 0 && followed > 0)
-            .then_some((broker, led, followed))
-            .ok_or(told))
-    })
+    let broker = wait_until_filled(environment, before, FILL_LIMIT)?;
+    let bootstrap = environment.bootstrap()?;
+    let (mut led, mut followed) = (0, 0);
+    for load in loads {
+        let (leads, follows) = load.share_of(&bootstrap, broker)?;
+        (led, followed) = (led + leads, followed + follows);
+    }
+    ensure!(led > 0, "broker {broker} was filled and leads nothing");
+    Ok((broker, led, followed))
 }
