@@ -37,9 +37,9 @@ pub fn draw(samples: &Samples, title: &str) -> String {
     let forecast = of(&|all| all.forecast);
     let ever_decided = (of(&|all| all.forecast_decides).iter()).any(|(_, decides)| *decides > 0.0);
     let named = match (forecast.is_empty(), ever_decided) {
-        (true, _) => "no forecast was exported",
+        (true, _) => "no forecast: it begins after a day of load",
         (false, false) => {
-            "forecast: brokers that the load fills when a change takes effect (the rule decides: skill takes days to prove)"
+            "forecast: brokers that the load fills when a change takes effect (the rule decides: skill takes days of load to prove)"
         }
         (false, true) => "forecast: brokers that the load fills when a change takes effect",
     };
