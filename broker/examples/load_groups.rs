@@ -90,6 +90,17 @@ impl Node {
         self.shard
             .handle(self.now, TimestampMs(1_700_000_000_000), event, &mut out);
         self.longest = self.longest.max(begin.elapsed());
+        let made = out.iter().filter_map(|command| match command {
+            Command::Make { partition } => Some(*partition),
+            _ => None,
+        });
+        for partition in made.collect::<Vec<_>>() {
+            if let Some(job) = self.shard.begin_making(partition) {
+                let made = job.run();
+                let wall = TimestampMs(1_700_000_000_000);
+                self.shard.made(self.now, wall, made, &mut out);
+            }
+        }
         out
     }
 

@@ -6,6 +6,7 @@ use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::link::{AdminAnswer, AdminRequest, Hello, ToBroker, ToController};
 use kintsugi_node::message::replication::{FetchRequest, FetchResponse};
 use kintsugi_node::message::{broker, shard};
+use kintsugi_node::shard::MakingJob;
 use kintsugi_quorum as quorum;
 use kintsugi_storage::checkpoint::OffsetCheckpoints;
 use kintsugi_storage::{MemoryFileSystem, SyncJob};
@@ -97,6 +98,8 @@ pub(crate) enum Input {
     Checkpoint(u16, Box<OffsetCheckpoints>),
     /// A shard's sync is done by now.
     Sync(u16, PartitionId, SyncJob<MemoryFileSystem>),
+    /// A log that a shard wants is made by now.
+    Make(u16, MakingJob<MemoryFileSystem>),
     /// The operator asks; the answer carries this number.
     Operator(u64, AdminRequest),
     /// The operator changes the quorum's members.

@@ -1,6 +1,7 @@
 //! A shard's thread: events in, commands carried out.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kintsugi_coordinator::GroupResponse;
@@ -12,7 +13,7 @@ use kintsugi_node::message::shard::{
     Command, DeletedRecords, EpochEndAnswer, Event, Fetched, LogSize, Mending, MendingStep,
     OffsetAnswer, Produced, Token,
 };
-use kintsugi_node::shard::Shard as Node;
+use kintsugi_node::shard::{Made, Shard as Node};
 use kintsugi_storage::RealFileSystem;
 use kintsugi_types::{PartitionId, Time};
 use tokio::sync::oneshot;
@@ -45,6 +46,8 @@ pub enum ShardInput {
         /// Where the answer goes.
         reply: Reply,
     },
+    /// A log that was asked for was made.
+    Made(Box<Made<RealFileSystem>>),
     /// Nobody waits for this request any more.
     Cancel(Token),
     /// Flush and close every log, then say so.
@@ -158,6 +161,12 @@ impl ShardThread {
     fn take(&mut self, input: ShardInput, commands: &mut Vec<Command>) {
         match input {
             ShardInput::Event(event) => self.handle(event, commands),
+            ShardInput::Made(made) => {
+                if let Some(node) = &mut self.node {
+                    node.made(self.clock.now(), self.clock.wall(), *made, commands);
+                    self.carry_all_out(commands);
+                }
+            }
             ShardInput::Ask {
                 token,
                 event,
@@ -194,6 +203,10 @@ impl ShardThread {
             return;
         };
         node.handle(self.clock.now(), self.clock.wall(), event, commands);
+        self.carry_all_out(commands);
+    }
+
+    fn carry_all_out(&mut self, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
             self.carry_out(command);
         }
@@ -265,6 +278,8 @@ impl ShardThread {
                 offsets: *offsets,
             }),
             Command::Sync { partition } => self.sync(partition),
+            Command::Make { partition } => self.make(partition),
+            Command::Remove { path } => self.remove(path),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Counted(counts) => self.counters.add(&counts),
@@ -287,6 +302,27 @@ impl ShardThread {
         self.disk.run(Box::new(move || {
             let result = job.run();
             events.post(ShardInput::Event(Event::Synced { partition, result }));
+        }));
+    }
+
+    fn make(&mut self, partition: PartitionId) {
+        let Some(job) = self.node.as_mut().and_then(|n| n.begin_making(partition)) else {
+            return;
+        };
+        let events = self.events.clone();
+        self.disk.run(Box::new(move || {
+            events.post(ShardInput::Made(Box::new(job.run())));
+        }));
+    }
+
+    fn remove(&self, path: PathBuf) {
+        let Some(job) = self.node.as_ref().map(|node| node.begin_removing(path)) else {
+            return;
+        };
+        let events = self.events.clone();
+        self.disk.run(Box::new(move || {
+            let result = job.run();
+            events.post(ShardInput::Event(Event::Removed { result }));
         }));
     }
 

@@ -13,7 +13,7 @@ use kintsugi_types::{
     BrokerEpoch, BrokerId, ClusterId, DirectoryId, Generation, Offset, StartCounter,
 };
 
-use crate::shard::directories::{directory_name, remove_deleted};
+use crate::shard::directories::{directory_name, remove_leftovers};
 
 /// The file that holds the start counter, as a decimal number.
 const START_COUNTER_FILE: &str = "kintsugi.start-counter";
@@ -148,7 +148,7 @@ pub fn open_directory<F: FileSystem>(
     fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
     let start = count_start(fs, path)?;
     let clean_stop_epoch = take_clean_shutdown(fs, path)?.map(BrokerEpoch);
-    remove_deleted(fs, path)?;
+    remove_leftovers(fs, path)?;
     let mut is_log_missing = false;
     let mut read = |file| read_checkpoint(fs, path, file, &mut is_log_missing);
     let checkpoints = OffsetCheckpoints {

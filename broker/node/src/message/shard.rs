@@ -1,5 +1,6 @@
 //! Events and commands of a shard: an event loop that owns some of a broker's partitions.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +121,11 @@ pub enum Event {
         partition: PartitionId,
         /// What it gave.
         result: Result<Synced, FsError>,
+    },
+    /// A directory that `Command::Remove` named was removed.
+    Removed {
+        /// What it gave.
+        result: Result<(), FsError>,
     },
     /// Hand over: answer `Drained` once the followers have everything of what was led here.
     Drain,
@@ -462,6 +468,17 @@ pub enum Command {
     Sync {
         /// Which partition.
         partition: PartitionId,
+    },
+    /// Take `Shard::begin_making` of this partition, run it on another thread, and give what it
+    /// gave to `Shard::made`.
+    Make {
+        /// Which partition.
+        partition: PartitionId,
+    },
+    /// Take `Shard::begin_removing` of this directory, run it on another thread, and answer `Removed`.
+    Remove {
+        /// Where it is.
+        path: PathBuf,
     },
     /// Everything is handed over.
     Drained,

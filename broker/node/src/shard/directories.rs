@@ -1,5 +1,6 @@
 //! The directories of partitions: `<topic>-<partition>` in the log directory.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kintsugi_storage::checkpoint::{CheckpointError, ClosedLogs, PartitionMetadata};
@@ -8,6 +9,8 @@ use kintsugi_types::{PartitionId, PartitionIndex, TopicName};
 
 /// The end of the name of a deleted partition's directory, until it is removed.
 const DELETED: &str = "-delete";
+/// The end of the name of a directory that is being made.
+const NEW: &str = ".new";
 /// The end of the name of a directory that was set aside.
 const STRAY: &str = "-stray";
 
@@ -31,10 +34,11 @@ pub(super) struct Found {
     pub path: PathBuf,
 }
 
-/// Removes what is left of partitions that were deleted before a crash.
-pub(crate) fn remove_deleted<F: FileSystem>(fs: &F, root: &Path) -> Result<(), FsError> {
+/// Removes what is left of partitions that were being deleted or made before a crash.
+pub(crate) fn remove_leftovers<F: FileSystem>(fs: &F, root: &Path) -> Result<(), FsError> {
     for name in fs.read_dir(root)? {
-        if name.ends_with(DELETED) && name.contains('.') {
+        let is_deleted = name.ends_with(DELETED) && name.contains('.');
+        if is_deleted || name.ends_with(NEW) {
             fs.remove_dir_all(&root.join(&name))?;
         }
     }
@@ -43,9 +47,9 @@ pub(crate) fn remove_deleted<F: FileSystem>(fs: &F, root: &Path) -> Result<(), F
 
 /// The partitions' directories in a log directory.
 ///
-/// A directory whose `partition.metadata` is missing was being made when the process ended: no
-/// batch was written, because that file is written first. It is left alone, and used when the
-/// partition is made again. Of logs that were closed in order the topic is known.
+/// A directory without `partition.metadata` is left alone: what batches it may hold are nobody's
+/// that is known, and it is set aside when its name is needed. Of logs that were closed in order
+/// the topic is known without that file.
 pub(super) fn scan<F: FileSystem>(
     fs: &F,
     root: &Path,
@@ -77,6 +81,9 @@ pub(super) fn scan<F: FileSystem>(
 /// Makes a partition's directory with its `partition.metadata`. `None`: a directory of another
 /// topic, which was deleted, has the name. The shard that owns its log moves it away as soon as it
 /// hears of that; nobody else may, since a log opens its files by their names.
+///
+/// The directory gets its name when it is whole, by a rename, which only one of several topics can
+/// win that come to have the same name one after the other.
 pub(super) fn create<F: FileSystem>(
     fs: &F,
     root: &Path,
@@ -91,28 +98,60 @@ pub(super) fn create<F: FileSystem>(
         match PartitionMetadata::read(fs, &path)? {
             Some(found) if found == metadata => return Ok(Some(path)),
             Some(_) => return Ok(None),
-            None => {}
+            None => match set_aside(fs, root, &path) {
+                // Its owner has just removed it.
+                Err(error) if error.is_not_found() => {}
+                result => result?,
+            },
         }
     }
-    fs.create_dir_all(&path)?;
-    metadata.write(fs, &path)?;
-    Ok(Some(path))
+    let new = root.join(format!("{}-{}{NEW}", partition.topic.0, partition.index));
+    fs.create_dir_all(&new)?;
+    metadata.write(fs, &new)?;
+    match fs.rename(&new, &path) {
+        Err(error) if error.is_taken() => {
+            fs.remove_dir_all(&new)?;
+            Ok(None)
+        }
+        result => Ok(result.map(|()| Some(path))?),
+    }
 }
 
 /// Renames a directory so that it is used no more but kept.
 pub(super) fn set_aside<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
-    let to = free_name(fs, path, STRAY)?;
-    fs.rename(path, &to)?;
+    rename_freely(fs, path, STRAY)?;
     fs.sync_dir(root)
 }
 
-/// Removes a partition's directory. It is renamed first, so that what a crash leaves of it is not
-/// taken for a log.
-pub(super) fn remove<F: FileSystem>(fs: &F, root: &Path, path: &Path) -> Result<(), FsError> {
-    let to = free_name(fs, path, DELETED)?;
-    fs.rename(path, &to)?;
-    fs.sync_dir(root)?;
-    fs.remove_dir_all(&to)
+/// Renames a partition's directory that is to be removed; gives its new name. What a crash leaves of
+/// it under that name is not taken for a log.
+pub(super) fn give_up_name<F: FileSystem>(fs: &F, path: &Path) -> Result<PathBuf, FsError> {
+    rename_freely(fs, path, DELETED)
+}
+
+/// A directory without a name that is to be removed, on another thread: that waits for the disk.
+pub struct RemovingJob<F> {
+    pub(super) fs: F,
+    pub(super) root: PathBuf,
+    pub(super) path: PathBuf,
+}
+
+impl<F> fmt::Debug for RemovingJob<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "removing {}", self.path.display())
+    }
+}
+
+impl<F: FileSystem> RemovingJob<F> {
+    /// Removes it. That it has no name any more is durable before: after a loss of power nobody
+    /// finds a part of a log under it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn run(self) -> Result<(), FsError> {
+        self.fs.sync_dir(&self.root)?;
+        self.fs.remove_dir_all(&self.path)
+    }
 }
 
 /// The longest name that file systems take.
@@ -121,14 +160,20 @@ const NAME_BYTES_MAX: usize = 255;
 /// The most directories of one partition that are set aside.
 const ASIDE_MAX: u32 = 10_000;
 
-fn free_name<F: FileSystem>(fs: &F, path: &Path, end: &str) -> Result<PathBuf, FsError> {
+/// Gives a directory its own name with a number and this end; the first number that is free, also
+/// where another shard gives such a name at the same time.
+fn rename_freely<F: FileSystem>(fs: &F, path: &Path, end: &str) -> Result<PathBuf, FsError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     for number in 0..ASIDE_MAX {
         let end = format!(".{number}{end}");
         let kept: String = name.chars().take(NAME_BYTES_MAX - end.len()).collect();
         let to = path.with_file_name(kept + &end);
-        if !fs.exists(&to)? {
-            return Ok(to);
+        if fs.exists(&to)? {
+            continue;
+        }
+        match fs.rename(path, &to) {
+            Err(error) if error.is_taken() => {}
+            result => return result.map(|()| to),
         }
     }
     let text = "10000 directories of this partition were set aside; remove some";

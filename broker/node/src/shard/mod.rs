@@ -24,9 +24,11 @@ mod log_ends;
 mod making;
 mod mending;
 mod open;
+mod parked;
 mod partition;
 mod produce;
 mod publish;
+mod removing;
 mod scrub;
 mod sessions;
 mod settle;
@@ -55,15 +57,19 @@ use crate::message::shard::{Command, Counts, CurrentLeader, Event};
 use client_fetch::HeldFetches;
 pub use config::{Limits, ShardConfig, Timings, TopicDefaults};
 use delete_records::WaitingDeletes;
+pub use directories::RemovingJob;
 use fetchers::Fetchers;
 use groups::Groups;
 pub use inspect::PartitionView;
 use making::Making;
+pub use making::{Made, MakingJob};
 use mending::Mends;
 use open::Recovered;
 pub use open::{OpenedLogs, ShardError};
+use parked::Parked;
 use partition::Partition;
 use produce::WaitingProduces;
+use removing::Removing;
 use scrub::Scrub;
 use sessions::Sessions;
 use settle::Todo;
@@ -85,6 +91,7 @@ pub struct Shard<F: FileSystem> {
     /// Partitions whose directories' names are still taken by deleted topics of other shards.
     nameless: BTreeSet<PartitionId>,
     making: Making,
+    removing: Removing,
     /// When they are tried again.
     name_again_at: Time,
     stale_names: StaleNames,
@@ -94,6 +101,7 @@ pub struct Shard<F: FileSystem> {
     is_named: bool,
     lease_until: Option<Time>,
     produces: WaitingProduces,
+    parked: Parked,
     fetches: HeldFetches,
     deletes: WaitingDeletes,
     sessions: Sessions,
@@ -117,7 +125,6 @@ impl<F: FileSystem> Shard<F> {
         let lease = self.lease_until.unwrap_or(Time::NEVER);
         lease
             .min(self.name_again_at)
-            .min(self.making.next_wake())
             .min(self.produces.next_wake())
             .min(self.fetches.next_wake())
             .min(self.deletes.next_wake())
@@ -131,12 +138,9 @@ impl<F: FileSystem> Shard<F> {
 
     /// Takes one event; what is to be done is appended to `out`, to be done in that order.
     pub fn handle(&mut self, now: Time, wall: TimestampMs, event: Event, out: &mut Vec<Command>) {
-        // The lease comes first: after a freeze nothing may be served as if it still held.
-        self.check_lease(now, out);
-        self.groups.set_wall(wall);
-        self.making.begin_event();
+        self.begin_event(now, wall, out);
         match event {
-            Event::Wake => self.make_logs(now),
+            Event::Wake => {}
             Event::Produce(produce) => self.produce(now, wall, produce, out),
             Event::Fetch(fetch) => self.client_fetch(now, fetch, out),
             Event::ListOffsets { token, positions } => {
@@ -185,12 +189,26 @@ impl<F: FileSystem> Shard<F> {
             }
             Event::Drain => {
                 self.upkeep.drain();
+                self.fail_parked();
                 self.resign_all_groups(out);
             }
             Event::AskLogEnds { partitions } => self.log_ends(&partitions, out),
             Event::Synced { partition, result } => self.synced(now, partition, result),
+            Event::Removed { result } => self.removed(result),
         }
+        self.end_event(now, wall, out);
+    }
+
+    fn begin_event(&mut self, now: Time, wall: TimestampMs, out: &mut Vec<Command>) {
+        // The lease comes first: after a freeze nothing may be served as if it still held.
+        self.check_lease(now, out);
+        self.groups.set_wall(wall);
+    }
+
+    fn end_event(&mut self, now: Time, wall: TimestampMs, out: &mut Vec<Command>) {
         self.keep_up(now, wall, out);
+        self.push_making(out);
+        self.push_removals(out);
         self.answer_deletes(now, out);
         self.settle_all(now, out);
     }
@@ -210,6 +228,7 @@ impl<F: FileSystem> Shard<F> {
                 });
                 self.fail_sync_waits(partition);
             }
+            self.fail_parked();
             self.todo.fetches.extend(self.fetches.tokens());
             self.settle_all(now, out);
         }

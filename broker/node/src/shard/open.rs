@@ -16,7 +16,9 @@ use super::fetchers::Fetchers;
 use super::groups::Groups;
 use super::making::Making;
 use super::mending::Mends;
+use super::parked::Parked;
 use super::produce::WaitingProduces;
+use super::removing::Removing;
 use super::scrub::Scrub;
 use super::sessions::Sessions;
 use super::settle::Todo;
@@ -127,12 +129,14 @@ impl<F: FileSystem> Shard<F> {
             opened_logs,
             nameless: BTreeSet::new(),
             making: Making::default(),
+            removing: Removing::default(),
             name_again_at: Time::NEVER,
             image: Arc::default(),
             broker_epoch: BrokerEpoch(-1),
             is_named: false,
             lease_until: None,
             produces: WaitingProduces::default(),
+            parked: Parked::default(),
             fetches: HeldFetches::default(),
             deletes: WaitingDeletes::default(),
             sessions: Sessions::default(),

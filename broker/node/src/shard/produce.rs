@@ -13,6 +13,7 @@ use kintsugi_types::{ErrorCode, LeaderEpoch, Offset, PartitionId, Time, Timestam
 use kintsugi_wire::batch::BatchHeader;
 
 use super::Shard;
+use super::parked::ParkedBatch;
 use crate::message::shard::{Acks, Command, Produce, Produced, Token};
 
 /// A produce that has partitions which are not decided yet.
@@ -22,6 +23,8 @@ struct Waiting {
     /// Those not decided, by their place in `results`.
     undecided: BTreeMap<Ticket, usize>,
     deadline: Time,
+    /// Whether the client awaits an answer.
+    is_answered: bool,
 }
 
 /// Where a produced batch is in the log.
@@ -76,7 +79,22 @@ impl WaitingProduces {
         {
             self.deadlines.remove(&(waiting.deadline, token));
             let results = waiting.results;
-            out.push(Command::AnswerProduce { token, results });
+            if waiting.is_answered {
+                out.push(Command::AnswerProduce { token, results });
+            }
+        }
+    }
+
+    /// One partition of a produce that waited for its log is in it.
+    pub fn place(&mut self, ticket: Ticket, placed: Placed, log_start: Offset) {
+        let token = self.tickets.get(&ticket);
+        let Some(waiting) = token.and_then(|token| self.waiting.get_mut(token)) else {
+            return;
+        };
+        let place = waiting.undecided.get(&ticket);
+        if let Some(result) = place.and_then(|place| waiting.results.get_mut(*place)) {
+            result.base_offset = placed.base_offset;
+            result.log_start = log_start;
         }
     }
 
@@ -133,16 +151,27 @@ impl<F: FileSystem> Shard<F> {
         let mut placed = Vec::new();
         for (place, (partition, batch)) in batches.into_iter().enumerate() {
             self.count(partition, |traffic| traffic.produce_requests += 1);
-            let may_wait = needs_all || self.counts_synced_only(partition);
+            let is_to_be_led = self.is_to_be_led(now, partition);
+            let may_wait = needs_all || is_to_be_led || self.counts_synced_only(partition);
             let result = if is_full && may_wait {
                 Err(ErrorCode::ThrottlingQuotaExceeded)
+            } else if is_to_be_led {
+                let ticket = self.produces.draw_ticket();
+                undecided.insert(ticket, place);
+                results.push(self.produced(partition, Ok(Offset(-1))));
+                let parked = ParkedBatch {
+                    ticket,
+                    acks,
+                    batch,
+                };
+                self.parked.push(partition, parked);
+                continue;
             } else {
                 self.append(now, wall, partition, batch, needs_all)
             };
             if let Ok(place_in_log) = result {
-                let waits_for_sync =
-                    acks == Acks::Leader && self.is_unsynced(partition, place_in_log.end);
-                let ticket = (needs_all || waits_for_sync).then(|| self.produces.draw_ticket());
+                let waits = self.has_to_wait(partition, acks, place_in_log);
+                let ticket = waits.then(|| self.produces.draw_ticket());
                 undecided.extend(ticket.map(|ticket| (ticket, place)));
                 placed.push((partition, place_in_log, ticket));
             }
@@ -160,6 +189,7 @@ impl<F: FileSystem> Shard<F> {
                 results,
                 undecided,
                 deadline,
+                is_answered: acks != Acks::None,
             };
             self.produces.insert(token, waiting);
         }
@@ -168,8 +198,17 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
+    /// Whether a batch that is in the log is answered only later.
+    pub(super) fn has_to_wait(&self, id: PartitionId, acks: Acks, placed: Placed) -> bool {
+        match acks {
+            Acks::All => true,
+            Acks::Leader => self.is_unsynced(id, placed.end),
+            Acks::None => false,
+        }
+    }
+
     /// Has a batch that is in the log wait for the in-sync replicas, or for the leader's own sync.
-    fn await_placed(
+    pub(super) fn await_placed(
         &mut self,
         now: Time,
         id: PartitionId,
@@ -259,6 +298,7 @@ impl<F: FileSystem> Shard<F> {
 
     /// One partition's part of a produce waits no more.
     pub(super) fn cancel_ticket(&mut self, id: PartitionId, ticket: Ticket) {
+        self.parked.remove(id, ticket);
         if let Some(partition) = self.partitions.get_mut(&id) {
             partition.sync_waits.remove(ticket);
         }

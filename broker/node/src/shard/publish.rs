@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kintsugi_metadata::{Delta, Image, PartitionState, TopicImage};
 use kintsugi_replica::{LogEnds, Replica, ReplicaConfig};
-use kintsugi_storage::{FileSystem, Log, OpenHow};
+use kintsugi_storage::FileSystem;
 use kintsugi_types::{
-    BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionId, PartitionIndex, Time, TopicId,
+    BrokerEpoch, BrokerId, LeaderEpoch, PartitionId, PartitionIndex, Time, TopicId,
 };
 
 use super::open::ShardError;
@@ -18,10 +17,6 @@ use super::topic_settings::topic_settings;
 use super::{Shard, TopicDefaults, directories};
 use crate::message::replication::FetchClass;
 use crate::message::shard::Command;
-
-/// When a log whose name was taken is made again. 20 ms: several times what another shard takes to
-/// apply the same metadata.
-const NAME_AGAIN: Duration = Duration::from_millis(20);
 
 impl<F: FileSystem> Shard<F> {
     pub(super) fn publish(
@@ -44,6 +39,7 @@ impl<F: FileSystem> Shard<F> {
             out.push(Command::Applied { offset });
             return;
         }
+        self.making.begin_publish();
         let is_first = !std::mem::replace(&mut self.is_named, true);
         let delta = delta.filter(|_| !is_first);
         self.restart_fetchers(now, &before, delta);
@@ -74,11 +70,12 @@ impl<F: FileSystem> Shard<F> {
             let deleted: Vec<_> = deleted.map(|topic| topic.name.clone()).collect();
             self.forget_offsets_of(now, &deleted, out);
         }
-        out.push(Command::Applied { offset });
+        self.fail_unawaited(now);
+        self.making.end_publish(offset);
     }
 
     /// Whether the image is one that this registration is in.
-    fn has_reached_registration(&self) -> bool {
+    pub(super) fn has_reached_registration(&self) -> bool {
         let own = self.image.brokers.get(&self.config.broker);
         own.is_some_and(|own| own.epoch == self.broker_epoch)
     }
@@ -139,7 +136,7 @@ impl<F: FileSystem> Shard<F> {
             self.stale_names.insert(&found.topic, id.index);
             self.watch.note_news();
             drop(found.log);
-            directories::remove(self.context.fs(), &self.root, &found.path)?;
+            self.remove_directory(&found.path)?;
         }
         Ok(())
     }
@@ -159,13 +156,14 @@ impl<F: FileSystem> Shard<F> {
         self.stale_names.insert(&partition.name, id.index);
         let path = partition.log.directory().to_owned();
         drop(partition.log);
-        let fs = self.context.fs();
         if is_deleted {
-            directories::remove(fs, &self.root, &path)?;
-        } else {
-            directories::set_aside(fs, &self.root, &path)?;
+            return self.remove_directory(&path);
         }
-        Ok(())
+        Ok(directories::set_aside(
+            self.context.fs(),
+            &self.root,
+            &path,
+        )?)
     }
 
     /// Sets logs aside that the metadata does not give to this broker.
@@ -211,7 +209,7 @@ impl<F: FileSystem> Shard<F> {
     }
 
     /// What is in force for a topic on this broker.
-    fn settings_of(&self, topic: &TopicImage) -> TopicDefaults {
+    pub(super) fn settings_of(&self, topic: &TopicImage) -> TopicDefaults {
         let configs = &self.image.dynamic_configs;
         let configs = configs.for_topic(self.config.broker, &topic.configs);
         topic_settings(&configs, &self.config.topic_defaults)
@@ -232,16 +230,9 @@ impl<F: FileSystem> Shard<F> {
                 Ok(())
             };
         }
-        let is_new = !self.partitions.contains_key(&id);
-        if is_new && !self.recovered.contains_key(&id) && !self.making.may_make(id) {
-            return Ok(());
-        }
-        if is_new && !self.add_partition(id)? {
-            self.nameless.insert(id);
-            if let Some(topic) = self.image.topics.get(&id.topic) {
-                self.stale_names.insert(&topic.name, id.index);
-            }
-            self.name_again_at = self.name_again_at.min(now + NAME_AGAIN);
+        if !self.partitions.contains_key(&id) && !self.add_partition(id) {
+            self.making
+                .want(id, state.leader == Some(self.config.broker));
             return Ok(());
         }
         let Some(partition) = self.partitions.get_mut(&id) else {
@@ -301,76 +292,27 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
-    /// Tries again to make the logs whose names were taken.
-    pub(super) fn name_again(&mut self, now: Time) {
-        if now < self.name_again_at {
-            return;
-        }
-        self.name_again_at = Time::NEVER;
-        let image = Arc::clone(&self.image);
-        for id in std::mem::take(&mut self.nameless) {
-            if let Some(state) = image.partition(id) {
-                let result = self.take_state(now, id, state);
-                self.note_failure(result);
-            }
-        }
-    }
-
-    /// Takes a log that was found at the start, or makes a new one. False: its name is still taken
-    /// by a deleted topic's log, which another shard has yet to remove.
-    fn add_partition(&mut self, id: PartitionId) -> Result<bool, ShardError> {
+    /// Takes a log that was found at the start or made just now. False: there is none.
+    fn add_partition(&mut self, id: PartitionId) -> bool {
         let image = Arc::clone(&self.image);
         let Some(topic) = image.topics.get(&id.topic) else {
-            return Ok(true);
+            return false;
+        };
+        let Some(found) = self.recovered.remove(&id) else {
+            return false;
         };
         let settings = self.settings_of(topic);
-        let (log, high_watermark, to_mend) = match self.recovered.remove(&id) {
-            Some(found) if found.topic == topic.name => {
-                let mut log = found.log;
-                log.set_config(settings.log.clone());
-                (log, found.high_watermark, found.to_mend)
-            }
-            _ => match self.create_log(id, topic, &settings)? {
-                Some(log) => (log, Offset::ZERO, None),
-                None => return Ok(false),
-            },
-        };
-        let replica = Replica::new(self.replica_config(settings.min_isr), high_watermark);
+        let mut log = found.log;
+        log.set_config(settings.log.clone());
+        let replica = Replica::new(self.replica_config(settings.min_isr), found.high_watermark);
         let mut partition = Partition::new(topic.name.clone(), log, replica);
         partition.sessions = self.sessions.with_position(id);
+        let to_mend = found.to_mend;
         let damaged = to_mend.and_then(|offset| partition.log.check(offset, 1).err());
         self.watch.add(id, &mut partition);
         self.partitions.insert(id, partition);
         self.note_storage(id, damaged);
-        Ok(true)
-    }
-
-    fn create_log(
-        &self,
-        id: PartitionId,
-        topic: &TopicImage,
-        settings: &TopicDefaults,
-    ) -> Result<Option<Log<F>>, ShardError> {
-        let path = directories::create(self.context.fs(), &self.root, &topic.name, id)?;
-        let Some(path) = path else {
-            return Ok(None);
-        };
-        // A directory that a crash left half made has no batch that anyone was told of.
-        let how = OpenHow::Recover { from: Offset::ZERO };
-        let opened = Log::open(&self.context, &path, settings.log.clone(), how);
-        let opened = opened.and_then(|(mut log, _)| {
-            if self.stale_names.contains(&topic.name, id.index) {
-                log.distrust_checkpoint()?;
-            }
-            Ok(log)
-        });
-        opened
-            .map_err(|source| ShardError::Log {
-                topic: topic.name.clone(),
-                partition: id,
-                source,
-            })
-            .map(Some)
+        true
     }
 
     fn replica_config(&self, min_isr: usize) -> ReplicaConfig {

@@ -14,9 +14,9 @@ use kintsugi_node::directory::{Checkpoints, Closed, mark_clean_stop};
 use kintsugi_node::message::broker::{Command, Event, Evidence};
 use kintsugi_node::message::controller::DialOutcome;
 use kintsugi_node::message::{link, shard};
-use kintsugi_node::shard::Shard;
+use kintsugi_node::shard::{Made, Shard};
 use kintsugi_storage::MemoryFileSystem;
-use kintsugi_types::{BrokerEpoch, ErrorCode, Incarnation, Time};
+use kintsugi_types::{BrokerEpoch, ErrorCode, Incarnation, Time, TimestampMs};
 
 use crate::clock::Clock;
 use crate::end::End;
@@ -118,6 +118,7 @@ impl BrokerProcess {
                 let event = shard::Event::Synced { partition, result };
                 self.handle_shard(fabric, shard, event);
             }
+            Input::Make(shard, job) => self.made(fabric, shard, job.run()),
             Input::Terminate => self.handle(fabric, Event::Stop),
             _ => {}
         }
@@ -318,6 +319,23 @@ impl BrokerProcess {
     }
 
     fn handle_shard(&mut self, fabric: &mut Fabric, number: u16, event: shard::Event) {
+        self.drive_shard(fabric, number, |node, now, wall, commands| {
+            node.handle(now, wall, event, commands);
+        });
+    }
+
+    fn made(&mut self, fabric: &mut Fabric, number: u16, made: Made<MemoryFileSystem>) {
+        self.drive_shard(fabric, number, |node, now, wall, commands| {
+            node.made(now, wall, made, commands);
+        });
+    }
+
+    fn drive_shard(
+        &mut self,
+        fabric: &mut Fabric,
+        number: u16,
+        act: impl FnOnce(&mut Shard<MemoryFileSystem>, Time, TimestampMs, &mut Vec<shard::Command>),
+    ) {
         let now = self.now(fabric);
         let wall = self.clock.wall(fabric.now);
         let (index, life, clock) = (self.index, self.life, self.clock);
@@ -325,7 +343,7 @@ impl BrokerProcess {
             return;
         };
         let mut commands = Vec::new();
-        running.node.handle(now, wall, event, &mut commands);
+        act(&mut running.node, now, wall, &mut commands);
         if self.fs.has_stopped() {
             // It died in the midst of this: nothing of it got out.
             self.end = Some(End::Stopped);
@@ -398,6 +416,23 @@ impl BrokerProcess {
                     let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
                     let input = Input::Sync(number, partition, job);
                     fabric.arrive(delay, place, life, input);
+                }
+            }
+            Command::Make { partition } => {
+                let started = self.shards.get_mut(usize::from(number));
+                if let Some(job) = started.and_then(|s| s.node.begin_making(partition)) {
+                    let (place, life) = (self.place(), self.life);
+                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
+                    let input = Input::Make(number, job);
+                    fabric.arrive(delay, place, life, input);
+                }
+            }
+            Command::Remove { path } => {
+                // At once: nobody waits for it, and what a crash leaves of it has no log's name.
+                let started = self.shards.get_mut(usize::from(number));
+                if let Some(job) = started.map(|s| s.node.begin_removing(path)) {
+                    let result = job.run();
+                    self.handle_shard(fabric, number, shard::Event::Removed { result });
                 }
             }
             Command::Drained => {

@@ -40,6 +40,15 @@ impl FsError {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
+    /// Whether another directory has the name.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+        )
+    }
+
     /// Whether the disk, or a quota on it, is full.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {

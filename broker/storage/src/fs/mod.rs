@@ -107,10 +107,12 @@ pub trait FileSystem: Clone + Send + Sync + 'static {
     /// When the directory does not exist or cannot be read.
     fn read_dir(&self, path: &Path) -> Result<Vec<String>, FsError>;
 
-    /// Renames within one directory, replacing a file that has the new name.
+    /// Renames within one directory, replacing a file that has the new name, but no directory that
+    /// holds something. Nobody sees it half done.
     ///
     /// # Errors
-    /// When `from` does not exist or the two do not share a directory.
+    /// When `from` does not exist, the two do not share a directory, or the new name is taken
+    /// ([`FsError::is_taken`]).
     fn rename(&self, from: &Path, to: &Path) -> Result<(), FsError>;
 
     /// Removes a file.

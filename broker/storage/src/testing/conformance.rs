@@ -122,6 +122,11 @@ fn renaming<F: FileSystem>(fs: &F, directory: &Path) -> Result<(), FsError> {
     assert!(fs.rename(&b, &directory.join("d/b")).is_err());
     fs.rename(&directory.join("d"), &directory.join("e"))?;
     assert!(fs.exists(&directory.join("e/f"))?);
+    // A directory that holds something is replaced by none.
+    fs.create_dir_all(&directory.join("g/h"))?;
+    let taken = fs.rename(&directory.join("g"), &directory.join("e")).err();
+    assert!(taken.is_some_and(|error| error.is_taken()));
+    assert!(fs.exists(&directory.join("e/f"))? && fs.exists(&directory.join("g/h"))?);
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use crate::message::replication::FetchClass;
 use crate::message::shard::{
     Acks, ClientPosition, Command, Counts, Event, Fetch, Fetched, Produce, Produced, Token,
 };
-use crate::shard::{Shard, ShardConfig};
+use crate::shard::{Made, MakingJob, RemovingJob, Shard, ShardConfig};
 
 pub const TOPIC: TopicId = TopicId(Uuid::from_u128(1));
 pub const PARTITION: PartitionId = PartitionId {
@@ -38,6 +38,13 @@ pub const GROUP_LOG_BYTES: u64 = 16 << 10;
 
 /// The most deliveries of one run: more means that something goes round in circles.
 const DELIVERIES_MAX: usize = 10_000;
+
+/// What is under way to a shard.
+#[derive(Debug)]
+enum Input {
+    Event(Event),
+    Made(Made<MemoryFileSystem>),
+}
 
 pub struct Broker {
     pub shard: Option<Shard<MemoryFileSystem>>,
@@ -55,7 +62,17 @@ pub struct Cluster {
     /// Brokers whose syncs take for ever.
     pub slow_disks: BTreeSet<usize>,
     syncs: Vec<(usize, PartitionId, SyncJob<MemoryFileSystem>)>,
-    queue: VecDeque<(usize, Event)>,
+    /// Whether directories are made only when a test says so.
+    pub holds_makings: bool,
+    /// The directories that are asked for and not made yet.
+    pub makings: Vec<(usize, MakingJob<MemoryFileSystem>)>,
+    /// Whether directories are removed only when a test says so.
+    pub holds_removals: bool,
+    /// The directories that are to be removed and are not yet.
+    pub removals: Vec<(usize, RemovingJob<MemoryFileSystem>)>,
+    /// What each broker told last as applied.
+    pub applied: [MetadataOffset; 3],
+    queue: VecDeque<(usize, Input)>,
     /// Who awaits the answer to a follower's fetch.
     fetches: BTreeMap<u64, (usize, usize, FetchClass)>,
     last_token: u64,
@@ -185,6 +202,11 @@ impl Cluster {
             cut_off: BTreeSet::new(),
             slow_disks: BTreeSet::new(),
             syncs: Vec::new(),
+            holds_makings: false,
+            makings: Vec::new(),
+            holds_removals: false,
+            removals: Vec::new(),
+            applied: [MetadataOffset(0); 3],
             queue: VecDeque::new(),
             fetches: BTreeMap::new(),
             last_token: 0,
@@ -258,35 +280,40 @@ impl Cluster {
             let own = BrokerId(i32::try_from(*id).unwrap());
             let broker_epoch = image.brokers[&own].epoch;
             let (image, delta) = (Arc::clone(&image), delta.clone());
-            self.queue.push_back((
-                *id,
-                Event::Publish {
-                    image,
-                    delta,
-                    broker_epoch,
-                },
-            ));
+            let publish = Event::Publish {
+                image,
+                delta,
+                broker_epoch,
+            };
+            self.post(*id, publish);
         }
         self.run();
     }
 
     pub fn send(&mut self, id: usize, event: Event) {
-        self.queue.push_back((id, event));
+        self.post(id, event);
         self.run();
+    }
+
+    fn post(&mut self, id: usize, event: Event) {
+        self.queue.push_back((id, Input::Event(event)));
     }
 
     /// Delivers everything that is under way, without time passing.
     fn run(&mut self) {
         let mut deliveries = 0;
-        while let Some((id, event)) = self.queue.pop_front() {
+        while let Some((id, input)) = self.queue.pop_front() {
             deliveries += 1;
             assert!(
                 deliveries < DELIVERIES_MAX,
-                "messages go round in circles, such as {event:?} to broker {id}"
+                "messages go round in circles, such as {input:?} to broker {id}"
             );
             let mut out = Vec::new();
             if let Some(shard) = &mut self.brokers[id].shard {
-                shard.handle(self.now, WALL, event, &mut out);
+                match input {
+                    Input::Event(event) => shard.handle(self.now, WALL, event, &mut out),
+                    Input::Made(made) => shard.made(self.now, WALL, made, &mut out),
+                }
             }
             for command in out {
                 self.carry_out(id, command);
@@ -308,15 +335,14 @@ impl Cluster {
                         leader_shard,
                         class: request.class,
                     };
-                    self.queue.push_back((from, failed));
+                    self.post(from, failed);
                     return;
                 }
                 self.last_token += 1;
                 self.fetches
                     .insert(self.last_token, (from, to, request.class));
                 let token = Token(self.last_token);
-                self.queue
-                    .push_back((to, Event::ReplicaFetch { token, request }));
+                self.post(to, Event::ReplicaFetch { token, request });
             }
             Command::AnswerReplicaFetch { token, response } => {
                 // The answer to a connection that broke goes nowhere.
@@ -332,7 +358,7 @@ impl Cluster {
                     leader_shard: 0,
                     response,
                 };
-                self.queue.push_back((follower, fetched));
+                self.post(follower, fetched);
             }
             Command::Sync { partition } => {
                 let shard = self.brokers[from].shard.as_mut().unwrap();
@@ -340,10 +366,53 @@ impl Cluster {
                 self.syncs.extend(job.map(|job| (from, partition, job)));
                 self.run_syncs();
             }
-            Command::Applied { .. } => {}
+            Command::Make { partition } => {
+                let shard = self.brokers[from].shard.as_mut().unwrap();
+                let job = shard.begin_making(partition);
+                self.makings.extend(job.map(|job| (from, job)));
+                if !self.holds_makings {
+                    let all = self.makings.len();
+                    self.queue_makings(all);
+                }
+            }
+            Command::Remove { path } => {
+                let shard = self.brokers[from].shard.as_mut().unwrap();
+                let job = shard.begin_removing(path);
+                self.removals.push((from, job));
+                if !self.holds_removals {
+                    self.queue_removals();
+                }
+            }
+            Command::Applied { offset } => self.applied[from] = offset,
             Command::Checkpoint { .. } => self.checkpoints[from] += 1,
             Command::Counted(counts) => self.counts[from] = counts,
             other => self.brokers[from].commands.push(other),
+        }
+    }
+
+    /// Makes so many of the directories that are asked for.
+    pub fn run_makings(&mut self, count: usize) {
+        self.queue_makings(count);
+        self.run();
+    }
+
+    fn queue_makings(&mut self, count: usize) {
+        for (id, job) in self.makings.drain(..count) {
+            self.queue.push_back((id, Input::Made(job.run())));
+        }
+    }
+
+    /// Removes the directories that are to be removed.
+    pub fn run_removals(&mut self) {
+        self.queue_removals();
+        self.run();
+    }
+
+    fn queue_removals(&mut self) {
+        for (id, job) in self.removals.drain(..) {
+            let result = job.run();
+            self.queue
+                .push_back((id, Input::Event(Event::Removed { result })));
         }
     }
 
@@ -354,7 +423,7 @@ impl Cluster {
             } else {
                 let result = job.run();
                 let event = Event::Synced { partition, result };
-                self.queue.push_back((id, event));
+                self.post(id, event);
             }
         }
     }
@@ -377,7 +446,7 @@ impl Cluster {
                 return;
             }
             for id in 0..self.brokers.len() {
-                self.queue.push_back((id, Event::Wake));
+                self.post(id, Event::Wake);
             }
             self.run();
         }

@@ -118,6 +118,15 @@ impl Net {
                 };
                 self.queue.push_back((follower, event));
             }
+            Command::Make { partition } => {
+                let shard = self.shards.get_mut(&from).unwrap();
+                let made = shard.begin_making(partition).unwrap().run();
+                let mut out = Vec::new();
+                shard.made(Time::ZERO, WALL, made, &mut out);
+                for command in out {
+                    self.carry_out(from, command);
+                }
+            }
             Command::AnswerProduce { results, .. } => {
                 let is_success = results.iter().all(|r| r.error == ErrorCode::None);
                 self.acknowledged += usize::from(is_success);

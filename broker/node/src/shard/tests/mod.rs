@@ -13,6 +13,7 @@ mod mending;
 mod metadata;
 mod names;
 mod opening;
+mod parked;
 mod random;
 mod reassignment;
 mod replication;

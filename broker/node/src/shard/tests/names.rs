@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use kintsugi_metadata::{Delta, Image, MetadataRecord, PartitionState, RecoveryState};
 use kintsugi_storage::checkpoint::PartitionMetadata;
-use kintsugi_storage::{FileSystem, FsError, LogContext, LogLimits, MemoryFileSystem};
+use kintsugi_storage::fs::OpenMode;
+use kintsugi_storage::{File, FileSystem, FsError, LogContext, LogLimits, MemoryFileSystem};
 use kintsugi_types::{
     BrokerEpoch, BrokerId, LeaderEpoch, MetadataOffset, PartitionEpoch, PartitionId,
     PartitionIndex, Time, TopicId,
@@ -16,7 +17,8 @@ use uuid::Uuid;
 use super::harness::{WALL, batch, registration};
 use crate::directory::LastRun;
 use crate::message::shard::{Acks, Command, Event, Produce, Token};
-use crate::shard::{Shard, ShardConfig};
+use crate::shard::directories::remove_leftovers;
+use crate::shard::{MakingJob, Shard, ShardConfig};
 
 /// Partition 0 of the first topic whose id lies in this shard of two.
 fn partition_in(shard: u16) -> PartitionId {
@@ -58,6 +60,9 @@ struct Broker {
     shards: Vec<Shard<MemoryFileSystem>>,
     image: Image,
     now: Time,
+    /// Whether directories are made only when a test says so.
+    holds_makings: bool,
+    makings: Vec<(usize, MakingJob<MemoryFileSystem>)>,
 }
 
 impl Broker {
@@ -79,6 +84,8 @@ impl Broker {
             shards: Vec::new(),
             image,
             now: Time::ZERO,
+            holds_makings: false,
+            makings: Vec::new(),
         };
         broker.start();
         broker
@@ -120,8 +127,37 @@ impl Broker {
     fn handle(&mut self, shard: usize, event: Event) {
         let mut out = Vec::new();
         self.shards[shard].handle(self.now, WALL, event, &mut out);
+        self.carry_out(shard, out);
+    }
+
+    fn carry_out(&mut self, shard: usize, out: Vec<Command>) {
         let is_fatal = |command: &Command| matches!(command, Command::Fatal { .. });
         assert!(!out.iter().any(is_fatal), "{out:?}");
+        for command in out {
+            match command {
+                Command::Make { partition } => {
+                    let job = self.shards[shard].begin_making(partition).unwrap();
+                    self.makings.push((shard, job));
+                }
+                Command::Remove { path } => {
+                    let result = self.shards[shard].begin_removing(path).run();
+                    self.handle(shard, Event::Removed { result });
+                }
+                _ => {}
+            }
+        }
+        if !self.holds_makings && !self.makings.is_empty() {
+            self.make(0);
+        }
+    }
+
+    /// Makes the directory that was asked for as the `number`th of those that are not made yet.
+    fn make(&mut self, number: usize) {
+        let (shard, job) = self.makings.remove(number);
+        let made = job.run();
+        let mut out = Vec::new();
+        self.shards[shard].made(self.now, WALL, made, &mut out);
+        self.carry_out(shard, out);
     }
 
     fn topic_of_directory(&self) -> Option<TopicId> {
@@ -189,4 +225,50 @@ fn a_topic_that_is_deleted_while_its_log_is_synced_ends_nobody() {
     assert!(result.as_ref().is_err_and(FsError::is_not_found));
     let partition = id;
     broker.handle(0, Event::Synced { partition, result });
+}
+
+#[test]
+fn of_two_topics_of_one_name_that_are_made_at_once_the_one_that_is_left_gets_it() {
+    let (old, new) = (partition_in(0), partition_in(1));
+    for is_old_first in [true, false] {
+        let mut broker = Broker::new();
+        broker.holds_makings = true;
+        let delta = broker.apply(&created(old));
+        broker.publish(0, Some(&delta));
+        broker.publish(1, Some(&delta));
+        let mut records = vec![MetadataRecord::TopicDeleted { topic: old.topic }];
+        records.extend(created(new));
+        let delta = broker.apply(&records);
+        broker.publish(0, Some(&delta));
+        broker.publish(1, Some(&delta));
+        broker.holds_makings = false;
+        broker.make(usize::from(!is_old_first));
+        while broker.shards[1].next_wake() <= broker.now + std::time::Duration::from_millis(20) {
+            broker.now = broker.shards[1].next_wake();
+            broker.handle(1, Event::Wake);
+        }
+        assert_eq!(broker.topic_of_directory(), Some(new.topic));
+        assert!(broker.serves(1, new) && !broker.serves(0, old));
+        let names = broker.fs.read_dir(Path::new("data")).unwrap();
+        assert_eq!(names, ["t-0"]);
+    }
+}
+
+#[test]
+fn a_directory_that_was_half_made_is_removed_at_the_start_and_a_nameless_one_is_kept_aside() {
+    let id = partition_in(0);
+    let mut broker = Broker::new();
+    let path = |name: &str| Path::new("data").join(name);
+    for name in ["0-0.new", "t-0"] {
+        broker.fs.create_dir_all(&path(name)).unwrap();
+        let file = broker.fs.open(&path(name).join("f"), OpenMode::Create);
+        file.unwrap().write_at(b"kept", 0).unwrap();
+    }
+    remove_leftovers(&broker.fs, Path::new("data")).unwrap();
+    let delta = broker.apply(&created(id));
+    broker.publish(0, Some(&delta));
+    assert!(broker.serves(0, id));
+    let names = broker.fs.read_dir(Path::new("data")).unwrap();
+    assert_eq!(names, ["t-0", "t-0.0-stray"]);
+    assert!(broker.fs.exists(&path("t-0.0-stray/f")).unwrap());
 }

@@ -337,6 +337,12 @@ impl State {
         let (parent, from) = self.find_parent(from)?;
         let (_, to) = self.find_parent(to)?;
         self.directory(parent)?.get(from).ok_or_else(not_found)?;
+        if let Some(replaced) = self.directory(parent)?.get(to)
+            && let Ok(replaced) = self.directory(replaced)
+            && !replaced.names().is_empty()
+        {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
         self.mutate()?;
         self.directory(parent)?.rename(from, to);
         Ok(())
