@@ -190,7 +190,8 @@ pub struct Produce {
 /// Who must have a record before its producer is answered (`acks`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Acks {
-    /// Nobody; there is no answer.
+    /// Nobody: it is answered when it was appended, for whoever closes the client's connection
+    /// after an error.
     None,
     /// The leader.
     Leader,

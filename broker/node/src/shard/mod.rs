@@ -1,6 +1,6 @@
 //! A shard: an event loop that owns some of a broker's partitions.
 //!
-//! Guarantees: every request gets exactly one answer (but for acks=0 and cancelled ones), at the
+//! Guarantees: every request gets exactly one answer (but for cancelled ones), at the
 //! latest when its time is over; nothing is served to clients past the lease, which is looked at
 //! before every event; a batch counts for offsets, acknowledgements and followers only after the
 //! write of it returned; taking over a leadership touches no file, because replicas' logs are

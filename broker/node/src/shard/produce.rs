@@ -23,8 +23,6 @@ struct Waiting {
     /// Those not decided, by their place in `results`.
     undecided: BTreeMap<Ticket, usize>,
     deadline: Time,
-    /// Whether the client awaits an answer.
-    is_answered: bool,
 }
 
 /// Where a produced batch is in the log.
@@ -79,9 +77,7 @@ impl WaitingProduces {
         {
             self.deadlines.remove(&(waiting.deadline, token));
             let results = waiting.results;
-            if waiting.is_answered {
-                out.push(Command::AnswerProduce { token, results });
-            }
+            out.push(Command::AnswerProduce { token, results });
         }
     }
 
@@ -179,9 +175,7 @@ impl<F: FileSystem> Shard<F> {
             results.push(self.produced(partition, base_offset));
         }
         if undecided.is_empty() {
-            if acks != Acks::None {
-                out.push(Command::AnswerProduce { token, results });
-            }
+            out.push(Command::AnswerProduce { token, results });
         } else {
             let wait = std::time::Duration::from_millis(timeout_ms.into());
             let deadline = now + wait.min(self.config.limits.produce_wait_max);
@@ -189,7 +183,6 @@ impl<F: FileSystem> Shard<F> {
                 results,
                 undecided,
                 deadline,
-                is_answered: acks != Acks::None,
             };
             self.produces.insert(token, waiting);
         }
