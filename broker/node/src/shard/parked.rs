@@ -65,6 +65,7 @@ impl<F: FileSystem> Shard<F> {
                 batch,
             } = parked;
             let needs_all = acks == Acks::All;
+            self.count(id, |traffic| traffic.produce_requests += 1);
             match self.append(now, wall, id, batch, needs_all) {
                 Ok(placed) => {
                     let log_start = self.log_start(id);

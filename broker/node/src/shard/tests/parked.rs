@@ -63,6 +63,9 @@ fn a_produce_waits_for_its_log_and_those_after_it_keep_their_order() {
     let both = vec![(ErrorCode::None, 2), (ErrorCode::None, 0)];
     assert_eq!(outcome(&cluster, 3), Some(both));
     assert_eq!(outcome(&cluster, 2), Some(vec![(ErrorCode::None, 1)]));
+    let shard = cluster.brokers[0].shard.as_ref().unwrap();
+    let traffic = shard.partitions[&partition(1)].traffic;
+    assert_eq!((traffic.produce_requests, traffic.messages_in), (3, 3));
 }
 
 #[test]
