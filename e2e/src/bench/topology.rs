@@ -228,16 +228,35 @@ pub fn create_topic_on(
     create(bootstrap, &NewTopic::new(topic, partitions, placed), limit)
 }
 
-fn create(bootstrap: &str, new: &NewTopic<'_>, limit: Duration) -> anyhow::Result<()> {
-    let topic = new.name;
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+/// Deletes a topic.
+///
+/// # Errors
+/// If the cluster refuses, or does not answer.
+pub fn delete_topic(bootstrap: &str, topic: &str) -> anyhow::Result<()> {
+    let (admin, runtime) = (admin(bootstrap)?, runtime()?);
+    let options = AdminOptions::new().operation_timeout(Some(METADATA_LIMIT));
+    for deleted in runtime.block_on(admin.delete_topics(&[topic], &options))? {
+        deleted.map_err(|(_, code)| anyhow::anyhow!("failed to delete topic {topic}: {code}"))?;
+    }
+    Ok(())
+}
+
+fn admin(bootstrap: &str) -> anyhow::Result<AdminClient<DefaultClientContext>> {
+    ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("log_level", "2")
         .create()
-        .context("failed to make a client for topics")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+        .context("failed to make a client for topics")
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().build()?)
+}
+
+fn create(bootstrap: &str, new: &NewTopic<'_>, limit: Duration) -> anyhow::Result<()> {
+    let topic = new.name;
+    let (admin, runtime) = (admin(bootstrap)?, runtime()?);
     let started = Instant::now();
     loop {
         let options = AdminOptions::new().operation_timeout(Some(METADATA_LIMIT));

@@ -35,7 +35,7 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
         refuse(environment, &heaped)?;
         relieve(environment)
     })?;
-    sent.judge(environment).map(drop)
+    sent.judge_and_delete(environment)
 }
 
 /// The highest bound at which others have less room than one has too much. A lower one might be below what

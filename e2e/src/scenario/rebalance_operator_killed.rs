@@ -24,6 +24,8 @@ use crate::kubernetes::api::Kubernetes;
 
 /// The KafkaRebalance.
 const NAME: &str = "taken-over";
+/// The topic of the load beside the moves, as its name begins.
+const BESIDE: &str = "beside-moves";
 /// What the operator notes of what it began.
 const UNDERWAY: &str = "kintsugi.dev/rebalance-underway";
 /// Brokers whose disks are filled.
@@ -33,8 +35,9 @@ const RATE_BYTES: u64 = 640 * 1024;
 /// How long the next operator may take to make the first move, or to plan the rest: kubelets wait up to
 /// 40 s before the third restart, a lease stands 15 s, and loads may have to be measured for 15 s.
 const TAKE_OVER_LIMIT: Duration = Duration::from_secs(120);
-/// How long all moves may take, once the last operator was killed.
-const MOVE_LIMIT: Duration = Duration::from_secs(300);
+/// How long all moves may take, once the last operator was killed, beside the time that their bytes take at
+/// that rate.
+const MOVE_LIMIT: Duration = Duration::from_secs(180);
 /// How long brokers may take to know of the last acts.
 const KNOWN_LIMIT: Duration = Duration::from_secs(5);
 /// The time between two looks at status and moves.
@@ -58,21 +61,19 @@ pub fn run(environment: &mut Environment) -> anyhow::Result<()> {
     let sent = disks::fill(environment, &heaped)?;
     let failed = sent.history.failed();
     ensure!(failed == 0, "{failed} sends to {} failed", sent.topic);
-    under_load::run_planned(environment, "beside-moves", |environment, _| {
-        rebalance(environment, &sent.topic)
-    })?;
-    sent.judge(environment).map(drop)
+    under_load::run_planned(environment, BESIDE, |environment, _| rebalance(environment))?;
+    sent.judge_and_delete(environment)
 }
 
-fn rebalance(environment: &Environment, filled: &str) -> anyhow::Result<()> {
+fn rebalance(environment: &Environment) -> anyhow::Result<()> {
     println!("  before: {}", Disks::look(environment)?);
     let proposed = propose(environment)?;
     let watch = watch(environment)?;
-    let carried_out = carry_out(environment);
+    let carried_out = carry_out(environment, &proposed);
     let seen = watch.end();
     let (completed, seen) = (carried_out?, seen?);
     seen.ensure_truth()?;
-    ensure_bytes_as_planned(environment, filled, [&proposed, &completed], &seen)?;
+    ensure_bytes_as_planned(environment, [&proposed, &completed], &seen)?;
     ensure_goals_better(&proposed, &completed)?;
     ensure_nothing_left(environment)?;
     println!("  after: {}", Disks::look(environment)?);
@@ -94,7 +95,7 @@ fn propose(environment: &Environment) -> anyhow::Result<Value> {
 }
 
 /// Has it carried out by four operators, one after the other; gives the last status.
-fn carry_out(environment: &Environment) -> anyhow::Result<Value> {
+fn carry_out(environment: &Environment, proposed: &Value) -> anyhow::Result<Value> {
     let (kubernetes, operators) = (&environment.kubernetes, environment.operators());
     kubernetes.say_to_rebalance(NAME, "approve")?;
     kill_operator(environment, &operators)?;
@@ -120,7 +121,10 @@ fn carry_out(environment: &Environment) -> anyhow::Result<Value> {
     kill_operator(environment, &operators)?;
 
     let began = Instant::now();
-    let completed = wait_for_phase(environment, NAME, "Completed", MOVE_LIMIT)?;
+    // No broker sends or takes more than everything.
+    let bytes = bytes(proposed, "bytesTotal")?;
+    let limit = MOVE_LIMIT + Duration::from_secs(bytes / RATE_BYTES);
+    let completed = wait_for_phase(environment, NAME, "Completed", limit)?;
     println!(
         "  the fourth operator, {:.1?} after the third was killed: {}",
         began.elapsed(),
@@ -243,27 +247,31 @@ impl Seen {
     }
 }
 
+/// A number of bytes that a status tells.
+fn bytes(status: &Value, name: &str) -> anyhow::Result<u64> {
+    let told = status["progress"][name].as_u64();
+    told.with_context(|| format!("the status does not tell {name}"))
+}
+
 /// Checks that not more was copied than was proposed, and that it was told. What is written meanwhile also
-/// makes copies larger, so copies are counted of the topic that filled the disks, which holds most.
+/// makes copies larger, so copies are not counted of the topic of the load beside the moves, which holds
+/// little.
 fn ensure_bytes_as_planned(
     environment: &Environment,
-    filled: &str,
     [proposed, completed]: [&Value; 2],
     seen: &Seen,
 ) -> anyhow::Result<()> {
-    let bytes = |status: &Value, name: &str| {
-        let told = status["progress"][name].as_u64();
-        told.with_context(|| format!("the status does not tell {name}"))
-    };
     let (planned, told) = (
         bytes(proposed, "bytesTotal")?,
         bytes(completed, "bytesMoved")?,
     );
     let sizes = sizes_bytes(&environment.bootstrap()?)?;
     let copies = seen.copies.iter();
-    let of_filled = copies.filter(|((topic, _), _)| topic == filled);
-    let copied: u64 = of_filled.filter_map(|copy| sizes.get(copy)).sum();
-    println!("  proposed {planned} bytes, told {told}, the copies of {filled} hold {copied}");
+    let of_others = copies.filter(|((topic, _), _)| !topic.starts_with(BESIDE));
+    let copied: u64 = of_others.filter_map(|copy| sizes.get(copy)).sum();
+    println!(
+        "  proposed {planned} bytes, told {told}, the copies of what was there before hold {copied}"
+    );
     for (what, bytes) in [("told", told), ("copied", copied)] {
         ensure!(
             bytes * 100 <= planned * BYTES_MAX_PERCENT,
@@ -272,7 +280,7 @@ fn ensure_bytes_as_planned(
     }
     ensure!(
         told.abs_diff(copied) * 100 <= told * BYTES_APART_PERCENT,
-        "{told} bytes are told, and {copied} were copied of the topic that filled the disks"
+        "{told} bytes are told, and {copied} were copied of topics that were there before"
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::ensure;
 
 use super::environment::Environment;
 use super::under_load::compare_replicas;
+use crate::bench::topology::delete_topic;
 use crate::load::consumer::read_topic;
 use crate::load::history::History;
 use crate::verify::{Duplicates, Verdict, verify};
@@ -44,5 +45,15 @@ impl SentLoad {
         );
         compare_replicas(environment, topic, self.partitions, self.copies)?;
         Ok(verdict)
+    }
+
+    /// As [`SentLoad::judge`]; then deletes the topic, so that what filled disks is not in the way of the
+    /// scenarios that follow.
+    ///
+    /// # Errors
+    /// As [`SentLoad::judge`]; and if the topic cannot be deleted.
+    pub fn judge_and_delete(&self, environment: &Environment) -> anyhow::Result<()> {
+        self.judge(environment)?;
+        delete_topic(&environment.bootstrap()?, &self.topic)
     }
 }
