@@ -106,6 +106,8 @@ pub(crate) struct Scenario {
     /// Every second run: whether each new leader of the quorum may find itself cut off from some
     /// voters at once, and the operator changes its mind about who they are to be.
     pub(crate) splits_leaders: bool,
+    /// Every fourth run: whether that goes on and on, so that leaders change all the time.
+    pub(crate) seldom_rests: bool,
     pub(crate) climate: Climate,
 }
 
@@ -144,6 +146,7 @@ impl Scenario {
             churns: rng.bool() && options.faults,
             moves: options.faults,
             splits_leaders,
+            seldom_rests: options.seed.is_multiple_of(4) && options.faults,
             climate: Climate::draw(rng, splits_leaders),
         }
     }

@@ -96,10 +96,11 @@ impl World {
                     self.ended(to, end);
                 }
                 let is_elected = self.fabric.oracles.raft.elections > elections;
-                if is_elected && self.is_troubled && self.scenario.splits_leaders {
+                let splits = self.is_troubled && self.scenario.splits_leaders;
+                if is_elected && splits {
                     self.split_from(index);
                 }
-                if is_elected && self.members_wanted.is_some() {
+                if is_elected && (splits || self.members_wanted.is_some()) {
                     let delay = Duration::from_micros(self.fabric.rng.u64(..NEWS_MICROS_MAX));
                     let asks = Fault::AskNewLeader(index);
                     self.fabric.after(delay, Happening::Fault(asks));

@@ -38,19 +38,17 @@ impl World {
         }
         let in_force = |site: &&Site<_>| site.standing == Standing::InForce;
         let present = self.controllers.iter().filter(in_force).count();
-        self.want_so_many(present <= USUAL);
+        self.want_so_many(if present <= USUAL { CONTROLLERS } else { USUAL });
         true
     }
 
-    /// All controllers, or any [`USUAL`] of them.
-    fn want_so_many(&mut self, all: bool) {
+    /// Any `count` controllers; the first ones, if it is as many as there may be.
+    fn want_so_many(&mut self, count: usize) {
         let mut wanted: Vec<usize> = (0..self.controllers.len()).collect();
-        if all {
-            wanted.truncate(CONTROLLERS);
-        } else {
+        if count < CONTROLLERS {
             self.fabric.rng.shuffle(&mut wanted);
-            wanted.truncate(USUAL);
         }
+        wanted.truncate(count);
         self.want(wanted);
     }
 
@@ -131,15 +129,7 @@ impl World {
     /// The operator asks who was just elected at once: a leader must refuse what comes before an entry
     /// of its own term is committed.
     pub(super) fn ask_new_leader(&mut self, index: usize) {
-        let changes_mind = self.scenario.splits_leaders && self.is_troubled;
-        if changes_mind && self.members_wanted.is_some() && self.fabric.rng.bool() {
-            let all = self.fabric.rng.u8(..4) == 0;
-            self.want_so_many(all);
-        }
-        let (Some(wanted), Some(process)) = (
-            self.members_wanted.clone(),
-            self.controllers[index].process.as_ref(),
-        ) else {
+        let Some(process) = self.controllers[index].process.as_ref() else {
             return;
         };
         let engine = process.node().engine();
@@ -147,6 +137,16 @@ impl World {
             return;
         }
         let members = engine.membership().clone();
+        let changes_mind = self.scenario.splits_leaders && self.is_troubled;
+        if changes_mind && self.fabric.rng.u8(..8) != 0 {
+            // Majorities after two leaders' changes have no common voter only where each removes another
+            // one of an even number.
+            let is_even = members.voters.len() > USUAL;
+            self.want_so_many(if is_even { USUAL } else { USUAL + 1 });
+        }
+        let Some(wanted) = self.members_wanted.clone() else {
+            return;
+        };
         if let Some(change) = self.next_change(&members, &wanted) {
             let input = Input::ChangeMembers(change);
             self.arrive(Node::Controller(index), ANY_LIFE, input);

@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     },
     Heal(Vec<(Node, Node)>),
     /// The split of this number ends, if it is the last one.
-    HealSplit(u64),
+    EndSplit(u64),
     /// This life of a process ends, if it has not.
     Kill {
         node: Node,
@@ -60,7 +60,7 @@ impl World {
             Fault::Restart(node) => self.start(node),
             Fault::Thaw { node, life } => self.thaw(node, life),
             Fault::Heal(ways) => self.heal(&ways),
-            Fault::HealSplit(number) => self.heal_split(number),
+            Fault::EndSplit(number) => self.end_split(number),
             Fault::Kill { node, life } => {
                 let (now, _, is_running) = self.state_of(node);
                 if now == life && is_running {

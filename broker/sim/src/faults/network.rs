@@ -109,40 +109,70 @@ impl World {
         }
     }
 
-    /// The controllers fall into two halves: a new leader with some of the others, and the rest. What
+    /// The controllers fall into two parts: a new leader with some of the others, and the rest. What
     /// it has said so far reaches none of the rest. The split before it, if there is one, ends.
     pub(crate) fn split_from(&mut self, leader: usize) {
         self.heal_split(self.split.1);
         // Sometimes nobody is cut off, so that changes are committed too.
-        if self.fabric.rng.u8(..4) == 0 {
-            return;
-        }
-        let others = (0..self.controllers.len()).filter(|index| *index != leader);
-        let (mut near, far): (Vec<usize>, Vec<usize>) =
-            others.partition(|_| self.fabric.rng.bool());
-        near.push(leader);
-        let mut ways = Vec::new();
-        for (near, far) in near
-            .iter()
-            .flat_map(|near| far.iter().map(move |far| (near, far)))
-        {
-            let (near, far) = (Node::Controller(*near), Node::Controller(*far));
-            ways.extend([(near, far), (far, near)]);
-        }
+        let ways = match self.fabric.rng.u8(..4) {
+            0 => Vec::new(),
+            _ => self.ways_around(leader),
+        };
         for (from, to) in &ways {
             self.fabric.network.cut(*from, *to);
         }
-        self.fabric.counts.cuts += 1;
+        self.fabric.counts.cuts += u64::from(!ways.is_empty());
         self.split = (ways, self.split.1 + 1);
-        let delay = Duration::from_millis(self.fabric.rng.u64(300..3_500));
-        let healed = Fault::HealSplit(self.split.1);
-        self.fabric.after(delay, Happening::Fault(healed));
+        self.end_split_later();
     }
 
-    pub(super) fn heal_split(&mut self, number: u64) {
+    /// The ways between a leader with some of the others, and the rest.
+    fn ways_around(&mut self, leader: usize) -> Vec<(Node, Node)> {
+        let mut far: Vec<usize> = (0..self.controllers.len()).collect();
+        far.retain(|index| *index != leader);
+        self.fabric.rng.shuffle(&mut far);
+        // A leader that is alone is followed by another at once, and one with a single other may be
+        // a majority of few.
+        let is_small = self.scenario.seldom_rests || self.fabric.rng.bool();
+        let near_max = if is_small { 1 } else { far.len() };
+        let mut near = far.split_off(far.len() - self.fabric.rng.usize(..=near_max));
+        near.push(leader);
+        let pairs = near.iter().flat_map(|near| {
+            let (near, far) = (Node::Controller(*near), far.iter());
+            far.map(move |far| (near, Node::Controller(*far)))
+        });
+        pairs.flat_map(|(a, b)| [(a, b), (b, a)]).collect()
+    }
+
+    fn end_split_later(&mut self) {
+        let longest = if self.scenario.seldom_rests {
+            1_500
+        } else {
+            3_500
+        };
+        let delay = Duration::from_millis(self.fabric.rng.u64(300..longest));
+        let ended = Fault::EndSplit(self.split.1);
+        self.fabric.after(delay, Happening::Fault(ended));
+    }
+
+    fn heal_split(&mut self, number: u64) {
         if self.split.1 == number {
             let ways = std::mem::take(&mut self.split.0);
             self.heal(&ways);
+        }
+    }
+
+    /// The time of a split is over. Where leaders seldom rest, whoever leads by then is split off next.
+    pub(super) fn end_split(&mut self, number: u64) {
+        if self.split.1 != number {
+            return;
+        }
+        self.heal_split(number);
+        if self.is_troubled && self.scenario.seldom_rests {
+            match self.active_controller() {
+                Some(leader) => self.split_from(leader),
+                None => self.end_split_later(),
+            }
         }
     }
 
