@@ -30,6 +30,29 @@ pub struct Autoscaling {
     /// True decides and tells, and changes nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// What the load was before this operator saw it. Absent: it is learned from now on. Read while
+    /// less than a day of load is known, and taken as a whole or refused as a whole, with an Event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<AutoscalingHistory>,
+}
+
+/// Where the history of the load is: CSV with the columns `time` (RFC 3339, or seconds since 1970),
+/// `bytes_in` and `bytes_out` (a second, by clients, of all brokers, without replication), and
+/// `brokers` if you like. A row a minute is best; between rows at most 15 minutes apart the former
+/// holds. A forecast begins after a day of it, and decides after two weeks at the earliest.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoscalingHistory {
+    /// The ConfigMap, in the namespace of this resource.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+    )]
+    pub config_map: String,
+    /// The key of its `data` or `binaryData`. Default history.csv.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
+    #[serde(default = "default_history_key")]
+    pub key: String,
 }
 
 /// The share of each resource that is aimed for.
@@ -184,6 +207,10 @@ impl Default for AutoscalingBehavior {
             scale_down: default_scale_down(),
         }
     }
+}
+
+fn default_history_key() -> String {
+    "history.csv".to_owned()
 }
 
 fn default_min_replicas() -> i32 {

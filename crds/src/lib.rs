@@ -19,8 +19,8 @@ pub mod storage;
 pub mod topic;
 
 pub use autoscaling::{
-    Autoscaling, AutoscalingBehavior, AutoscalingStatus, AutoscalingTargets, NetworkTarget,
-    ScalingPolicy, ScalingPolicySelect, ScalingPolicyType, ScalingRules,
+    Autoscaling, AutoscalingBehavior, AutoscalingHistory, AutoscalingStatus, AutoscalingTargets,
+    NetworkTarget, ScalingPolicy, ScalingPolicySelect, ScalingPolicyType, ScalingRules,
 };
 pub use balance::{BalanceState, BalanceStatus, RebalanceMode, RebalanceSettings};
 pub use cluster::{

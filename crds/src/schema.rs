@@ -7,7 +7,7 @@ use crate::{KafkaCluster, KafkaRebalance, KafkaTopic};
 
 /// Counts changes of the schema of KafkaCluster. The operator refuses to act while the installed definition
 /// carries a lower number, because the API server prunes fields it does not know without a word.
-pub const SCHEMA_VERSION: u32 = 7;
+pub const SCHEMA_VERSION: u32 = 8;
 /// As [`SCHEMA_VERSION`], of KafkaTopic.
 pub const TOPIC_SCHEMA_VERSION: u32 = 2;
 /// As [`SCHEMA_VERSION`], of KafkaRebalance.

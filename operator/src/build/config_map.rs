@@ -19,11 +19,10 @@ pub const FILE: &str = "server.properties";
 pub const DATA_DIRECTORY: &str = "/var/lib/kintsugi/data";
 /// Replication factor of topics that name none.
 const REPLICATION_FACTOR: i32 = 3;
-/// The settings that say so: of topics of clients, and of the one that groups' offsets are in.
-const FACTORS: [&str; 2] = [
-    "default.replication.factor",
-    "offsets.topic.replication.factor",
-];
+/// The setting that says so of topics of clients.
+const DEFAULT_FACTOR: &str = "default.replication.factor";
+/// The same, and that of the topic that groups' offsets are in.
+const FACTORS: [&str; 2] = [DEFAULT_FACTOR, "offsets.topic.replication.factor"];
 /// Copies that must have a record before acks=all is answered.
 const MIN_IN_SYNC_REPLICAS: i32 = 2;
 
@@ -54,6 +53,13 @@ pub fn copies_of_new_topics(cluster: &Cluster) -> usize {
     let copies = FACTORS.iter().filter_map(|key| settings.get(*key));
     let copies = copies.filter_map(|copies| copies.parse().ok());
     copies.max().unwrap_or(1)
+}
+
+/// Copies of clients' topics that name no number.
+pub fn default_replication_factor(cluster: &Cluster) -> u32 {
+    let settings = settings(cluster, Role::Broker);
+    let copies = settings.get(DEFAULT_FACTOR);
+    copies.and_then(|copies| copies.parse().ok()).unwrap_or(1)
 }
 
 /// The text of server.properties.

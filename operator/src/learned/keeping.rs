@@ -59,6 +59,7 @@ impl Context {
                 announce(&self.recorder, &resource.object_ref(&()), &news).await;
             }
         }
+        self.take_history(resource, &key, cluster, now).await;
         Ok(())
     }
 

@@ -10,10 +10,13 @@
 //! Assumes that one look at a cluster is under way at a time.
 //! Never does: decide; keep what the status, the claims or the quorum say already.
 //!
+//! Where nothing of a cluster's load was kept, a history that people give is read ([`given`]).
+//!
 //! The objects carry no label of the cluster: each look lists the ConfigMaps that do, with their
 //! content.
 
 mod envelope;
+mod given;
 mod keeping;
 mod memory;
 
@@ -25,6 +28,9 @@ pub use memory::Learned;
 /// How often a part is written: what a killed operator forgets is at most so much, and a write of a
 /// megabyte each five minutes is little for an API server.
 pub const KEEP_EVERY: SignedDuration = SignedDuration::from_secs(300);
+
+/// How often a history that was refused is read again: somebody may have mended it.
+pub const HISTORY_EVERY: SignedDuration = SignedDuration::from_secs(300);
 
 /// The most bytes of a part. A ConfigMap may hold 1 MiB, and base64 makes a request of this 1.4 MB,
 /// where 3 MB are taken.

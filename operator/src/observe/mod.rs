@@ -8,6 +8,7 @@
 
 mod brokers;
 mod controllers;
+mod given;
 mod learned;
 mod pod;
 mod read;
@@ -22,6 +23,7 @@ pub use brokers::ask_brokers;
 pub use controllers::{
     BrokerView, Membership, Partitions, QuorumView, add_voter, grant_generation, remove_voter,
 };
+pub use given::{ObservedHistory, read_history};
 pub use learned::{ObservedLearned, read_learned};
 pub use pod::{ObservedPod, PodState};
 pub use read::{

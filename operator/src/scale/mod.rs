@@ -10,18 +10,23 @@
 //! Never does: add or remove a broker, or move a replica.
 //!
 //! What is learned of the load outlives the operator ([`crate::learned`]). One that starts without it
-//! learns it anew, and does not shrink meanwhile.
+//! learns it anew, and does not shrink meanwhile. A history that people give stands in for a load that
+//! nobody observed ([`training`]), and counts as no observation either.
 
 mod figures;
+pub mod history;
 mod kept;
 mod sample;
-mod settings;
+pub mod settings;
 mod step;
 #[cfg(test)]
 mod tests;
+pub mod training;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kintsugi_crds::{Autoscaling, AutoscalingStatus};
+use kintsugi_forecast::model::MINUTES_PER_DAY;
+use kintsugi_forecast::{Models, RestoreError, Scaler};
 
 use crate::cluster::Cluster;
 use crate::learned::LearnedError;
@@ -85,6 +90,32 @@ impl Scales {
             }
         });
         Ok(what)
+    }
+
+    /// Whether so little of a cluster's load is known that a history is of use: less than the day after
+    /// which a forecast begins.
+    pub fn lacks_history(&self, key: &Key, uid: &str, now: Timestamp) -> bool {
+        let known = |state: &State| state.scaler().and_then(Scaler::learned_since_ms);
+        let since_ms = self.0.read(key, uid, known).flatten();
+        let since = since_ms.and_then(|at_ms| Timestamp::from_millisecond(at_ms).ok());
+        let day = SignedDuration::from_mins(MINUTES_PER_DAY);
+        since.is_none_or(|since| now.duration_since(since) < day)
+    }
+
+    /// Goes on with what a history has taught, in place of the little that was learned of the load here.
+    /// What was observed, and what was learned of brokers, stays.
+    ///
+    /// # Errors
+    /// [`RestoreError`] for settings that no scaler takes.
+    pub fn learn(
+        &self,
+        key: &Key,
+        uid: &str,
+        autoscaling: &Autoscaling,
+        models: Models,
+    ) -> Result<(), RestoreError> {
+        let learn = |state: &mut State| state.learn(autoscaling, models);
+        self.0.with(key, uid, learn).unwrap_or(Ok(()))
     }
 
     /// A cluster is gone.

@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kintsugi_crds::{Autoscaling, AutoscalingStatus};
-use kintsugi_forecast::{Direction, Forecast, Sample, Scaler, Settings};
+use kintsugi_forecast::{Direction, Forecast, Models, RestoreError, Sample, Scaler, Settings};
 
 use super::figures::Figures;
 use super::settings::{constraints, settings};
@@ -47,6 +47,15 @@ impl State {
     /// What sizes are decided by, once there is something.
     pub fn scaler(&self) -> Option<&Scaler> {
         self.scaler.as_ref().map(|(_, scaler)| scaler)
+    }
+
+    /// Knows of the load what `models` do, and nothing else of it.
+    ///
+    /// # Errors
+    /// [`RestoreError`] for settings that no scaler takes.
+    pub fn learn(&mut self, autoscaling: &Autoscaling, models: Models) -> Result<(), RestoreError> {
+        scaler(&mut self.scaler, autoscaling)?.put_models(models);
+        Ok(())
     }
 
     /// The change that is under way: which way, and since when.
@@ -133,7 +142,7 @@ fn size(
     state.forecast = None;
     let scaler = match scaler(&mut state.scaler, autoscaling) {
         Ok(scaler) => scaler,
-        Err(problem) => return (stays(problem, None), None),
+        Err(problem) => return (stays(problem.to_string(), None), None),
     };
     let now_ms = now.as_millisecond();
     let refused = measured.and_then(|sample| scaler.observe(now_ms, sample).err());
@@ -213,14 +222,12 @@ fn waits_for(observed: &Observed, amiss: Option<String>, shrinks: bool) -> Optio
 fn scaler<'a>(
     held: &'a mut Option<(Settings, Scaler)>,
     autoscaling: &Autoscaling,
-) -> Result<&'a mut Scaler, String> {
+) -> Result<&'a mut Scaler, RestoreError> {
     let wanted = settings(autoscaling);
     let next = match held.take() {
         Some((known, scaler)) if known == wanted => scaler,
-        Some((_, scaler)) => {
-            Scaler::restore(scaler, wanted.clone()).map_err(|problem| problem.to_string())?
-        }
-        None => Scaler::new(wanted.clone()).map_err(|problem| problem.to_string())?,
+        Some((_, scaler)) => Scaler::restore(scaler, wanted.clone())?,
+        None => Scaler::new(wanted.clone())?,
     };
     Ok(&mut held.insert((wanted, next)).1)
 }

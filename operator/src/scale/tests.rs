@@ -5,8 +5,11 @@ use kintsugi_forecast::{Brokers, Loads, Resource, Sample};
 use serde_json::json;
 
 use super::figures::{Figures, ResourceFigures};
-use super::kept;
+use super::history::Row;
+use super::settings::settings;
 use super::step::{Sizing, State, step};
+use super::training::{Shape, train};
+use super::{Scales, kept, training};
 use crate::cluster::Cluster;
 use crate::fixtures::{at, broker, cluster, formed, pod, volume};
 use crate::names::{Member, Role};
@@ -337,4 +340,61 @@ fn the_size_in_force_is_the_status_and_without_one_what_is_there_at_least() {
     );
     let dry = autoscaling(json!({"dryRun": true}));
     assert_eq!(size_in_force(Some(&dry), 3, Some(&status(5)), &of(6)), 3);
+}
+
+#[test]
+fn a_history_that_ends_now_makes_nothing_shrink_before_a_window_was_observed() {
+    let mut looks = Looks::at_size(6, autoscaling(json!({})));
+    let now = at(looks.now);
+    let row = |minute: i64| Row {
+        at_ms: now.as_millisecond() - (3_000 - minute) * 60_000,
+        bytes_in: 40e6,
+        bytes_out: 40e6,
+        brokers: None,
+    };
+    let rows: Vec<Row> = (0..=3_000).map(row).collect();
+    let shape = Shape {
+        copies: 3,
+        brokers: 6,
+    };
+    let trained = train(&rows, shape, settings(&looks.autoscaling), now).unwrap();
+    let autoscaling = looks.autoscaling.clone();
+    looks.state.learn(&autoscaling, trained.models).unwrap();
+    let status = looks.look(load(0.5, 6)).status;
+    let learned_since = status.learned_since.unwrap();
+    assert!(
+        learned_since < crate::told::seconds(at(-2 * 86_400)),
+        "{learned_since}"
+    );
+    assert_eq!(
+        status.observed_since,
+        Some(crate::told::seconds(at(looks.now)))
+    );
+    let (seconds, size) = looks.until_changed(load(0.5, 6), 1_200).unwrap();
+    assert!((285..=330).contains(&seconds), "{seconds}");
+    assert_eq!(size, 3);
+}
+
+#[test]
+fn a_history_is_of_use_until_a_day_of_load_is_known() {
+    let (scales, autoscaling) = (Scales::default(), autoscaling(json!({})));
+    let key = ("n".to_owned(), "c".to_owned());
+    assert!(scales.lacks_history(&key, "u", at(0)));
+    let row = |minute: i64| Row {
+        at_ms: at(60 * minute).as_millisecond(),
+        bytes_in: 1e6,
+        bytes_out: 1e6,
+        brokers: None,
+    };
+    let rows: Vec<Row> = (-training::MINUTES_MIN..0).map(row).collect();
+    let shape = Shape {
+        copies: 3,
+        brokers: 3,
+    };
+    let trained = train(&rows, shape, settings(&autoscaling), at(0)).unwrap();
+    scales
+        .learn(&key, "u", &autoscaling, trained.models)
+        .unwrap();
+    assert!(!scales.lacks_history(&key, "u", at(0)));
+    assert!(scales.lacks_history(&key, "another", at(0)));
 }

@@ -2,6 +2,7 @@
 
 use kintsugi_plot::{Chart, Mark, Series, stacked};
 
+use super::TARGET_PERCENT;
 use super::exported::Exported;
 use super::sampler::Samples;
 
@@ -19,7 +20,8 @@ pub fn draw(samples: &Samples, title: &str) -> String {
             .filter_map(|(at, all)| Some((*at, pick(all)?)))
             .collect()
     };
-    let capacity = |all: &Exported| Some(kilobytes(all.broker_target?) * all.ready?);
+    let target = |all: &Exported| Some(kilobytes(all.broker_target?) * all.ready?);
+    let capacity = |all: &Exported| Some(target(all)? * 100.0 / f64::from(TARGET_PERCENT));
     let load = [
         series(
             "received",
@@ -28,20 +30,28 @@ pub fn draw(samples: &Samples, title: &str) -> String {
             of(&|all| all.load.map(kilobytes)),
         ),
         series(
-            "capacity: ready brokers at the target",
+            "capacity: all that ready brokers are said to receive",
             GREEN,
             Mark::Steps,
             of(&capacity),
+        ),
+        series(
+            "the part of it that the rule aims for",
+            LIGHT,
+            Mark::Steps,
+            of(&target),
         ),
     ];
     let forecast = of(&|all| all.forecast);
     let ever_decided = (of(&|all| all.forecast_decides).iter()).any(|(_, decides)| *decides > 0.0);
     let named = match (forecast.is_empty(), ever_decided) {
-        (true, _) => "no forecast: it begins after a day of load",
+        (true, _) => "no forecast was exported",
         (false, false) => {
-            "forecast: brokers that the load fills when a change takes effect (the rule decides: skill takes days of load to prove)"
+            "forecast by a synthetic history: brokers that the load fills when a change takes effect (the rule decides: it has no skill)"
         }
-        (false, true) => "forecast: brokers that the load fills when a change takes effect",
+        (false, true) => {
+            "forecast by a synthetic history: brokers that the load fills when a change takes effect"
+        }
     };
     let brokers = [
         series("desired", ORANGE, Mark::Steps, of(&|all| all.desired)),
@@ -106,6 +116,7 @@ mod tests {
             ready: Some(3.0),
             forecast,
             forecast_bound: forecast.map(|brokers| brokers + 0.5),
+            forecast_skill: forecast.map(|_| 0.0),
             forecast_decides: Some(0.0),
         };
         let later = Exported {
@@ -132,6 +143,7 @@ mod tests {
     fn a_forecast_that_is_exported_is_drawn() {
         let svg = draw(&samples(Some(4.6)), "title");
         assert!(!svg.contains("no forecast") && svg.contains("upper bound"));
+        assert!(svg.contains("synthetic history"));
         assert!(svg.contains("the rule decides"));
         assert!(!svg.contains("points=\"\""));
     }

@@ -15,6 +15,8 @@ pub struct Exported {
     pub forecast: Option<f64>,
     /// The same at its upper bound.
     pub forecast_bound: Option<f64>,
+    /// The part of the better naive forecast's error that the forecast avoids.
+    pub forecast_skill: Option<f64>,
     /// 1 while the forecast decides, 0 while the rule does.
     pub forecast_decides: Option<f64>,
 }
@@ -37,6 +39,7 @@ impl Exported {
             ready: figure("brokers", ("size", "ready")),
             forecast: figure("forecast_brokers", ("bound", "expected")),
             forecast_bound: figure("forecast_brokers", ("bound", "upper")),
+            forecast_skill: figure("forecast_skill", ("cluster", cluster)),
             forecast_decides: figure("forecast_decides", ("cluster", cluster)),
         }
     }
@@ -71,6 +74,7 @@ mod tests {
              {name}_brokers{{cluster=\"c\",namespace=\"n\",size=\"desired\"}} 4\n\
              {name}_brokers{{cluster=\"c\",namespace=\"n\",size=\"ready\"}} 3\n\
              {name}_forecast_brokers{{bound=\"expected\",cluster=\"c\",namespace=\"n\"}} 2.5\n\
+             {name}_forecast_skill{{cluster=\"c\",namespace=\"n\"}} 0.25\n\
              {name}_forecast_decides{{cluster=\"c\",namespace=\"n\"}} 0\n"
         );
         let expected = Exported {
@@ -78,6 +82,7 @@ mod tests {
             desired: Some(4.0),
             ready: Some(3.0),
             forecast: Some(2.5),
+            forecast_skill: Some(0.25),
             forecast_decides: Some(0.0),
             ..Exported::default()
         };

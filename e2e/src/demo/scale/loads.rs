@@ -14,6 +14,9 @@ use crate::verify::Verdict;
 
 /// Large enough that what is received is mostly values.
 const VALUE_SIZE_BYTES: usize = 1_000;
+/// What a broker appends for one value: with its key, its header and its batch's, of which each record has
+/// one, as nothing lingers. Near enough: forecasts are about changes.
+const APPENDED_BYTES: f64 = 1_070.0;
 /// How long what is unanswered may take when a load stops.
 const FLUSH_LIMIT: Duration = Duration::from_secs(30);
 /// The least number of acknowledged records for a load to mean anything.
@@ -31,30 +34,29 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Bytes of values a second that brokers receive, copies too.
+    /// Bytes a second that brokers append, without copies.
     #[must_use]
-    pub fn received_bytes_per_second(&self) -> f64 {
+    pub fn appended_bytes_per_second(&self) -> f64 {
         let records = f64::from(self.partitions) / self.interval.as_secs_f64();
-        records * VALUE_SIZE_BYTES as f64 * f64::from(COPIES)
+        records * APPENDED_BYTES
     }
 
-    /// Creates the topic and begins to send.
+    /// Creates the topic, begins to send, and says so.
     ///
     /// # Errors
     /// If the topic does not become whole, or the load cannot be started.
-    pub fn start(&self, environment: &Environment) -> anyhow::Result<Running> {
-        let bootstrap = environment.bootstrap()?;
+    pub fn start(&self, bootstrap: &str) -> anyhow::Result<Running> {
         let partitions = i32::try_from(self.partitions)?;
         // A name of its own, so that the demo may run again on the same cluster.
         let topic = format!("{}-{:08x}", self.topic, fastrand::u32(..));
-        create_topic(&bootstrap, &topic, partitions, COPIES, HEAL_LIMIT)?;
+        create_topic(bootstrap, &topic, partitions, COPIES, HEAL_LIMIT)?;
         let count = usize::try_from(self.partitions)?;
         let what = "the topic to be whole";
-        wait_for(&bootstrap, &topic, what, HEAL_LIMIT, |now| {
+        wait_for(bootstrap, &topic, what, HEAL_LIMIT, |now| {
             now.is_healthy(count)
         })?;
         let settings = LoadSettings {
-            bootstrap,
+            bootstrap: bootstrap.to_owned(),
             topic: topic.clone(),
             partitions,
             interval: self.interval,
@@ -62,6 +64,12 @@ impl Stage {
             client: BTreeMap::new(),
         };
         let load = Load::start(settings, fastrand::u64(..))?;
+        println!(
+            "  writing to {} partitions of {}, acks=all: {:.0} kB a second for the brokers to receive, copies too",
+            self.partitions,
+            self.topic,
+            self.appended_bytes_per_second() * f64::from(COPIES) / 1_000.0
+        );
         Ok(Running {
             load,
             topic,
@@ -78,13 +86,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// How many of its partitions a broker leads, and how many it follows.
-    ///
-    /// # Errors
-    /// If no broker tells.
-    pub fn share_of(&self, bootstrap: &str, broker: i32) -> anyhow::Result<(usize, usize)> {
-        let now = Topology::fetch(bootstrap, &self.topic)?;
-        Ok((now.led_by(broker).len(), now.followed_by(broker).len()))
+    /// Its topic.
+    pub fn topic(&self) -> &str {
+        &self.topic
     }
 
     /// Stops it.
@@ -101,6 +105,15 @@ impl Running {
             copies: COPIES,
         })
     }
+}
+
+/// How many of a topic's partitions a broker leads, and how many it follows.
+///
+/// # Errors
+/// If no broker tells.
+pub fn share_of(topic: &str, bootstrap: &str, broker: i32) -> anyhow::Result<(usize, usize)> {
+    let now = Topology::fetch(bootstrap, topic)?;
+    Ok((now.led_by(broker).len(), now.followed_by(broker).len()))
 }
 
 /// Reads a load back, of which no send may have failed.

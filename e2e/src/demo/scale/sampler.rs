@@ -31,6 +31,21 @@ pub struct Samples {
     pub moments: Vec<(f64, String)>,
 }
 
+/// Names moments, from any thread.
+#[derive(Clone)]
+pub struct Marker {
+    began: Instant,
+    samples: Arc<Mutex<Samples>>,
+}
+
+impl Marker {
+    /// Names this moment.
+    pub fn mark(&self, what: &str) {
+        let moment = (self.began.elapsed().as_secs_f64(), what.to_owned());
+        lock(&self.samples).moments.push(moment);
+    }
+}
+
 /// The thread that samples.
 pub struct Sampler {
     began: Instant,
@@ -77,8 +92,23 @@ impl Sampler {
 
     /// Names this moment.
     pub fn mark(&self, what: &str) {
-        let moment = (self.began.elapsed().as_secs_f64(), what.to_owned());
-        lock(&self.samples).moments.push(moment);
+        self.marker().mark(what);
+    }
+
+    /// What another thread names moments by.
+    #[must_use]
+    pub fn marker(&self) -> Marker {
+        Marker {
+            began: self.began,
+            samples: Arc::clone(&self.samples),
+        }
+    }
+
+    /// What was exported last, if anything was yet.
+    #[must_use]
+    pub fn newest(&self) -> Option<Exported> {
+        let samples = lock(&self.samples);
+        samples.exported.last().map(|(_, exported)| *exported)
     }
 
     /// Stops, and gives what was sampled.
