@@ -97,7 +97,8 @@ pub fn standings<'a>(
         // Where it goes on from there, in order, leader and place, is up to what was planned after it.
         let is_over = match standing {
             Standing::ToReorder | Standing::ToElect => true,
-            Standing::Void => has_gone_on(change, planned),
+            // Where it went on to may be where it came from.
+            Standing::Void | Standing::ToMove | Standing::After => has_gone_on(change, planned),
             _ => false,
         };
         if is_over {

@@ -216,6 +216,31 @@ fn a_partition_that_moves_on_counts_once_for_each_of_its_moves() {
     assert_eq!(both(&elsewhere), (vec![Void, Void], 0, 0, 0));
 }
 
+/// Loads change, so that a later plan may take a partition back to where a move that is in flight takes
+/// it from. That move must not begin again once it is back.
+#[test]
+fn a_partition_that_moves_back_comes_to_rest() {
+    use Standing::{After, Done, InFlight, ToMove};
+    let proposal = Proposal {
+        changes: vec![change(&[0, 1], &[2, 1]), change(&[2, 1], &[0, 1])],
+        carried: 1,
+        ..Proposal::default()
+    };
+    let both = |snapshot: &Snapshot| {
+        let standings = standings(&proposal, snapshot, None);
+        let tally = tally(&standings);
+        let each: Vec<Standing> = standings.iter().map(|(_, standing)| *standing).collect();
+        (each, tally.done.moves, tally.left.moves, tally.in_flight)
+    };
+    let there = seen(&[2, 1, 0], Some((&[2, 1, 0], &[2], &[0])));
+    assert_eq!(both(&there), (vec![InFlight, After], 0, 2, 1));
+    let between = seen(&[2, 1], None);
+    assert_eq!(both(&between), (vec![Done, ToMove], 1, 1, 0));
+    let back = seen(&[0, 1, 2], Some((&[0, 1, 2], &[0], &[2])));
+    assert_eq!(both(&back), (vec![Done, InFlight], 1, 1, 1));
+    assert_eq!(both(&seen(&[0, 1], None)), (vec![Done, Done], 2, 0, 0));
+}
+
 #[test]
 fn a_move_that_was_noted_and_is_seen_to_begin_is_in_flight() {
     let change = change(&[0, 1], &[2, 1]);

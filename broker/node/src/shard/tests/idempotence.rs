@@ -4,7 +4,7 @@ use kintsugi_replica::bugs::Bugs;
 use kintsugi_types::{BrokerEpoch, ErrorCode, Offset, Time};
 use kintsugi_wire::batch::split;
 
-use super::harness::{Cluster, PARTITION, batch, numbered, open_after, state};
+use super::harness::{Cluster, PARTITION, batch, numbered, open_with, state};
 use crate::message::shard::{Acks, Event, Produce, Produced, Token};
 use crate::shard::ShardError;
 
@@ -200,7 +200,7 @@ fn a_broker_that_starts_again_knows_the_sequences_after_a_crash_and_a_clean_stop
             was_clean: is_clean,
             ..Default::default()
         };
-        let shard = open_after(&fs, 0, &last, Bugs::default());
+        let shard = open_with(&fs, 0, &last, Bugs::default());
         cluster.brokers[0].shard = Some(shard);
         cluster.drop_fetches(0);
         cluster.push_image(None, &[0]);

@@ -7,6 +7,7 @@ mod group_logs;
 mod groups;
 mod harness;
 mod idempotence;
+mod looks;
 mod making;
 mod many_shards;
 mod mending;
