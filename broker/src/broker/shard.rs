@@ -1,7 +1,6 @@
 //! A shard's thread: events in, commands carried out.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use kintsugi_coordinator::GroupResponse;
@@ -15,7 +14,7 @@ use kintsugi_node::message::shard::{
 };
 use kintsugi_node::shard::{Made, Shard as Node};
 use kintsugi_storage::RealFileSystem;
-use kintsugi_types::{PartitionId, Time};
+use kintsugi_types::Time;
 use tokio::sync::oneshot;
 
 use super::ControlInput;
@@ -213,6 +212,7 @@ impl ShardThread {
     }
 
     fn carry_out(&mut self, command: Command) {
+        let shard = self.number;
         match command {
             Command::AnswerProduce { token, results } => {
                 if let Some(Reply::Produce(reply)) = self.waiting.remove(&token) {
@@ -265,22 +265,18 @@ impl ShardThread {
                 endpoint,
                 request,
             } => self.fetchers.fetch(leader, endpoint, request),
-            Command::AlterPartition { changes } => self.tell(broker::Event::AlterPartition {
-                shard: self.number,
-                changes,
-            }),
-            Command::Applied { offset } => self.tell(broker::Event::ShardApplied {
-                shard: self.number,
-                offset,
-            }),
+            Command::AlterPartition { changes } => {
+                self.tell(broker::Event::AlterPartition { shard, changes });
+            }
+            Command::Applied { offset } => self.tell(broker::Event::ShardApplied { shard, offset }),
             Command::Checkpoint { offsets } => self.checkpoints.post(Checkpoint {
-                shard: self.number,
+                shard,
                 offsets: *offsets,
             }),
-            Command::Sync { partition } => self.sync(partition),
-            Command::Make { partition } => self.make(partition),
-            Command::Remove { path } => self.remove(path),
-            Command::Drained => self.tell(broker::Event::ShardDrained { shard: self.number }),
+            Command::Sync { .. } | Command::Make { .. } | Command::Remove { .. } => {
+                self.hand_to_disk(command);
+            }
+            Command::Drained => self.tell(broker::Event::ShardDrained { shard }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Counted(counts) => self.counters.add(&counts),
             Command::Mending(mending) => log_mending(&mending),
@@ -294,36 +290,37 @@ impl ShardThread {
         }
     }
 
-    fn sync(&mut self, partition: PartitionId) {
-        let Some(job) = self.node.as_mut().and_then(|n| n.begin_sync(partition)) else {
+    /// Has a disk thread do it, which tells what it gave.
+    fn hand_to_disk(&mut self, command: Command) {
+        let events = self.events.clone();
+        let Some(node) = &mut self.node else {
             return;
         };
-        let events = self.events.clone();
-        self.disk.run(Box::new(move || {
-            let result = job.run();
-            events.post(ShardInput::Event(Event::Synced { partition, result }));
-        }));
-    }
-
-    fn make(&mut self, partition: PartitionId) {
-        let Some(job) = self.node.as_mut().and_then(|n| n.begin_making(partition)) else {
-            return;
-        };
-        let events = self.events.clone();
-        self.disk.run(Box::new(move || {
-            events.post(ShardInput::Made(Box::new(job.run())));
-        }));
-    }
-
-    fn remove(&self, path: PathBuf) {
-        let Some(job) = self.node.as_ref().map(|node| node.begin_removing(path)) else {
-            return;
-        };
-        let events = self.events.clone();
-        self.disk.run(Box::new(move || {
-            let result = job.run();
-            events.post(ShardInput::Event(Event::Removed { result }));
-        }));
+        match command {
+            Command::Sync { partition } => {
+                if let Some(job) = node.begin_sync(partition) {
+                    self.disk.run(Box::new(move || {
+                        let result = job.run();
+                        events.post(ShardInput::Event(Event::Synced { partition, result }));
+                    }));
+                }
+            }
+            Command::Make { partition } => {
+                if let Some(job) = node.begin_making(partition) {
+                    self.disk.run(Box::new(move || {
+                        events.post(ShardInput::Made(Box::new(job.run())));
+                    }));
+                }
+            }
+            Command::Remove { path } => {
+                let job = node.begin_removing(path);
+                self.disk.run(Box::new(move || {
+                    let result = job.run();
+                    events.post(ShardInput::Event(Event::Removed { result }));
+                }));
+            }
+            _ => {}
+        }
     }
 
     fn tell(&self, event: broker::Event) {

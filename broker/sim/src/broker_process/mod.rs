@@ -403,38 +403,10 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardApplied { shard, offset });
             }
-            Command::Checkpoint { offsets } => {
-                let (place, life) = (self.place(), self.life);
-                let delay = Duration::from_micros(fabric.rng.u64(100..20_000));
-                let input = Input::Checkpoint(number, offsets);
-                fabric.arrive(delay, place, life, input);
-            }
-            Command::Sync { partition } => {
-                let started = self.shards.get_mut(usize::from(number));
-                if let Some(job) = started.and_then(|s| s.node.begin_sync(partition)) {
-                    let (place, life) = (self.place(), self.life);
-                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
-                    let input = Input::Sync(number, partition, job);
-                    fabric.arrive(delay, place, life, input);
-                }
-            }
-            Command::Make { partition } => {
-                let started = self.shards.get_mut(usize::from(number));
-                if let Some(job) = started.and_then(|s| s.node.begin_making(partition)) {
-                    let (place, life) = (self.place(), self.life);
-                    let delay = Duration::from_micros(fabric.rng.u64(100..SYNC_MICROS_MAX));
-                    let input = Input::Make(number, job);
-                    fabric.arrive(delay, place, life, input);
-                }
-            }
-            Command::Remove { path } => {
-                // At once: nobody waits for it, and what a crash leaves of it has no log's name.
-                let started = self.shards.get_mut(usize::from(number));
-                if let Some(job) = started.map(|s| s.node.begin_removing(path)) {
-                    let result = job.run();
-                    self.handle_shard(fabric, number, shard::Event::Removed { result });
-                }
-            }
+            Command::Checkpoint { .. }
+            | Command::Sync { .. }
+            | Command::Make { .. }
+            | Command::Remove { .. } => self.carry_out_on_disk(fabric, number, command),
             Command::Drained => {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardDrained { shard });
@@ -447,6 +419,34 @@ impl BrokerProcess {
             }
             Command::Fatal { reason } => self.failed(&reason),
         }
+    }
+
+    /// What is done beside a shard's loop takes its time.
+    fn carry_out_on_disk(&mut self, fabric: &mut Fabric, number: u16, command: shard::Command) {
+        use shard::Command;
+        let (place, life) = (self.place(), self.life);
+        let Some(running) = self.shards.get_mut(usize::from(number)) else {
+            return;
+        };
+        let (input, micros_max) = match command {
+            Command::Checkpoint { offsets } => (Input::Checkpoint(number, offsets), 20_000),
+            Command::Sync { partition } => match running.node.begin_sync(partition) {
+                Some(job) => (Input::Sync(number, partition, job), SYNC_MICROS_MAX),
+                None => return,
+            },
+            Command::Make { partition } => match running.node.begin_making(partition) {
+                Some(job) => (Input::Make(number, job), SYNC_MICROS_MAX),
+                None => return,
+            },
+            Command::Remove { path } => {
+                // At once: nobody waits for it, and what a crash leaves of it has no log's name.
+                let result = running.node.begin_removing(path).run();
+                return self.handle_shard(fabric, number, shard::Event::Removed { result });
+            }
+            _ => return,
+        };
+        let delay = Duration::from_micros(fabric.rng.u64(100..micros_max));
+        fabric.arrive(delay, place, life, input);
     }
 
     fn failed(&mut self, reason: &str) {

@@ -40,7 +40,7 @@ const DELIVERIES_MAX: usize = 10_000;
 #[derive(Debug)]
 enum Input {
     Event(Event),
-    Made(Made<MemoryFileSystem>),
+    Made(Box<Made<MemoryFileSystem>>),
 }
 
 pub struct Broker {
@@ -300,7 +300,7 @@ impl Cluster {
             if let Some(shard) = &mut self.brokers[id].shard {
                 match input {
                     Input::Event(event) => shard.handle(self.now, WALL, event, &mut out),
-                    Input::Made(made) => shard.made(self.now, WALL, made, &mut out),
+                    Input::Made(made) => shard.made(self.now, WALL, *made, &mut out),
                 }
             }
             for command in out {
@@ -386,7 +386,7 @@ impl Cluster {
 
     fn queue_makings(&mut self, count: usize) {
         for (id, job) in self.makings.drain(..count) {
-            self.queue.push_back((id, Input::Made(job.run())));
+            self.queue.push_back((id, Input::Made(Box::new(job.run()))));
         }
     }
 
