@@ -132,6 +132,7 @@ impl World {
             End::Fatal(_) if self.is_leaving(node) || self.is_being_replaced(node) => {
                 self.kill(node);
             }
+            End::Fatal(_) if self.is_spared(node) => self.replace_spared(node),
             End::Fatal(reason) => self.fabric.oracles.fail(reason),
         }
     }

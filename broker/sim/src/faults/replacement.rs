@@ -176,10 +176,34 @@ impl World {
                 Err(GenerationRefused::BrokerIsLive(_))
                     if replacement.is_intact && !self.is_cut_off(replacement.broker) =>
                 {
+                    // What was asked before and not answered may be decided yet.
+                    self.spared.insert((replacement.broker, asked));
                     self.replacement = None;
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Whether a broker's replacement was given up that may have been granted all the same: then it ends
+    /// itself, and the operator goes on.
+    pub(super) fn is_spared(&self, node: Node) -> bool {
+        let Node::Broker(machine) = node else {
+            return false;
+        };
+        let broker = broker_id(machine);
+        self.spared
+            .contains(&(broker, self.next_generation(broker)))
+    }
+
+    /// It has ended itself: it is replaced after all, or once nobody else is.
+    pub(super) fn replace_spared(&mut self, node: Node) {
+        self.kill(node);
+        match node {
+            Node::Broker(machine) if self.replacement.is_none() => {
+                self.begin_replacement(machine, false);
+            }
+            _ => self.restart_later(node, 200..2_000),
         }
     }
 
