@@ -1,6 +1,5 @@
 //! One run: build, trouble, heal, judge.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kintsugi_node::message::shard::Acks;
@@ -141,7 +140,6 @@ fn build(options: &Options) -> World {
         clients: Vec::new(),
         replacement: None,
         replacements: 0,
-        spared: BTreeSet::new(),
         last_answer: String::new(),
         is_last_copy: false,
         members_wanted: None,

@@ -1,10 +1,9 @@
 //! The whole: machines, clients, and one thing happening after the other.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kintsugi_node::message::controller::DialOutcome;
-use kintsugi_types::{BrokerId, Generation, Incarnation, StartCounter};
+use kintsugi_types::{Incarnation, StartCounter};
 
 use crate::broker_process::{BrokerProcess, Machine};
 use crate::client::Client;
@@ -32,8 +31,6 @@ pub(crate) struct World {
     pub(crate) replacement: Option<Replacement>,
     /// How many brokers were to be replaced so far.
     pub(crate) replacements: u64,
-    /// Replacements that were given up, of a broker by this generation.
-    pub(crate) spared: BTreeSet<(BrokerId, Generation)>,
     /// What the operator was answered last.
     pub(crate) last_answer: String,
     /// That was that the broker may hold the last copy of something.

@@ -132,7 +132,7 @@ impl World {
             End::Fatal(_) if self.is_leaving(node) || self.is_being_replaced(node) => {
                 self.kill(node);
             }
-            End::Fatal(_) if self.is_spared(node) => self.replace_spared(node),
+            End::Fatal(_) if self.is_given_up(node) => self.replace_given_up(node),
             End::Fatal(reason) => self.fabric.oracles.fail(reason),
         }
     }

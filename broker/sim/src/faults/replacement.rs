@@ -176,8 +176,6 @@ impl World {
                 Err(GenerationRefused::BrokerIsLive(_))
                     if replacement.is_intact && !self.is_cut_off(replacement.broker) =>
                 {
-                    // What was asked before and not answered may be decided yet.
-                    self.spared.insert((replacement.broker, asked));
                     self.replacement = None;
                 }
                 _ => {}
@@ -185,19 +183,19 @@ impl World {
         }
     }
 
-    /// Whether a broker's replacement was given up that may have been granted all the same: then it ends
-    /// itself, and the operator goes on.
-    pub(super) fn is_spared(&self, node: Node) -> bool {
+    /// Whether a broker's next generation is granted already: a request that nobody answered may be
+    /// decided after the operator has given the replacement up, and then the broker ends itself.
+    pub(super) fn is_given_up(&self, node: Node) -> bool {
         let Node::Broker(machine) = node else {
             return false;
         };
-        let broker = broker_id(machine);
-        self.spared
-            .contains(&(broker, self.next_generation(broker)))
+        let image = self.fabric.oracles.images.newest();
+        let granted = image.and_then(|image| image.generations.get(&broker_id(machine)));
+        granted.is_some_and(|granted| *granted > self.brokers[machine].generation)
     }
 
-    /// It has ended itself: it is replaced after all, or once nobody else is.
-    pub(super) fn replace_spared(&mut self, node: Node) {
+    /// It is replaced after all, or once nobody else is.
+    pub(super) fn replace_given_up(&mut self, node: Node) {
         self.kill(node);
         match node {
             Node::Broker(machine) if self.replacement.is_none() => {
