@@ -9,7 +9,7 @@ use crate::thread;
 pub type Job = Box<dyn FnOnce() + Send>;
 
 /// A handle of the threads. They end with the last handle. What waits for a thread is bounded by who
-/// asks: a shard has at most one sync of each partition under way, and makes and removes few directories at a time.
+/// asks: a shard has at most one sync of each partition under way, and makes and removes few logs at a time.
 #[derive(Clone)]
 pub struct DiskPool {
     jobs: Sender<Job>,

@@ -1,6 +1,7 @@
 //! A shard's thread: events in, commands carried out.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kintsugi_coordinator::GroupResponse;
@@ -14,7 +15,7 @@ use kintsugi_node::message::shard::{
 };
 use kintsugi_node::shard::{Made, Shard as Node};
 use kintsugi_storage::RealFileSystem;
-use kintsugi_types::Time;
+use kintsugi_types::{PartitionId, Time};
 use tokio::sync::oneshot;
 
 use super::ControlInput;
@@ -273,9 +274,9 @@ impl ShardThread {
                 shard,
                 offsets: *offsets,
             }),
-            Command::Sync { .. } | Command::Make { .. } | Command::Remove { .. } => {
-                self.hand_to_disk(command);
-            }
+            Command::Sync { partition } => self.sync(partition),
+            Command::Make { partition } => self.make(partition),
+            Command::Remove { path } => self.remove(path),
             Command::Drained => self.tell(broker::Event::ShardDrained { shard }),
             Command::LogEnds { ends } => self.tell(broker::Event::LogEnds { ends }),
             Command::Counted(counts) => self.counters.add(&counts),
@@ -290,37 +291,34 @@ impl ShardThread {
         }
     }
 
-    /// Has a disk thread do it, which tells what it gave.
-    fn hand_to_disk(&mut self, command: Command) {
-        let events = self.events.clone();
-        let Some(node) = &mut self.node else {
-            return;
-        };
-        match command {
-            Command::Sync { partition } => {
-                if let Some(job) = node.begin_sync(partition) {
-                    self.disk.run(Box::new(move || {
-                        let result = job.run();
-                        events.post(ShardInput::Event(Event::Synced { partition, result }));
-                    }));
-                }
-            }
-            Command::Make { partition } => {
-                if let Some(job) = node.begin_making(partition) {
-                    self.disk.run(Box::new(move || {
-                        events.post(ShardInput::Made(Box::new(job.run())));
-                    }));
-                }
-            }
-            Command::Remove { path } => {
-                let job = node.begin_removing(path);
-                self.disk.run(Box::new(move || {
-                    let result = job.run();
-                    events.post(ShardInput::Event(Event::Removed { result }));
-                }));
-            }
-            _ => {}
+    fn sync(&mut self, partition: PartitionId) {
+        if let Some(job) = self.node.as_mut().and_then(|n| n.begin_sync(partition)) {
+            self.on_disk(move || {
+                let result = job.run();
+                ShardInput::Event(Event::Synced { partition, result })
+            });
         }
+    }
+
+    fn make(&mut self, partition: PartitionId) {
+        if let Some(job) = self.node.as_mut().and_then(|n| n.begin_making(partition)) {
+            self.on_disk(move || ShardInput::Made(Box::new(job.run())));
+        }
+    }
+
+    fn remove(&self, path: PathBuf) {
+        if let Some(job) = self.node.as_ref().map(|node| node.begin_removing(path)) {
+            self.on_disk(move || {
+                let result = job.run();
+                ShardInput::Event(Event::Removed { result })
+            });
+        }
+    }
+
+    /// Has a disk thread do it; what it gives comes back as an input.
+    fn on_disk(&self, work: impl FnOnce() -> ShardInput + Send + 'static) {
+        let events = self.events.clone();
+        self.disk.run(Box::new(move || events.post(work())));
     }
 
     fn tell(&self, event: broker::Event) {

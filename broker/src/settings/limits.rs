@@ -99,7 +99,7 @@ pub const LIMITS: &[Definition] = &[
         "kintsugi.io.threads",
         Kind::Integer(1, 64),
         Some("4"),
-        "Threads that sync log files and make and remove the directories of partitions, so that no event loop waits for a disk.",
+        "Threads that sync log files and make and remove the logs of partitions, so that no event loop waits for a disk.",
     ),
     setting(
         "kintsugi.log.scrub.bytes",

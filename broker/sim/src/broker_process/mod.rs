@@ -42,6 +42,8 @@ enum Use {
 
 /// The longest that a sync takes.
 const SYNC_MICROS_MAX: u64 = 30_000;
+/// The longest that writing a checkpoint takes.
+const CHECKPOINT_MICROS_MAX: u64 = 20_000;
 
 struct ShardLoop {
     node: Shard<MemoryFileSystem>,
@@ -403,10 +405,26 @@ impl BrokerProcess {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardApplied { shard, offset });
             }
-            Command::Checkpoint { .. }
-            | Command::Sync { .. }
-            | Command::Make { .. }
-            | Command::Remove { .. } => self.carry_out_on_disk(fabric, number, command),
+            Command::Checkpoint { offsets } => {
+                let input = Input::Checkpoint(number, offsets);
+                self.after_disk(fabric, CHECKPOINT_MICROS_MAX, input);
+            }
+            Command::Sync { partition } => {
+                if let Some(job) = self.shard(number).begin_sync(partition) {
+                    let input = Input::Sync(number, partition, job);
+                    self.after_disk(fabric, SYNC_MICROS_MAX, input);
+                }
+            }
+            Command::Make { partition } => {
+                if let Some(job) = self.shard(number).begin_making(partition) {
+                    self.after_disk(fabric, SYNC_MICROS_MAX, Input::Make(number, job));
+                }
+            }
+            Command::Remove { path } => {
+                // At once: nobody waits for it, and what a crash leaves of it has no log's name.
+                let result = self.shard(number).begin_removing(path).run();
+                self.handle_shard(fabric, number, shard::Event::Removed { result });
+            }
             Command::Drained => {
                 let shard = number;
                 self.tell_control(fabric, number, Event::ShardDrained { shard });
@@ -421,32 +439,15 @@ impl BrokerProcess {
         }
     }
 
+    /// A shard that asked for something.
+    fn shard(&mut self, number: u16) -> &mut Shard<MemoryFileSystem> {
+        &mut self.shards[usize::from(number)].node
+    }
+
     /// What is done beside a shard's loop takes its time.
-    fn carry_out_on_disk(&mut self, fabric: &mut Fabric, number: u16, command: shard::Command) {
-        use shard::Command;
-        let (place, life) = (self.place(), self.life);
-        let Some(running) = self.shards.get_mut(usize::from(number)) else {
-            return;
-        };
-        let (input, micros_max) = match command {
-            Command::Checkpoint { offsets } => (Input::Checkpoint(number, offsets), 20_000),
-            Command::Sync { partition } => match running.node.begin_sync(partition) {
-                Some(job) => (Input::Sync(number, partition, job), SYNC_MICROS_MAX),
-                None => return,
-            },
-            Command::Make { partition } => match running.node.begin_making(partition) {
-                Some(job) => (Input::Make(number, job), SYNC_MICROS_MAX),
-                None => return,
-            },
-            Command::Remove { path } => {
-                // At once: nobody waits for it, and what a crash leaves of it has no log's name.
-                let result = running.node.begin_removing(path).run();
-                return self.handle_shard(fabric, number, shard::Event::Removed { result });
-            }
-            _ => return,
-        };
+    fn after_disk(&self, fabric: &mut Fabric, micros_max: u64, input: Input) {
         let delay = Duration::from_micros(fabric.rng.u64(100..micros_max));
-        fabric.arrive(delay, place, life, input);
+        fabric.arrive(delay, self.place(), self.life, input);
     }
 
     fn failed(&mut self, reason: &str) {
