@@ -2,6 +2,7 @@
 //! onto the command line, see [`super::pod`].
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kintsugi_crds::schema::hash_text;
@@ -50,16 +51,17 @@ pub fn name(cluster: &Cluster, role: Role) -> String {
 /// Brokers that the cluster's settings want for the copies of topics that name no number.
 pub fn copies_of_new_topics(cluster: &Cluster) -> usize {
     let settings = settings(cluster, Role::Broker);
-    let copies = FACTORS.iter().filter_map(|key| settings.get(*key));
-    let copies = copies.filter_map(|copies| copies.parse().ok());
+    let copies = FACTORS.iter().filter_map(|key| factor(&settings, key));
     copies.max().unwrap_or(1)
 }
 
 /// Copies of clients' topics that name no number.
 pub fn default_replication_factor(cluster: &Cluster) -> u32 {
-    let settings = settings(cluster, Role::Broker);
-    let copies = settings.get(DEFAULT_FACTOR);
-    copies.and_then(|copies| copies.parse().ok()).unwrap_or(1)
+    factor(&settings(cluster, Role::Broker), DEFAULT_FACTOR).unwrap_or(1)
+}
+
+fn factor<T: FromStr>(settings: &BTreeMap<String, String>, key: &str) -> Option<T> {
+    settings.get(key)?.parse().ok()
 }
 
 /// The text of server.properties.

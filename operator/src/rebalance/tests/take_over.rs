@@ -188,20 +188,28 @@ fn change(from: &[i32], to: &[i32]) -> Change {
     }
 }
 
+/// A move in flight to 2 and 1, and what a later plan makes of it from there.
+fn going_on_to(replicas: &[i32]) -> Proposal {
+    Proposal {
+        changes: vec![change(&[0, 1], &[2, 1]), change(&[2, 1], replicas)],
+        carried: 1,
+        ..Proposal::default()
+    }
+}
+
+/// How far each of a plan's moves has come, and how many are done, left and in flight.
+fn counted(proposal: &Proposal, snapshot: &Snapshot) -> (Vec<Standing>, u64, u64, u64) {
+    let standings = standings(proposal, snapshot, None);
+    let tally = tally(&standings);
+    let each = standings.iter().map(|(_, standing)| *standing).collect();
+    (each, tally.done.moves, tally.left.moves, tally.in_flight)
+}
+
 #[test]
 fn a_partition_that_moves_on_counts_once_for_each_of_its_moves() {
     use Standing::{After, Done, InFlight, ToElect, ToMove, Void};
-    let proposal = Proposal {
-        changes: vec![change(&[0, 1], &[2, 1]), change(&[2, 1], &[3, 1])],
-        carried: 1,
-        ..Proposal::default()
-    };
-    let both = |snapshot: &Snapshot| {
-        let standings = standings(&proposal, snapshot, None);
-        let tally = tally(&standings);
-        let each: Vec<Standing> = standings.iter().map(|(_, standing)| *standing).collect();
-        (each, tally.done.moves, tally.left.moves, tally.in_flight)
-    };
+    let proposal = going_on_to(&[3, 1]);
+    let both = |snapshot: &Snapshot| counted(&proposal, snapshot);
     let first = seen(&[2, 1, 0], Some((&[2, 1, 0], &[2], &[0])));
     assert_eq!(both(&first), (vec![InFlight, After], 0, 2, 1));
     let between = seen(&[2, 1], None);
@@ -221,17 +229,8 @@ fn a_partition_that_moves_on_counts_once_for_each_of_its_moves() {
 #[test]
 fn a_partition_that_moves_back_comes_to_rest() {
     use Standing::{After, Done, InFlight, ToMove};
-    let proposal = Proposal {
-        changes: vec![change(&[0, 1], &[2, 1]), change(&[2, 1], &[0, 1])],
-        carried: 1,
-        ..Proposal::default()
-    };
-    let both = |snapshot: &Snapshot| {
-        let standings = standings(&proposal, snapshot, None);
-        let tally = tally(&standings);
-        let each: Vec<Standing> = standings.iter().map(|(_, standing)| *standing).collect();
-        (each, tally.done.moves, tally.left.moves, tally.in_flight)
-    };
+    let proposal = going_on_to(&[0, 1]);
+    let both = |snapshot: &Snapshot| counted(&proposal, snapshot);
     let there = seen(&[2, 1, 0], Some((&[2, 1, 0], &[2], &[0])));
     assert_eq!(both(&there), (vec![InFlight, After], 0, 2, 1));
     let between = seen(&[2, 1], None);
