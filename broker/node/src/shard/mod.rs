@@ -1,7 +1,7 @@
 //! A shard: an event loop that owns some of a broker's partitions.
 //!
-//! Guarantees: every request gets exactly one answer (but for cancelled ones), at the
-//! latest when its time is over; nothing is served to clients past the lease, which is looked at
+//! Guarantees: every request gets exactly one answer (but for cancelled ones), at the latest when
+//! its time is over; nothing is served to clients past the lease, which is looked at
 //! before every event; a batch counts for offsets, acknowledgements and followers only after the
 //! write of it returned; taking over a leadership touches no file, because replicas' logs are
 //! open already. A poll of a follower costs the partitions that changed, not those it follows, and
@@ -90,10 +90,10 @@ pub struct Shard<F: FileSystem> {
     opened_logs: OpenedLogs,
     /// Partitions whose directories' names are still taken by deleted topics of other shards.
     nameless: BTreeSet<PartitionId>,
-    making: Making,
-    removing: Removing,
     /// When they are tried again.
     name_again_at: Time,
+    making: Making,
+    removing: Removing,
     stale_names: StaleNames,
     image: Arc<Image>,
     broker_epoch: BrokerEpoch,

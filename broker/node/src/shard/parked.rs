@@ -47,9 +47,11 @@ impl Parked {
 impl<F: FileSystem> Shard<F> {
     /// Whether a batch for this partition has to wait for its log.
     pub(super) fn is_to_be_led(&self, now: Time, id: PartitionId) -> bool {
+        // Nearly always nothing is awaited, so that is looked at first.
         let is_awaited = self.making.is_wanted(id) || self.nameless.contains(&id);
-        let state = self.image.partition(id).filter(|_| is_awaited);
-        self.is_serving(now) && state.is_some_and(|s| s.leader == Some(self.config.broker))
+        is_awaited
+            && self.is_serving(now)
+            && (self.image.partition(id)).is_some_and(|s| s.leader == Some(self.config.broker))
     }
 
     /// Appends what waited for a log that is there now.
@@ -93,7 +95,7 @@ impl<F: FileSystem> Shard<F> {
         }
     }
 
-    /// Refuses everything that waits: this broker may not lead for now.
+    /// Refuses everything that waits: the lease is over, or leaderships are handed over.
     pub(super) fn fail_parked(&mut self) {
         while let Some(id) = self.parked.0.keys().next().copied() {
             self.refuse(id, ErrorCode::NotLeaderOrFollower);
