@@ -5,6 +5,7 @@ pub mod bench;
 pub mod command;
 pub mod demo;
 pub mod host;
+pub mod http;
 pub mod kubernetes;
 pub mod load;
 pub mod processes;

@@ -6,18 +6,18 @@
 //! Never does: decide.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kintsugi_crds::{DeletionPolicy, KafkaCluster};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::Recorder;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+pub use self::event::announce;
 use self::resource::{merging, write_status};
 use crate::build::Object;
 use crate::http_client::HttpError;
@@ -28,17 +28,11 @@ use crate::plan::{Announcement, Command, PodDeletion, PodMark, VolumeChange};
 
 mod brokers;
 mod controllers;
+mod event;
 pub mod keep;
 mod rebalance;
 pub mod resource;
 mod secret;
-
-/// Time for publishing one Event; Events are news, not acts, and never hold those up for longer.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Characters of an Event's note that the API accepts.
-const NOTE_CHARACTERS_MAX: usize = 1024;
-/// Characters of an Event's action that the API accepts.
-const ACTION_CHARACTERS_MAX: usize = 128;
 
 /// HTTP statuses by which admission and validation refuse: bad request, forbidden, invalid.
 const REFUSALS: [u16; 3] = [400, 403, 422];
@@ -156,46 +150,6 @@ fn failure(error: &ActError) -> Announcement {
         subject: "cluster".to_owned(),
         note: error.to_string(),
         warning: true,
-    }
-}
-
-/// Publishes an Event about an object. One that cannot be published is logged: it must not stop
-/// healing.
-pub async fn announce(
-    recorder: &Recorder,
-    reference: &ObjectReference,
-    announcement: &Announcement,
-) {
-    // The subject is part of the action, because the recorder folds Events that differ only in
-    // their notes into one.
-    let action = format!("{} {}", announcement.reason, announcement.subject);
-    let event = Event {
-        type_: if announcement.warning {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        },
-        reason: announcement.reason.to_owned(),
-        note: Some(
-            announcement
-                .note
-                .chars()
-                .take(NOTE_CHARACTERS_MAX)
-                .collect(),
-        ),
-        action: action.chars().take(ACTION_CHARACTERS_MAX).collect(),
-        secondary: None,
-    };
-    publish(recorder, reference, &event).await;
-}
-
-/// Publishes an Event about the object. One that cannot be published is logged.
-pub async fn publish(recorder: &Recorder, about: &ObjectReference, event: &Event) {
-    let reason = &event.reason;
-    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(event, about)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, reason, "failed to publish an Event"),
-        Err(_) => tracing::warn!(reason, "publishing an Event timed out"),
     }
 }
 

@@ -9,4 +9,5 @@ mod report;
 pub mod roll;
 pub mod served;
 pub mod speed;
+pub mod told;
 pub mod topology;

@@ -266,12 +266,20 @@ impl<E: Engine> ManyPartitions<E> {
         wait_for(&self.cluster.bootstrap(), TOPIC, what, HEAL_LIMIT, whole).map(drop)
     }
 
-    fn process(&self, id: i32) -> anyhow::Result<&crate::processes::Process> {
+    /// A running node.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn process(&self, id: i32) -> anyhow::Result<&crate::processes::Process> {
         let process = self.cluster.process(id);
         process.with_context(|| format!("node {id} does not run"))
     }
 
-    fn node(&self, broker: i32) -> anyhow::Result<&NodePlan> {
+    /// The plan of a node.
+    ///
+    /// # Errors
+    /// If there is none of that id.
+    pub fn node(&self, broker: i32) -> anyhow::Result<&NodePlan> {
         let node = self.cluster.node(broker);
         node.with_context(|| format!("there is no broker {broker}"))
     }

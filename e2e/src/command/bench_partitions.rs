@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use crate::bench::partitions::{Idle, ManyPartitions, Start};
+use crate::bench::told;
 use crate::host::{load, machine};
 use crate::processes::{self, BROKERS, Cluster, Kintsugi};
 
@@ -91,6 +92,35 @@ fn measure(cluster: &mut ManyPartitions<Kintsugi>, arguments: &Arguments) -> any
     if arguments.tail_records > 0 {
         kill(cluster, arguments)?;
     }
+    load_model(cluster)
+}
+
+/// What the operator costs the brokers, and they the operator.
+fn load_model(cluster: &ManyPartitions<Kintsugi>) -> anyhow::Result<()> {
+    let taken = told::take(cluster)?;
+    let answers = told::ask(cluster)?;
+    row(
+        "GET /v1/load of one broker, asked each 5 s",
+        format!(
+            "{} KiB; mean {:.1?}, slowest {:.1?}; {:.1?} of its processor",
+            answers.size_bytes >> 10,
+            answers.mean,
+            answers.slowest,
+            answers.broker_cpu
+        ),
+    );
+    row(
+        "the operator's load model, for one such answer: read; taken",
+        format!("median {:.1?}; {:.1?}", taken.read, taken.taken),
+    );
+    row(
+        &format!("the rates of {} partitions from it", taken.partitions),
+        format!("median {:.1?}", taken.reported),
+    );
+    row(
+        "the model in memory",
+        format!("{:.0} MiB", mebibytes(taken.model_bytes)),
+    );
     Ok(())
 }
 

@@ -1,20 +1,22 @@
 //! Kintsugi as processes.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::{ClusterPlan, Engine, NodePlan, Steps, write_properties};
+use crate::http::{self, Bounds};
 
 /// Which of a node's ports is its HTTP listener.
-const HTTP: usize = 3;
-/// How long a controller may take to answer.
-const HTTP_LIMIT: Duration = Duration::from_millis(500);
-/// The longest answer that is read.
-const HTTP_BYTES_MAX: u64 = 1 << 20;
+pub const HTTP: usize = 3;
+/// What a controller's answer may take.
+const BOUNDS: Bounds = Bounds {
+    time: Duration::from_millis(500),
+    answer_bytes_max: 1 << 20,
+};
 
 /// Runs this broker binary.
 #[derive(Clone, Debug)]
@@ -73,7 +75,8 @@ impl Engine for Kintsugi {
     fn active_controller(&self, cluster: &ClusterPlan) -> Option<i32> {
         let controllers = cluster.nodes.iter().filter(|node| node.is_controller);
         let active = |node: &&NodePlan| {
-            let answer = get(node.ports[HTTP], "/v1/quorum").ok();
+            let address = (Ipv4Addr::LOCALHOST, node.ports[HTTP]).into();
+            let answer = http::get(address, "/v1/quorum", BOUNDS).ok();
             let answer = answer.and_then(|body| serde_json::from_str(&body).ok());
             answer.is_some_and(|json: serde_json::Value| json["active"] == true)
         };
@@ -88,17 +91,4 @@ impl Engine for Kintsugi {
         }
         Some(steps)
     }
-}
-
-/// The body of an answer over plain HTTP on loopback.
-fn get(port: u16, path: &str) -> io::Result<String> {
-    let address = (Ipv4Addr::LOCALHOST, port).into();
-    let mut stream = TcpStream::connect_timeout(&address, HTTP_LIMIT)?;
-    stream.set_read_timeout(Some(HTTP_LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(HTTP_BYTES_MAX).read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
-    body.map(str::to_owned)
-        .ok_or_else(|| io::Error::other("the answer has no body"))
 }

@@ -20,7 +20,7 @@ use tokio::net::TcpSocket;
 
 pub use kafka::Kafka;
 pub use kafka_tools::{KafkaTools, Placed, Placement, run};
-pub use kintsugi::Kintsugi;
+pub use kintsugi::{HTTP, Kintsugi};
 pub use opened::Opened;
 pub use process::{Process, send};
 pub use steps::Steps;

@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kintsugi_crds::KafkaCluster;
 use kintsugi_load::{Skew, TopicPartition, skews};
 use kube::Resource;
-use kube::runtime::events::{Event, EventType};
 
 use super::{ClusterLoad, lock};
+use crate::plan::Announcement;
 use crate::reconcile::Context;
 use crate::remembered::Key;
 
@@ -58,17 +58,8 @@ pub async fn announce(context: &Context, key: &Key, load: &Arc<Mutex<ClusterLoad
     for skew in news {
         let TopicPartition { topic, number } = &skew.partition;
         tracing::info!(namespace, cluster, "{}", skew.suggestion);
-        crate::act::publish(
-            &context.recorder,
-            &reference,
-            &Event {
-                type_: EventType::Normal,
-                reason: "PartitionSkewed".to_owned(),
-                note: Some(skew.suggestion.clone()),
-                action: format!("PartitionSkewed {topic}-{number}"),
-                secondary: None,
-            },
-        )
-        .await;
+        let note = skew.suggestion.clone();
+        let announcement = Announcement::of(&format!("{topic}-{number}"), "PartitionSkewed", note);
+        crate::act::announce(&context.recorder, &reference, &announcement).await;
     }
 }

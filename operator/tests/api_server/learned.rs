@@ -30,7 +30,7 @@ const OBJECT: &str = "demo-learned-autoscaling";
 const NAMESPACE: &str = "learned";
 
 /// One operator's process.
-fn operator(client: &Client) -> Context {
+pub fn operator(client: &Client) -> Context {
     Context {
         client: client.clone(),
         recorder: recorder(client),
@@ -49,8 +49,9 @@ fn operator(client: &Client) -> Context {
     }
 }
 
-async fn seen(client: &Client) -> (KafkaCluster, Cluster, Observed) {
-    let resource = read_cluster(client, NAMESPACE, NAME)
+/// The cluster of `namespace` as an operator sees it.
+pub async fn seen(client: &Client, namespace: &str) -> (KafkaCluster, Cluster, Observed) {
+    let resource = read_cluster(client, namespace, NAME)
         .await
         .unwrap()
         .unwrap();
@@ -61,7 +62,7 @@ async fn seen(client: &Client) -> (KafkaCluster, Cluster, Observed) {
 
 /// Looks at the size once, as an operator does that begins; whether something was taken up.
 async fn look(context: &Context) -> bool {
-    let (resource, cluster, observed) = seen(&context.client).await;
+    let (resource, cluster, observed) = seen(&context.client, NAMESPACE).await;
     let key = (NAMESPACE.to_owned(), NAME.to_owned());
     let now = Timestamp::now();
     context.take_up(&resource, &cluster, now).await.unwrap();
@@ -111,7 +112,7 @@ pub async fn what_is_learned_is_handed_over_and_a_stale_operator_writes_over_not
     let damage = Patch::Merge(json!({"binaryData": {"state": "S0xSTgABAAAAAAAAAAA="}}));
     maps.patch(OBJECT, &parameters, &damage).await.unwrap();
     assert!(!look(&operator(client)).await, "damaged");
-    wait_for_event(client, "LearnedRefused").await;
+    wait_for_event(client, NAMESPACE, "LearnedRefused", "").await;
 
     maps.delete(OBJECT, &DeleteParams::default()).await.unwrap();
     let mut theirs = ConfigMap::default();
@@ -123,18 +124,20 @@ pub async fn what_is_learned_is_handed_over_and_a_stale_operator_writes_over_not
     assert_eq!(version(&maps).await, theirs.resource_version());
 }
 
-async fn wait_for_event(client: &Client, reason: &str) {
-    let events: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
+/// Waits for an Event of `reason` in `namespace` whose note has the words `told`.
+pub async fn wait_for_event(client: &Client, namespace: &str, reason: &str, told: &str) {
+    let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let is_it = |event: &Event| {
+        let note = event.note.as_deref().unwrap_or_default();
+        event.reason.as_deref() == Some(reason) && note.contains(told)
+    };
+    let mut found = Vec::new();
     for _ in 0..50 {
-        let found = events.list(&ListParams::default()).await.unwrap();
-        if found
-            .items
-            .iter()
-            .any(|event| event.reason.as_deref() == Some(reason))
-        {
+        found = events.list(&ListParams::default()).await.unwrap().items;
+        if found.iter().any(is_it) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("there is no Event {reason}");
+    panic!("there is no Event {reason} that says {told:?}, only {found:#?}");
 }

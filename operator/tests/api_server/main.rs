@@ -7,6 +7,7 @@
 // Clippy exempts functions marked as tests; all of this crate is one.
 #![allow(clippy::unwrap_used)]
 
+mod history;
 mod learned;
 mod rebalances;
 mod rollout;
@@ -56,6 +57,7 @@ async fn a_real_api_server_agrees() {
     }
     secret::a_secret_is_made_once(client).await;
     learned::what_is_learned_is_handed_over_and_a_stale_operator_writes_over_nothing(client).await;
+    history::a_history_is_learned_from_once_it_is_there_and_can_be_read(client).await;
     storage::claims_grow_where_their_class_lets_them(client).await;
     secret::policies_come_and_go(client).await;
     Box::pin(rollout::a_deletion_decided_long_ago_hits_nothing(client)).await;
